@@ -1,0 +1,47 @@
+# make run | test | check | bench | image | lock. A new machine needs Python >= 3.11 with venv, and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: run test check format bench image lock clean
+
+run: $(VENV)/runtime.stamp
+	@exec $(BIN)/python -m runtime
+
+test: $(VENV)/dev.stamp
+	$(BIN)/python -m pytest
+
+check: $(VENV)/dev.stamp
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy __main__.py
+
+format: $(VENV)/dev.stamp
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks
+
+image:
+	docker build -t executor-image:dev runtime
+
+lock: $(VENV)/dev.stamp
+	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --strip-extras --no-header -o requirements.lock requirements.txt
+
+clean:
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0] if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/runtime.stamp: runtime/requirements.lock | $(BIN)/python
+	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r runtime/requirements.lock
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements.txt requirements-dev.txt
+	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
+	@touch $@

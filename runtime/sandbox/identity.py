@@ -1,0 +1,138 @@
+"""Whom a program runs as: a uid of its own where this process may give one, and no capability anywhere."""
+
+import ctypes
+import os
+
+from runtime.sandbox.syscalls import (
+    PR_CAP_AMBIENT,
+    PR_CAP_AMBIENT_CLEAR_ALL,
+    PR_CAP_AMBIENT_RAISE,
+    SYS_CAPSET,
+    prctl,
+    setfsgid,
+    setfsuid,
+    syscall,
+)
+
+# Bits of the capability sets, from include/uapi/linux/capability.h of the Linux source.
+CAP_CHOWN = 0
+CAP_KILL = 5
+CAP_SETGID = 6
+CAP_SETUID = 7
+#: What it takes to give each run a uid of its own: become it, hand it a directory, and end its processes.
+OWN_UID_CAPABILITIES = (CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID)
+
+_VERSION_3 = 0x20080522
+
+
+class _Header(ctypes.Structure):
+    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
+
+
+class _Sets(ctypes.Structure):
+    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
+
+
+def _set_capabilities(effective: int, permitted: int, inheritable: int) -> None:
+    header = _Header(_VERSION_3, 0)
+    words = (_Sets * 2)()
+    for index in (0, 1):
+        shift = 32 * index
+        words[index].effective = effective >> shift & 0xFFFFFFFF
+        words[index].permitted = permitted >> shift & 0xFFFFFFFF
+        words[index].inheritable = inheritable >> shift & 0xFFFFFFFF
+    syscall(SYS_CAPSET, ctypes.byref(header), ctypes.byref(words))
+
+
+def capabilities() -> int:
+    """The capabilities in force for this process, as a bit set."""
+    return _status_set(b"CapEff:")
+
+
+def _status_set(name: bytes) -> int:
+    with open("/proc/self/status", "rb") as status:
+        for line in status:
+            if line.startswith(name):
+                return int(line.split()[1], 16)
+    return 0
+
+
+def raise_capabilities() -> None:
+    """Makes the capabilities that this process is permitted to have effective; without any it changes nothing."""
+    permitted = _status_set(b"CapPrm:")
+    if permitted:
+        _set_capabilities(permitted, permitted, _status_set(b"CapInh:"))
+
+
+def may_change_uid(held: int) -> bool:
+    """Whether a process that holds the capabilities `held` can give a run a uid of its own."""
+    return all(held >> bit & 1 for bit in OWN_UID_CAPABILITIES)
+
+
+def pass_on_capabilities() -> None:
+    """Keeps exactly the capabilities for own uids, also over an exec of a file that has none (ambient set)."""
+    wanted = sum(1 << bit for bit in OWN_UID_CAPABILITIES)
+    _set_capabilities(capabilities(), capabilities(), wanted)
+    for bit in OWN_UID_CAPABILITIES:
+        prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, bit)
+
+
+def become(uid: int) -> None:
+    """Makes this process `uid` with the group of the same number, no other group, and no capability, for good."""
+    os.setgroups([])
+    os.setresgid(uid, uid, uid)
+    os.setresuid(uid, uid, uid)
+    drop_capabilities()
+
+
+def drop_capabilities() -> None:
+    """Empties every capability set; going from one ordinary uid to another does not do it."""
+    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    _set_capabilities(0, 0, 0)
+
+
+class ReadingAs:
+    """While entered, files under /proc are opened with the identity of `uid`, which may look into its own processes.
+
+    Without it a supervisor that has CAP_SETUID but not CAP_SYS_PTRACE could not see how much memory a run shares.
+    """
+
+    def __init__(self, uid: int) -> None:
+        """`uid` 0 or below changes nothing."""
+        self._uid = uid
+
+    def __enter__(self) -> None:
+        """Takes the identity on."""
+        if self._uid > 0:
+            setfsgid(self._uid)
+            setfsuid(self._uid)
+
+    def __exit__(self, *_: object) -> None:
+        """Gives it back."""
+        if self._uid > 0:
+            setfsuid(os.geteuid())
+            setfsgid(os.getegid())
+
+
+class ActingAs:
+    """While entered, this process has the real identity of `uid`, which is what prlimit(2) compares.
+
+    Without it a supervisor that has CAP_SETUID but not CAP_SYS_RESOURCE could not set the limits of a run; root in a
+    container is often such a one.
+    """
+
+    def __init__(self, uid: int) -> None:
+        """`uid` 0 or below changes nothing."""
+        self._uid = uid
+
+    def __enter__(self) -> None:
+        """Takes the identity on; the effective one and with it the capabilities stay."""
+        if self._uid > 0:
+            os.setresgid(self._uid, -1, -1)
+            os.setresuid(self._uid, -1, -1)
+
+    def __exit__(self, *_: object) -> None:
+        """Gives it back."""
+        if self._uid > 0:
+            os.setresuid(os.geteuid(), -1, -1)
+            os.setresgid(os.getegid(), -1, -1)

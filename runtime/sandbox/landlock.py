@@ -1,0 +1,109 @@
+"""Landlock: a program reads its toolchain, writes its own working directory, and opens nothing else.
+
+Rights and ABI levels: Documentation/userspace-api/landlock.rst of the Linux source.
+"""
+
+import ctypes
+import os
+import stat
+
+from runtime.sandbox.syscalls import (
+    SYS_LANDLOCK_ADD_RULE,
+    SYS_LANDLOCK_CREATE_RULESET,
+    SYS_LANDLOCK_RESTRICT_SELF,
+    syscall,
+)
+
+EXECUTE = 1 << 0
+WRITE_FILE = 1 << 1
+READ_FILE = 1 << 2
+READ_DIR = 1 << 3
+REMOVE_DIR = 1 << 4
+REMOVE_FILE = 1 << 5
+MAKE_CHAR = 1 << 6
+MAKE_DIR = 1 << 7
+MAKE_REG = 1 << 8
+MAKE_SOCK = 1 << 9
+MAKE_FIFO = 1 << 10
+MAKE_BLOCK = 1 << 11
+MAKE_SYM = 1 << 12
+REFER = 1 << 13
+TRUNCATE = 1 << 14
+IOCTL_DEV = 1 << 15
+
+READ = READ_FILE | READ_DIR
+READ_EXECUTE = READ | EXECUTE
+# Device nodes and sockets are left out on purpose: a program has no use for either.
+OWN = READ_EXECUTE | WRITE_FILE | REMOVE_DIR | REMOVE_FILE | MAKE_DIR | MAKE_REG | MAKE_FIFO | MAKE_SYM | REFER | TRUNCATE
+# No READ_DIR: names of semaphores are random, and a program has no need to list them.
+SHARED_MEMORY = READ_FILE | WRITE_FILE | REMOVE_FILE | MAKE_REG | REFER | TRUNCATE
+# What still has a meaning where the rule's path is a file and not a directory.
+_FILE_RIGHTS = EXECUTE | WRITE_FILE | READ_FILE | TRUNCATE | IOCTL_DEV
+
+_HANDLED_BY_ABI = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1, 4: (1 << 15) - 1, 5: (1 << 16) - 1}
+_NET_BIND_CONNECT = 0b11
+_SCOPE_ABSTRACT_UNIX_AND_SIGNAL = 0b11
+_ABI_NET = 4
+_ABI_IOCTL = 5
+_ABI_SCOPE = 6
+_RULE_PATH_BENEATH = 1
+_CREATE_RULESET_VERSION = 1
+
+
+class _RulesetAttr(ctypes.Structure):
+    _fields_ = (
+        ("handled_access_fs", ctypes.c_uint64),
+        ("handled_access_net", ctypes.c_uint64),
+        ("scoped", ctypes.c_uint64),
+    )
+
+
+class _PathBeneathAttr(ctypes.Structure):
+    _pack_ = 1
+    _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
+
+
+def abi() -> int:
+    """The Landlock ABI that this kernel offers; 0 where it offers none."""
+    try:
+        return syscall(SYS_LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint32(_CREATE_RULESET_VERSION))
+    except OSError:
+        return 0
+
+
+def restrict(rules: "tuple[tuple[str, int], ...]", level: int) -> None:
+    """Confines the calling process, for good, to `rules`: pairs of a path and the rights below it.
+
+    `level` is the ABI to use, at most that of the kernel. A path that does not exist is passed over: the rule
+    only ever allows. The process must have no_new_privs. Raises OSError where the kernel refuses.
+    """
+    handled = _HANDLED_BY_ABI[min(level, _ABI_IOCTL)]
+    attr = _RulesetAttr(
+        handled,
+        _NET_BIND_CONNECT if level >= _ABI_NET else 0,
+        _SCOPE_ABSTRACT_UNIX_AND_SIGNAL if level >= _ABI_SCOPE else 0,
+    )
+    # An older kernel accepts a larger structure as long as the fields that it does not know are zero.
+    ruleset = syscall(
+        SYS_LANDLOCK_CREATE_RULESET, ctypes.byref(attr), ctypes.c_size_t(ctypes.sizeof(attr)), ctypes.c_uint32(0)
+    )
+    rule = _PathBeneathAttr()
+    pointer = ctypes.byref(rule)
+    try:
+        for path, access in rules:
+            try:
+                target = os.open(path, os.O_PATH | os.O_CLOEXEC)
+            except (FileNotFoundError, PermissionError, NotADirectoryError):
+                continue
+            try:
+                allowed = access & handled
+                if not stat.S_ISDIR(os.fstat(target).st_mode):
+                    allowed &= _FILE_RIGHTS
+                rule.allowed_access = allowed
+                rule.parent_fd = target
+                syscall(SYS_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, pointer, ctypes.c_uint32(0))
+            finally:
+                os.close(target)
+        syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, ctypes.c_uint32(0))
+    finally:
+        os.close(ruleset)

@@ -1,0 +1,45 @@
+"""Resource limits: what the kernel holds for each process by itself, behind the supervisor's counts for the whole run."""
+
+import resource
+
+#: No core files, no POSIX message queues, no locked memory beyond a little, no real-time scheduling.
+FIXED = (
+    (resource.RLIMIT_CORE, 0, 0),
+    (resource.RLIMIT_MSGQUEUE, 0, 0),
+    (resource.RLIMIT_MEMLOCK, 64 << 10, 64 << 10),
+    (resource.RLIMIT_RTPRIO, 0, 0),
+    (resource.RLIMIT_NICE, 0, 0),
+    (resource.RLIMIT_SIGPENDING, 1024, 1024),
+)
+
+
+def fix() -> None:
+    """Sets the limits that are the same for every run, on this process and what it becomes."""
+    for kind, soft, hard in FIXED:
+        lower(0, kind, soft, hard)
+
+
+def lower(pid: int, kind: int, soft: int, hard: int) -> None:
+    """Sets a limit of process `pid` (0: this one), never above the hard limit that it has already."""
+    _, ceiling = resource.prlimit(pid, kind)
+    if ceiling != resource.RLIM_INFINITY and (hard > ceiling or hard == resource.RLIM_INFINITY):
+        hard = ceiling
+    resource.prlimit(pid, kind, (min(soft, hard) if hard != resource.RLIM_INFINITY else soft, hard))
+
+
+def limit(
+    pid: int, *, data_bytes: int, stack_bytes: int, file_bytes: int, open_files: int, cpu_seconds: int, tasks: int
+) -> None:
+    """Sets the limits of one run on its first process `pid`, before any of the user's code runs there.
+
+    `data_bytes` bounds private writable memory (RLIMIT_DATA): unlike RLIMIT_AS it lets V8, the JVM and Go reserve
+    address space that they never use. `cpu_seconds` is for each process and only backs the supervisor's sum.
+    `tasks` bounds processes and threads of the uid and is 0 where the uid is shared with the service.
+    """
+    lower(pid, resource.RLIMIT_DATA, data_bytes, data_bytes)
+    lower(pid, resource.RLIMIT_STACK, stack_bytes, stack_bytes)
+    lower(pid, resource.RLIMIT_FSIZE, file_bytes, file_bytes)
+    lower(pid, resource.RLIMIT_NOFILE, open_files, open_files)
+    lower(pid, resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
+    if tasks:
+        lower(pid, resource.RLIMIT_NPROC, tasks, tasks)

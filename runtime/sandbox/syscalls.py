@@ -1,0 +1,80 @@
+"""The few system calls that Python does not wrap, called through ctypes."""
+
+import ctypes
+import os
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+
+# x86-64 numbers, from arch/x86/entry/syscalls/syscall_64.tbl of the Linux source.
+SYS_CAPSET = 126
+SYS_SECCOMP = 317
+SYS_CLOSE_RANGE = 436
+SYS_OPENAT2 = 437
+SYS_LANDLOCK_CREATE_RULESET = 444
+SYS_LANDLOCK_ADD_RULE = 445
+SYS_LANDLOCK_RESTRICT_SELF = 446
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_RAISE = 2
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+
+def checked(result: int, call: str) -> int:
+    """Returns `result`, or raises OSError with the C library's errno where `result` is -1."""
+    if result == -1:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{call}: {os.strerror(number)}")
+    return result
+
+
+def syscall(number: int, *arguments: object) -> int:
+    """Makes a raw system call; raises OSError where the kernel refuses it."""
+    return checked(LIBC.syscall(ctypes.c_long(number), *arguments), f"system call {number}")
+
+
+def prctl(option: int, argument: int, third: int = 0) -> int:
+    """Calls prctl; raises OSError where the kernel refuses it."""
+    return checked(
+        LIBC.prctl(option, ctypes.c_ulong(argument), ctypes.c_ulong(third), ctypes.c_ulong(0), ctypes.c_ulong(0)),
+        f"prctl {option}",
+    )
+
+
+def setfsuid(uid: int) -> None:
+    """Changes the identity for file access; the call never reports failure."""
+    LIBC.setfsuid(uid)
+
+
+def setfsgid(gid: int) -> None:
+    """Changes the group for file access; the call never reports failure."""
+    LIBC.setfsgid(gid)
+
+
+def close_from(first: int) -> None:
+    """Closes every descriptor from `first` upwards, also on kernels without close_range (before 5.9)."""
+    try:
+        syscall(SYS_CLOSE_RANGE, ctypes.c_uint(first), ctypes.c_uint(0xFFFFFFFF), ctypes.c_uint(0))
+    except OSError:
+        os.closerange(first, 65536)
+
+
+class _OpenHow(ctypes.Structure):
+    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
+
+
+RESOLVE_NO_MAGICLINKS = 0x02
+RESOLVE_BENEATH = 0x08
+
+
+def open_beneath(directory: int, path: bytes, flags: int) -> int:
+    """Opens `path` below the directory descriptor; OSError where any step of it would lead outside.
+
+    The kernel checks each step while it walks (openat2, Linux 5.6), so a link that is swapped in meanwhile
+    cannot lead out.
+    """
+    how = _OpenHow(flags | os.O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+    return syscall(SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))

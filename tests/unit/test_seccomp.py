@@ -1,0 +1,123 @@
+"""The filter: what the table says is what the kernel gets, decided here by interpreting the instructions."""
+
+import errno
+import platform
+import re
+import struct
+from pathlib import Path
+
+import pytest
+
+from runtime.sandbox import seccomp
+from runtime.sandbox.seccomp import ALLOW, NOTIFY, NUMBERS, OWN_PID, Rule, When
+
+_X86_64 = 0xC000003E
+
+
+def decide(program: bytes, call: int, *arguments: int, arch: int = _X86_64) -> str:
+    """What the kernel would answer, from the meaning of the few instructions that the filter uses."""
+    padded = (*arguments, *([0] * (6 - len(arguments))))
+    data = struct.pack("=iIQ6Q", call, arch, 0, *(value & 0xFFFFFFFFFFFFFFFF for value in padded))
+    instructions = [struct.unpack_from("=HBBI", program, offset) for offset in range(0, len(program), 8)]
+    accumulator = position = 0
+    while True:
+        code, yes, no, value = instructions[position]
+        position += 1
+        match code:
+            case 0x20:
+                accumulator = struct.unpack_from("=I", data, value)[0]
+            case 0x54:
+                accumulator &= value
+            case 0x15 | 0x25 | 0x35 | 0x45:
+                holds = {
+                    0x15: accumulator == value, 0x25: accumulator > value, 0x35: accumulator >= value,
+                    0x45: bool(accumulator & value),
+                }[code]  # fmt: skip
+                position += yes if holds else no
+            case 0x06:
+                if value == 0x7FFF0000:
+                    return ALLOW
+                return NOTIFY if value == 0x7FC00000 else errno.errorcode[value & 0xFFFF]
+            case _:
+                raise AssertionError(f"unexpected instruction {code:#x}")
+
+
+@pytest.fixture(scope="module")
+def shared() -> bytes:
+    table = seccomp.rules(
+        notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True, service_pids=(7, 8)
+    )
+    return seccomp.for_process(seccomp.assemble(table), 100)
+
+
+@pytest.mark.parametrize(
+    ("call", "arguments", "answer"),
+    [
+        ("mount", (), "EPERM"), ("unshare", (0x10000000,), "EPERM"), ("clone", (0x10000011,), "EPERM"),
+        ("clone", (0x11,), NOTIFY), ("clone", (0x3D0F00,), NOTIFY), ("clone", (0x8011,), "EPERM"), ("clone3", (), "ENOSYS"),
+        ("fork", (), NOTIFY), ("vfork", (), NOTIFY), ("ptrace", (), "EPERM"), ("socket", (2, 1, 0), "EACCES"),
+        ("socket", (1, 1, 0), "EACCES"), ("socketpair", (1, 1 | 0o2000000, 0), NOTIFY), ("socketpair", (1, 2, 0), "EACCES"),
+        ("socketpair", (2, 1, 0), "EACCES"), ("connect", (), "EACCES"), ("kill", (-1, 9), "EPERM"), ("kill", (0, 9), ALLOW),
+        ("kill", (100, 9), ALLOW), ("kill", (7, 9), "EPERM"), ("kill", (-8, 9), "EPERM"), ("kill", (5, 9), NOTIFY),
+        ("tgkill", (100, 101, 6), ALLOW), ("tgkill", (5, 5, 6), NOTIFY), ("pidfd_open", (8, 0), "EPERM"),
+        ("prlimit64", (0, 7), ALLOW), ("prlimit64", (5, 7), "EPERM"), ("sched_setaffinity", (0,), ALLOW),
+        ("sched_setaffinity", (100,), ALLOW), ("sched_setaffinity", (5,), "EPERM"), ("setpriority", (0, 0, 5), ALLOW),
+        ("setpriority", (2, 0, 5), "EPERM"), ("setpriority", (0, 5, 5), "EPERM"), ("fcntl", (3, 8, 7), "EPERM"),
+        ("fcntl", (3, 1, 0), ALLOW), ("ioctl", (0, 0x5412), "EPERM"), ("ioctl", (0, 0x5401), ALLOW),
+        ("mmap", (0, 4096, 3, 0x22), ALLOW), ("mmap", (0, 1 << 36, 0, 0x4022), ALLOW),
+        ("mmap", (0, 4096, 3, 0x21), NOTIFY), ("mmap", (0, 4096, 1, 0x01), ALLOW), ("mmap", (0, 1 << 33, 3, 0x22), NOTIFY),
+        ("mremap", (0, 4096, 8192), ALLOW), ("mremap", (0, 4096, 1 << 32), NOTIFY), ("chmod", (), NOTIFY),
+        ("utimensat", (3, 0, 0, 0), ALLOW), ("utimensat", (3, 1 << 40, 0, 0), NOTIFY), ("chown", (), "EPERM"),
+        ("memfd_create", (), "ENOSYS"), ("io_uring_setup", (), "ENOSYS"), ("setxattr", (), "ENOTSUP"),
+    ],
+)  # fmt: skip
+def test_each_call_gets_its_answer(shared: bytes, call: str, arguments: tuple[int, ...], answer: str) -> None:
+    assert decide(shared, NUMBERS[call], *arguments) == answer
+
+
+def test_what_no_rule_names_is_allowed(shared: bytes) -> None:
+    assert decide(shared, 0) == decide(shared, 231) == ALLOW
+
+
+def test_foreign_calling_conventions_are_refused(shared: bytes) -> None:
+    assert decide(shared, 1, arch=0x40000003) == "ENOSYS"
+    assert decide(shared, 0x40000000 + 1) == "ENOSYS"
+
+
+def test_with_a_uid_of_its_own_the_kernel_guards_files_and_signals() -> None:
+    table = seccomp.rules(notify=True, shared_uid=False, own_pid_namespace=False, devices_readable_only=True)
+    program = seccomp.assemble(table)
+    assert decide(program, NUMBERS["chmod"]) == ALLOW
+    assert decide(program, NUMBERS["kill"], 5, 9) == ALLOW
+    assert decide(program, NUMBERS["kill"], -1, 9) == "EPERM"
+
+
+def test_without_a_supervisor_to_ask_attributes_are_refused_and_the_service_is_still_safe_from_signals() -> None:
+    table = seccomp.rules(
+        notify=False, shared_uid=True, own_pid_namespace=False, devices_readable_only=True, service_pids=(7,)
+    )
+    program = seccomp.assemble(table)
+    assert decide(program, NUMBERS["chmod"]) == "EPERM"
+    assert decide(program, NUMBERS["kill"], 7, 9) == "EPERM"
+    assert decide(program, NUMBERS["fork"]) == ALLOW
+
+
+def test_every_rule_has_a_reason_and_every_number_a_rule() -> None:
+    table = seccomp.rules(notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True)
+    assert all(rule.reason for rule in table)
+    assert {call for rule in table for call in rule.calls} == set(NUMBERS)
+
+
+def test_the_numbers_are_those_of_the_kernels_header() -> None:
+    header = Path("/usr/include/x86_64-linux-gnu/asm/unistd_64.h")
+    if platform.machine() != "x86_64" or not header.exists():
+        pytest.skip("no kernel headers on this machine")
+    known = {name: int(number) for name, number in re.findall(r"#define __NR_(\w+) (\d+)", header.read_text())}
+    assert {name: number for name, number in NUMBERS.items() if known.get(name, number) != number} == {}
+
+
+def test_conditions_read_as_words() -> None:
+    assert str(When(0, "==", 0xFFFFFFFF)) == "argument 1 == -1"
+    assert str(When(1, "pointer")) == "argument 2 is not null"
+    assert str(When(2, "bits", 2)) == "argument 3 has one of 2"
+    assert len(seccomp.assemble((Rule("kill", "EPERM", "why", When(0, "==", OWN_PID)),))) % 8 == 0
