@@ -1,0 +1,104 @@
+"""Turns the Python that is just starting into the origin of warm workers; each worker goes on as if nothing had been.
+
+`site` imports this module at the very end of the interpreter's own start, before the program. Here the interpreter
+stops and forks one worker on each request of the supervisor. A worker confines itself, removes every trace of this
+module, and waits; when its run comes, the import ends and the interpreter goes on to run `main.py` by itself, so that
+names, paths and tracebacks are those of `python3 main.py`.
+"""
+
+import os
+import sys
+
+_ORIGIN = 3
+
+
+def _serve(modules):
+    """Forks workers, and returns only in a worker whose run has come: its arguments."""
+    # _socket and marshal are compiled into the interpreter or its own library: nothing of Python's is imported for them.
+    import _socket
+    import marshal
+
+    control = _socket.socket(fileno=_ORIGIN)
+    runtime_root, plan = marshal.loads(control.recv(1 << 20))
+    path = list(sys.path)
+    importers = set(sys.path_importer_cache)
+    sys.path.insert(0, runtime_root)
+    from runtime.sandbox.confine import Confinement, confine
+
+    control.send(b"up")
+    while True:
+        message, ancillary, _, _ = control.recvmsg(4096, _socket.CMSG_SPACE(16))
+        if not message:
+            os._exit(0)
+        descriptors = [
+            int.from_bytes(data[position : position + 4], sys.byteorder)
+            for _, _, data in ancillary
+            for position in range(0, len(data), 4)
+        ]
+        uid, directory = marshal.loads(message)
+        middle = os.fork()
+        if middle:
+            for descriptor in descriptors:
+                os.close(descriptor)
+            os.waitpid(middle, 0)
+            continue
+        stdin, stdout, stderr, go = descriptors
+        channel = _socket.socket(fileno=go)
+        middle = os.getpid()
+        worker = os.fork()
+        if worker:
+            # The worker now becomes a child of the supervisor, which is the nearest subreaper.
+            channel.send(b"pid %d" % worker)
+            os._exit(0)
+        control.close()
+        while os.getppid() == middle:
+            os.sched_yield()
+        try:
+            os.dup2(stdin, 0)
+            os.dup2(stdout, 1)
+            os.dup2(stderr, 2)
+            for descriptor in (stdin, stdout, stderr):
+                os.close(descriptor)
+            os.chdir(directory)
+            listener = confine(Confinement(*plan), directory, uid)
+        except OSError as error:
+            channel.send(b"!" + str(error).encode())
+            os._exit(127)
+        ancillary = []
+        if listener >= 0:
+            ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.to_bytes(4, sys.byteorder))]
+        sys.path[:] = path
+        for name in set(sys.path_importer_cache) - importers:
+            del sys.path_importer_cache[name]
+        del Confinement, confine
+        for name in set(sys.modules) - modules:
+            del sys.modules[name]
+        import gc
+
+        del sys.modules["gc"]
+        gc.collect()
+        channel.sendmsg([b"up"], ancillary)
+        if listener >= 0:
+            os.close(listener)
+        message = channel.recv(1 << 18)
+        channel.close()
+        if not message:
+            os._exit(0)
+        return message.split(b"\0")[1:]
+
+
+def _start():
+    modules = set(sys.modules)
+    here = os.path.dirname(__file__)
+    del os.environ["PYTHONPATH"]
+    sys.path.remove(here)
+    sys.path_importer_cache.pop(here, None)
+    arguments = [os.fsdecode(argument) for argument in _serve(modules)]
+    sys.argv += arguments
+    sys.orig_argv += arguments
+    # From here on, an installation's own module of this name has its turn; where there is none, `site` expects the error.
+    del sys.modules["sitecustomize"]
+
+
+_start()
+import sitecustomize  # noqa: E402,F401

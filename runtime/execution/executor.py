@@ -1,0 +1,268 @@
+"""The server's side of execution: the spawner, one supervisor for each slot, and the jobs that go to them."""
+
+import asyncio
+import logging
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import msgspec
+
+from runtime.execution import spawner
+from runtime.execution.protocol import (
+    CANCEL,
+    HEADER_BYTES,
+    Ended,
+    Job,
+    Outcome,
+    SupervisorConfig,
+    WarmStart,
+    frame,
+    frame_length,
+)
+from runtime.execution.supervisor import BOX
+from runtime.execution.workers import RUNTIME_ROOT
+from runtime.sandbox.probe import FIRST_UID, UIDS_PER_SLOT, Enforceable
+
+_log = logging.getLogger(__name__)
+_SPAWNER_SECONDS = 20.0
+#: The image has a copy of the interpreter at this path that may change uids where the container lets it.
+_SPAWNER_PYTHON = Path("/opt/executor/bin/spawner-python")
+
+
+class WeakIsolationError(Exception):
+    """This host cannot enforce what is necessary to run a stranger's code; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class Isolation:
+    """What is in force for programs, as `/health` shows it."""
+
+    landlock_abi: int
+    seccomp: bool
+    user_notification: bool
+    own_uid: bool
+    no_new_privileges: bool
+    process_limit: str
+    shared_memory: bool
+    #: What is missing of the floor: empty where the executor may serve.
+    missing: tuple[str, ...]
+
+    @property
+    def weak(self) -> bool:
+        """Whether the floor is not met."""
+        return bool(self.missing)
+
+
+def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: int, concurrency: int) -> Isolation:
+    """What will be in force: what the host can enforce, less what a test has switched off."""
+    abi = 0 if "landlock" in disabled else min(enforceable.landlock_abi, highest_abi)
+    seccomp = enforceable.seccomp and "seccomp" not in disabled
+    notify = seccomp and enforceable.user_notification and "notify" not in disabled
+    own_uid = enforceable.own_uid and "own_uid" not in disabled
+    missing = []
+    if not abi and not own_uid:
+        missing.append("neither Landlock nor a uid of its own for each run")
+    if not seccomp:
+        missing.append("no seccomp filter")
+    if not enforceable.no_new_privileges:
+        missing.append("no_new_privs cannot be set")
+    return Isolation(
+        landlock_abi=abi,
+        seccomp=seccomp,
+        user_notification=notify,
+        own_uid=own_uid,
+        no_new_privileges=enforceable.no_new_privileges,
+        process_limit="exact" if notify else "by uid" if own_uid else "none",
+        shared_memory=concurrency == 1,
+        missing=tuple(missing),
+    )
+
+
+class _Connection(asyncio.Protocol):
+    """The connection to one supervisor: one job at a time, one message each way."""
+
+    def __init__(self) -> None:
+        self.answer: asyncio.Future[bytes] | None = None
+        self.lost = False
+        self.transport: asyncio.WriteTransport | None = None
+        self._buffer = bytearray()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast(asyncio.WriteTransport, transport)
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if len(self._buffer) < HEADER_BYTES:
+            return
+        end = HEADER_BYTES + frame_length(bytes(self._buffer[:HEADER_BYTES]))
+        if len(self._buffer) >= end and self.answer and not self.answer.done():
+            message = bytes(self._buffer[HEADER_BYTES:end])
+            del self._buffer[:end]
+            self.answer.set_result(message)
+
+    def connection_lost(self, _exc: Exception | None) -> None:
+        self.lost = True
+        if self.answer and not self.answer.done():
+            self.answer.set_exception(ConnectionError("the supervisor is gone"))
+
+
+class Slot:
+    """One place where a program can run. Its user must hold it alone."""
+
+    def __init__(self, executor: "Executor", number: int) -> None:
+        """Slots are numbered from 0."""
+        self._executor = executor
+        self._number = number
+        self._generation = 0
+        self._connection: _Connection | None = None
+        self._decoder = msgspec.msgpack.Decoder(Outcome)
+        self._encoder = msgspec.msgpack.Encoder()
+
+    @property
+    def box(self) -> str:
+        """The directory in which this slot's programs run."""
+        return f"{self._directory}/{BOX}"
+
+    @property
+    def _directory(self) -> str:
+        name = str(self._number) if self._generation < 2 else f"{self._number}.{self._generation}"
+        return f"{self._executor.root}/{name}"
+
+    async def open(self) -> None:
+        """Has a supervisor spawned; raises OSError where that cannot be."""
+        self._generation += 1
+        os.mkdir(self._directory, 0o711)
+        ours = self._executor.spawn(self._directory, self._number)
+        _, self._connection = await asyncio.get_running_loop().create_connection(_Connection, sock=ours)
+
+    async def run(self, job: Job) -> Outcome:
+        """Runs `job` to its end. Where the caller is cancelled the program is ended first.
+
+        A lost supervisor is the executor's own fault and gives an outcome that says so.
+        """
+        if self._connection is None or self._connection.lost:
+            _log.error("the supervisor of slot %d is gone; starting another", self._number)
+            await self.open()
+        connection = self._connection
+        if connection is None or connection.transport is None:
+            raise ConnectionError("no supervisor")
+        connection.answer = answer = asyncio.get_running_loop().create_future()
+        connection.transport.write(frame(self._encoder.encode(job)))
+        try:
+            message = await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            connection.transport.write(CANCEL)
+            await asyncio.wait([answer])
+            raise
+        except ConnectionError as error:
+            return Outcome(Ended.FAILED, message=str(error))
+        return self._decoder.decode(message)
+
+    def close(self) -> None:
+        """Lets the supervisor end."""
+        if self._connection and self._connection.transport:
+            self._connection.transport.close()
+
+
+class Executor:
+    """Owns the spawner and the slots. `start` before the event loop, `open` within it, `close` at the end."""
+
+    def __init__(self, *, concurrency: int, work_parent: str, disabled: tuple[str, ...], highest_abi: int) -> None:
+        """`disabled` and `highest_abi` are for tests and leave layers out."""
+        self.root = tempfile.mkdtemp(prefix="executor-", dir=work_parent)
+        # Programs with a uid of their own have to pass through, but not to look around.
+        os.chmod(self.root, 0o711)  # noqa: S103
+        self.slots = [Slot(self, number) for number in range(concurrency)]
+        self._disabled = disabled
+        self._highest_abi = highest_abi
+        self._rules: tuple[tuple[str, int], ...] = ()
+        self._warm: dict[str, tuple[WarmStart, ...]] = {}
+        self._spawner: subprocess.Popen[bytes] | None = None
+        self._server: socket.socket | None = None
+        self.isolation: Isolation
+
+    def start(self) -> None:
+        """Starts the spawner and learns from it what this host can enforce; OSError where it does not come up."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        self._server = ours
+        python = str(_SPAWNER_PYTHON) if os.access(_SPAWNER_PYTHON, os.X_OK) else sys.executable
+        paths = [RUNTIME_ROOT, *(path for path in sys.path if path.endswith("site-packages"))]
+        code = f"import sys; sys.path[:0] = {paths!r}; from runtime.execution.spawner import main; main()"
+        with theirs:
+            self._spawner = subprocess.Popen(
+                [python, "-I", "-S", "-c", code],
+                env={},
+                stdin=subprocess.DEVNULL,
+                # Before the event loop and before any thread.
+                preexec_fn=lambda: os.dup2(theirs.fileno(), spawner.CONNECTION, inheritable=True),  # noqa: PLW1509
+                pass_fds=(spawner.CONNECTION,),
+                start_new_session=True,
+            )
+        ours.settimeout(_SPAWNER_SECONDS)
+        enforceable = msgspec.msgpack.decode(ours.recv(4096), type=Enforceable)
+        self.isolation = isolation(enforceable, self._disabled, self._highest_abi, len(self.slots))
+
+    def require_floor(self) -> None:
+        """Raises WeakIsolationError where the host does not give what is necessary."""
+        if self.isolation.weak:
+            raise WeakIsolationError("; ".join(self.isolation.missing))
+
+    def configure(self, rules: tuple[tuple[str, int], ...], warm: dict[str, tuple[WarmStart, ...]]) -> None:
+        """What programs may read, and what to keep ready in each slot's box; before `open`."""
+        self._rules = rules
+        self._warm = warm
+
+    async def open(self) -> None:
+        """Opens every slot."""
+        for slot in self.slots:
+            await slot.open()
+
+    def spawn(self, directory: str, number: int) -> socket.socket:
+        """Has a supervisor forked for the slot `number` with its own `directory`; returns the connection to it."""
+        if self._server is None or self._spawner is None:
+            raise ConnectionError("the spawner has not been started")
+        force = self.isolation
+        config = SupervisorConfig(
+            directory=directory,
+            rules=self._rules,
+            landlock_abi=force.landlock_abi,
+            seccomp=force.seccomp,
+            notify=force.user_notification,
+            own_pid_namespace=False,
+            service_pids=(1, os.getpid(), os.getppid(), self._spawner.pid),
+            first_uid=FIRST_UID + number * UIDS_PER_SLOT if force.own_uid else 0,
+            uids=UIDS_PER_SLOT,
+            shared_memory=force.shared_memory,
+            alone=len(self.slots) == 1,
+            warm=self._warm.get(f"{directory}/{BOX}", ()),
+        )
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            socket.send_fds(self._server, [msgspec.msgpack.encode(config)], [theirs.fileno()])
+        ours.setblocking(False)
+        return ours
+
+    def alive(self) -> bool:
+        """Whether the spawner is running."""
+        return self._spawner is not None and self._spawner.poll() is None
+
+    def close(self) -> None:
+        """Ends the supervisors and the spawner, and removes the directory."""
+        for slot in self.slots:
+            slot.close()
+        if self._server:
+            self._server.close()
+        if self._spawner:
+            try:
+                self._spawner.wait(5)
+            except subprocess.TimeoutExpired:
+                self._spawner.kill()
+                self._spawner.wait()
+        shutil.rmtree(self.root, ignore_errors=True)

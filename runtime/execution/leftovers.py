@@ -1,0 +1,78 @@
+"""Places outside of the working directory where a program may have been able to write, and what it left there."""
+
+import os
+import stat
+
+from runtime.execution.usage import PAGE
+from runtime.execution.workspace import empty_folder_as
+from runtime.sandbox.identity import ReadingAs
+
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's name for it, not a file of ours
+#: Where every uid may write on an ordinary system. Landlock closes them; a uid of its own does not.
+_PUBLIC = ("/tmp", "/var/tmp", SHARED_MEMORY, "/run/lock", "/dev/mqueue")  # noqa: S108
+
+
+def used_bytes(path: str) -> int:
+    """Bytes in use on the file system of `path`, files without a name included, and a kibibyte for each file."""
+    status = os.statvfs(path)
+    files = status.f_files - status.f_ffree
+    return (status.f_blocks - status.f_bfree) * status.f_frsize + files * 1024
+
+
+def is_memory(path: str) -> bool:
+    """Whether `path` is on a tmpfs, where files are memory."""
+    device = os.stat(path).st_dev
+    wanted = f"{os.major(device)}:{os.minor(device)}"
+    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as mounts:
+        for line in mounts:
+            fields = line.split()
+            if fields[2] == wanted:
+                return fields[fields.index("-") + 1] == "tmpfs"
+    return False
+
+
+def unlinked_bytes(pids: list[int], uid: int) -> int:
+    """Bytes of files that the processes have open and that no longer have a name, each file counted once."""
+    found: dict[tuple[int, int], int] = {}
+    with ReadingAs(uid):
+        for pid in pids:
+            try:
+                names = os.listdir(f"/proc/{pid}/fd")
+            except OSError:
+                continue
+            for name in names:
+                try:
+                    status = os.stat(f"/proc/{pid}/fd/{name}")
+                except OSError:
+                    continue
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                    found[status.st_dev, status.st_ino] = max(status.st_blocks * 512, PAGE)
+    return sum(found.values())
+
+
+def names_in(path: str) -> frozenset[str]:
+    """What is in a directory now; nothing where it cannot be listed."""
+    try:
+        return frozenset(os.listdir(path))
+    except OSError:
+        return frozenset()
+
+
+def remove_new(path: str, before: frozenset[str]) -> None:
+    """Removes the files of this uid in `path` that were not there `before`; raises OSError where one stays."""
+    for name in names_in(path) - before:
+        status = os.lstat(f"{path}/{name}")
+        if status.st_uid == os.geteuid() and not stat.S_ISDIR(status.st_mode):
+            os.unlink(f"{path}/{name}")
+
+
+def remove_owned(uid: int) -> None:
+    """Removes everything that belongs to the run's own `uid` from the public places."""
+    for place in _PUBLIC:
+        try:
+            with os.scandir(place) as entries:
+                owned = [entry.name for entry in entries if entry.stat(follow_symlinks=False).st_uid == uid]
+        except OSError:
+            continue  # not there, or not readable for us: then it is not public either
+        if owned:
+            empty_folder_as(uid, place, owned)

@@ -1,0 +1,314 @@
+"""The supervisor's answers to system calls that the filter hands to it: new processes, signals, attributes, memory.
+
+Only arguments that are plain numbers are let through to the kernel (`CONTINUE`): nobody can change them after the check.
+Where an argument is a path, the supervisor reads it once and does the work itself, inside the run's directory.
+Formats: seccomp_unotify(2).
+"""
+
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import struct
+import time
+from collections.abc import Callable, Iterator
+
+from runtime.execution.protocol import Limits
+from runtime.execution.usage import data_bytes, open_descriptors, process_group, thread_count
+from runtime.execution.workspace import Workspace
+from runtime.sandbox.identity import ReadingAs
+from runtime.sandbox.seccomp import CLONE_THREAD, NUMBERS
+from runtime.sandbox.syscalls import open_beneath
+
+_NOTIFICATION = struct.Struct("=QIIiIQ6Q")
+_RESPONSE = struct.Struct("=QqiI")
+_RECEIVE = 0xC0502100
+_SEND = 0xC0182101
+_CONTINUE = 1
+_AT_FDCWD = 0xFFFFFF9C
+_AT_SYMLINK_NOFOLLOW = 0x100
+_UTIME_NOW, _UTIME_OMIT = 0x3FFFFFFF, 0x3FFFFFFE
+_PATH_MAX = 4096
+_MAP_SHARED_BIT, _MAP_ANONYMOUS = 0x01, 0x20
+#: Sockets of one run, open at the same time: their buffers (208 KiB each way) are charged to nobody.
+_MOST_DESCRIPTORS = 512
+_NAMES = {number: name for name, number in NUMBERS.items()}
+_CREATES = frozenset(NUMBERS[name] for name in ("clone", "fork", "vfork"))
+
+Allowed = None
+Answer = int | None
+
+
+class _Grant:
+    """A thread that was allowed to create a process or thread and may still be about to."""
+
+    __slots__ = ("before", "is_thread", "thread")
+
+    def __init__(self, thread: int, is_thread: bool, before: frozenset[int]) -> None:
+        self.thread = thread
+        self.is_thread = is_thread
+        self.before = before
+
+
+class Notifications:
+    """The answers for one run. `tree` gives the run's processes at this moment."""
+
+    def __init__(self, listener: int, limits: Limits, workspace: Workspace, uid: int, tree: Callable[[], list[int]]) -> None:
+        """`uid` is the run's own, or 0 where it shares the service's."""
+        self._listener = listener
+        self._limits = limits
+        self._workspace = workspace
+        self._uid = uid
+        self._tree = tree
+        self._grants: dict[int, _Grant] = {}
+        self.memory_refused = False
+        #: Shared anonymous memory that the run has mapped, in bytes, whether or not any process still shows it.
+        self.shared_bytes = 0
+        self.closed = False
+        self._answers: dict[str, Callable[[int, tuple[int, ...]], Answer]] = {
+            "kill": self._kill, "tkill": self._tkill, "tgkill": self._one_process, "rt_sigqueueinfo": self._one_process,
+            "rt_tgsigqueueinfo": self._one_process, "pidfd_open": self._one_process, "socketpair": self._socketpair,
+            "mmap": self._mmap, "mremap": self._mremap, "chmod": self._chmod, "fchmodat": self._fchmodat,
+            "truncate": self._truncate, "utime": self._utime, "utimes": self._utimes, "futimesat": self._futimesat,
+            "utimensat": self._utimensat,
+        }  # fmt: skip
+
+    def answer_next(self) -> None:
+        """Takes one notification and answers it; returns without one where its process has died meanwhile."""
+        buffer = bytearray(_NOTIFICATION.size)
+        try:
+            fcntl.ioctl(self._listener, _RECEIVE, buffer)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.EINTR, errno.EAGAIN):
+                return
+            raise
+        identifier, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(buffer)
+        if self.closed:
+            answer: Answer = errno.EAGAIN
+        elif number in _CREATES:
+            answer = self._create(thread, number, arguments[0])
+        else:
+            try:
+                answer = self._answers[_NAMES[number]](thread, tuple(arguments))
+            except OSError as error:
+                answer = error.errno or errno.EPERM
+        if answer is Allowed:
+            response = _RESPONSE.pack(identifier, 0, 0, _CONTINUE)
+        else:
+            response = _RESPONSE.pack(identifier, 0, -answer, 0)
+        with contextlib.suppress(FileNotFoundError):  # the caller was killed while it waited
+            fcntl.ioctl(self._listener, _SEND, response)
+
+    def _create(self, thread: int, number: int, flags: int) -> Answer:
+        is_thread = number == NUMBERS["clone"] and bool(flags & CLONE_THREAD)
+        self._grants.pop(thread, None)  # it came back, so what it was granted before is done
+        tree = self._tree()
+        self._settle(tree)
+        if not self._fits(tree, is_thread):
+            # At the limit it is worth looking whether every grant is still on its way.
+            deadline = time.monotonic() + 0.02
+            while self._grants and time.monotonic() < deadline and not self._fits(tree, is_thread):
+                for pending in list(self._grants):
+                    if not self._is_creating(pending):
+                        del self._grants[pending]
+                time.sleep(0.0005)
+                tree = self._tree()
+                self._settle(tree)
+            if not self._fits(tree, is_thread):
+                return errno.EAGAIN
+        self._grants[thread] = _Grant(thread, is_thread, frozenset(tree))
+        return Allowed
+
+    def _fits(self, tree: list[int], is_thread: bool) -> bool:
+        pending_processes = sum(not grant.is_thread for grant in self._grants.values())
+        if not is_thread and len(tree) + pending_processes >= self._limits.processes:
+            return False
+        if len(tree) == 1 and not self._grants and not is_thread:
+            return True
+        tasks = sum(max(thread_count(pid), 1) for pid in tree)
+        return tasks + len(self._grants) < self._limits.tasks
+
+    def _settle(self, tree: list[int]) -> None:
+        """Drops the grants whose new process is there to be seen, each new process standing for one grant."""
+        for thread, grant in list(self._grants.items()):
+            if grant.is_thread:
+                if not os.path.exists(f"/proc/{thread}") or not self._is_creating(thread):
+                    del self._grants[thread]
+            elif any(pid not in grant.before for pid in tree):
+                new = next(pid for pid in tree if pid not in grant.before)
+                del self._grants[thread]
+                for other in self._grants.values():
+                    other.before |= {new}
+
+    def _is_creating(self, thread: int) -> bool:
+        """Whether the thread is inside fork or clone, as far as can be seen: on a processor nobody can tell."""
+        try:
+            with ReadingAs(self._uid), open(f"/proc/{thread}/syscall", "rb") as file:
+                word = file.read(64).split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return False
+        except OSError:
+            return True
+        return word == b"running" or int(word) in _CREATES
+
+    def _one_process(self, _thread: int, arguments: tuple[int, ...]) -> Answer:
+        return Allowed if _signed(arguments[0]) in self._tree() else errno.EPERM
+
+    def _tkill(self, _thread: int, arguments: tuple[int, ...]) -> Answer:
+        target = _signed(arguments[0])
+        return Allowed if any(os.path.exists(f"/proc/{pid}/task/{target}") for pid in self._tree()) else errno.EPERM
+
+    def _kill(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        target = _signed(arguments[0])
+        if target >= 0:
+            return self._one_process(thread, arguments)
+        # The run has sessions of its own, so a group with one of its processes has no others.
+        return Allowed if any(process_group(pid) == -target for pid in self._tree()) else errno.EPERM
+
+    def _socketpair(self, _thread: int, _arguments: tuple[int, ...]) -> Answer:
+        return Allowed if open_descriptors(self._tree(), self._uid) < _MOST_DESCRIPTORS else errno.EMFILE
+
+    def _mmap(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        _, length, _, flags, descriptor, _ = arguments
+        if flags & _MAP_SHARED_BIT:
+            if flags & _MAP_ANONYMOUS or self._is_zero_device(thread, _signed(descriptor)):
+                if self.shared_bytes + length > self._limits.memory_bytes:
+                    self.memory_refused = True
+                    return errno.ENOMEM
+                self.shared_bytes += length
+            return Allowed
+        self._note_request(thread, length)
+        return Allowed
+
+    def _is_zero_device(self, thread: int, descriptor: int) -> bool:
+        try:
+            with ReadingAs(self._uid):
+                status = os.stat(f"/proc/{thread}/fd/{descriptor}")
+        except OSError:
+            return True  # what cannot be seen counts
+        return stat.S_ISCHR(status.st_mode) and status.st_rdev == os.makedev(1, 5)
+
+    def _mremap(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        self._note_request(thread, max(0, arguments[2] - arguments[1]))
+        return Allowed
+
+    def _note_request(self, thread: int, length: int) -> None:
+        most = self._limits.memory_bytes + self._limits.data_headroom_bytes
+        if data_bytes(thread) + length > most:
+            self.memory_refused = True
+
+    def _chmod(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        return self._fchmodat(thread, (_AT_FDCWD, *arguments))
+
+    def _fchmodat(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        with self._target(thread, arguments[0], arguments[1], os.O_PATH) as descriptor:
+            # Without set-uid, set-gid and sticky bits, which nothing here has a use for.
+            os.chmod(f"/proc/self/fd/{descriptor}", arguments[2] & 0o777)
+        return 0
+
+    def _truncate(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        length = struct.unpack("=q", struct.pack("=Q", arguments[1]))[0]
+        if length > self._limits.file_bytes:
+            return errno.EFBIG
+        # Not blocking: the path may lead to a FIFO.
+        with self._target(thread, _AT_FDCWD, arguments[0], os.O_WRONLY | os.O_NONBLOCK) as descriptor:
+            os.ftruncate(descriptor, length)
+        return 0
+
+    def _utime(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        times = None
+        if arguments[1]:
+            seconds = struct.unpack("=2q", self._memory(thread, arguments[1], 16))
+            times = (seconds[0] * 10**9, seconds[1] * 10**9)
+        return self._set_times(thread, _AT_FDCWD, arguments[0], times, 0)
+
+    def _utimes(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        return self._futimesat(thread, (_AT_FDCWD, *arguments))
+
+    def _futimesat(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        times = None
+        if arguments[2]:
+            fields = struct.unpack("=4q", self._memory(thread, arguments[2], 32))
+            times = (fields[0] * 10**9 + fields[1] * 1000, fields[2] * 10**9 + fields[3] * 1000)
+        return self._set_times(thread, arguments[0], arguments[1], times, 0)
+
+    def _utimensat(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        times: tuple[int, int] | None = None
+        if arguments[2]:
+            fields = struct.unpack("=4q", self._memory(thread, arguments[2], 32))
+            now = time.time_ns()
+            if fields[1] == _UTIME_OMIT or fields[3] == _UTIME_OMIT:
+                with self._target(thread, arguments[0], arguments[1], os.O_PATH) as descriptor:
+                    status = os.fstat(descriptor)
+                old = (status.st_atime_ns, status.st_mtime_ns)
+            else:
+                old = (now, now)
+            times = (_nanoseconds(fields[0], fields[1], now, old[0]), _nanoseconds(fields[2], fields[3], now, old[1]))
+        return self._set_times(thread, arguments[0], arguments[1], times, arguments[3])
+
+    def _set_times(self, thread: int, folder: int, path: int, times: tuple[int, int] | None, flags: int) -> Answer:
+        if flags & ~_AT_SYMLINK_NOFOLLOW:
+            return errno.EINVAL
+        nofollow = os.O_NOFOLLOW if flags & _AT_SYMLINK_NOFOLLOW else 0
+        with self._target(thread, folder, path, os.O_PATH | nofollow) as descriptor:
+            if stat.S_ISLNK(os.fstat(descriptor).st_mode):
+                return errno.EOPNOTSUPP  # the times of a link itself
+            os.utime(f"/proc/self/fd/{descriptor}", ns=times) if times else os.utime(f"/proc/self/fd/{descriptor}")
+        return 0
+
+    def _memory(self, thread: int, address: int, count: int) -> bytes:
+        with open(f"/proc/{thread}/mem", "rb", buffering=0) as memory:
+            memory.seek(address)
+            data = memory.read(count)
+        if not data:
+            raise OSError(errno.EFAULT, "unreadable argument")
+        return data
+
+    def _path(self, thread: int, address: int) -> bytes:
+        found = b""
+        while len(found) < _PATH_MAX:
+            # To the end of the page, because the next one may not be there.
+            data = self._memory(thread, address + len(found), 4096 - (address + len(found)) % 4096)
+            head, end, _ = data.partition(b"\0")
+            found += head
+            if end:
+                return found
+        raise OSError(errno.ENAMETOOLONG, "path too long")
+
+    @contextlib.contextmanager
+    def _target(self, thread: int, folder: int, path_address: int, flags: int) -> Iterator[int]:
+        """Opens what the arguments name; PermissionError unless it is inside the run's own directory."""
+        path = self._path(thread, path_address)
+        if not path:
+            raise OSError(errno.ENOENT, "empty path")
+        top = os.fsencode(self._workspace.path)
+        if not path.startswith(b"/"):
+            link = f"/proc/{thread}/cwd" if folder == _AT_FDCWD else f"/proc/{thread}/fd/{_signed(folder)}"
+            path = os.readlink(link.encode()) + b"/" + path
+        if path != top and not path.startswith(top + b"/"):
+            raise PermissionError(errno.EPERM, "outside of the run's directory")
+        try:
+            descriptor = open_beneath(self._workspace.descriptor, path[len(top) + 1 :] or b".", flags)
+        except OSError as error:
+            if error.errno in (errno.EXDEV, errno.ELOOP):
+                raise PermissionError(errno.EPERM, "leads out of the run's directory") from error
+            raise
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+
+def _signed(value: int) -> int:
+    """An argument as the C int that the kernel takes it for."""
+    value &= 0xFFFFFFFF
+    return value - (1 << 32) if value & 0x80000000 else value
+
+
+def _nanoseconds(seconds: int, nanoseconds: int, now: int, old: int) -> int:
+    if nanoseconds == _UTIME_NOW:
+        return now
+    if nanoseconds == _UTIME_OMIT:
+        return old
+    return seconds * 10**9 + nanoseconds

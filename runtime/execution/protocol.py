@@ -1,0 +1,158 @@
+"""The contract between the server and its supervisors: a job goes in, an outcome comes out, one message each way."""
+
+import socket
+import struct
+from enum import StrEnum
+
+import msgspec
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What one run may use, all of its processes together unless a field says otherwise."""
+
+    wall_ms: int
+    cpu_ms: int
+    memory_bytes: int
+    #: Private writable memory that a runtime maps without using it, on top of `memory_bytes`, for each process.
+    data_headroom_bytes: int = 0
+    processes: int = 10
+    #: Processes and threads together.
+    tasks: int = 128
+    #: For each of stdout and stderr.
+    output_bytes: int = 1 << 20
+    #: For each file.
+    file_bytes: int = 10 << 20
+    #: For all files together.
+    disk_bytes: int = 64 << 20
+    files: int = 10_000
+    stack_bytes: int = 8 << 20
+    open_files: int = 256
+
+
+class File(msgspec.Struct, frozen=True, array_like=True):
+    """A file of the workspace; `name` is relative, with `/` between folders."""
+
+    name: str
+    content: bytes
+    executable: bool = False
+
+
+class Collect(msgspec.Struct, frozen=True):
+    """Which files to bring back after a run that exited with 0: names or patterns, and at most `max_bytes` in all."""
+
+    patterns: tuple[str, ...]
+    max_bytes: int
+
+
+class Job(msgspec.Struct, frozen=True):
+    """One program to run: `argv[0]` is an absolute path; `warm` names the kind of prepared worker that may serve it.
+
+    A worker serves it with `arguments` only, the rest of `argv` being what the worker was started with.
+    """
+
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    files: tuple[File, ...]
+    limits: Limits
+    stdin: bytes = b""
+    arguments: tuple[str, ...] = ()
+    warm: str = ""
+    collect: Collect | None = None
+
+
+class Ended(StrEnum):
+    """Why a run is over: by itself, or by the first limit that it met."""
+
+    EXITED = "exited"
+    SIGNALED = "signaled"
+    WALL_TIME = "wall_time"
+    CPU_TIME = "cpu_time"
+    MEMORY = "memory"
+    OUTPUT = "output"
+    DISK = "disk"
+    CANCELLED = "cancelled"
+    #: The executor could not run it; `Outcome.message` says why.
+    FAILED = "failed"
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What became of a job; times in milliseconds, memory in bytes (the peak of the run's sum, as far as seen)."""
+
+    ended: Ended
+    code: int | None = None
+    signal: int | None = None
+    stdout: bytes = b""
+    stderr: bytes = b""
+    stdout_truncated: bool = False
+    stderr_truncated: bool = False
+    cpu_ms: float = 0.0
+    wall_ms: float = 0.0
+    memory_bytes: int = 0
+    #: The kernel refused the program memory beyond its limit at least once, or it came close to it.
+    memory_refused: bool = False
+    warm: bool = False
+    files: tuple[File, ...] = ()
+    message: str = ""
+
+
+class WarmStart(msgspec.Struct, frozen=True):
+    """A kind of worker to keep ready: started with `argv`, `forks` where it is itself the origin of the workers."""
+
+    name: str
+    argv: tuple[str, ...]
+    env: dict[str, str]
+    forks: bool
+    ready: int
+
+
+class SupervisorConfig(msgspec.Struct, frozen=True):
+    """What a supervisor is told when it is spawned: its slot's directory, how to confine, and what to keep ready."""
+
+    directory: str
+    #: Landlock's rules, as pairs of a path and the rights below it; level 0 leaves Landlock out.
+    rules: tuple[tuple[str, int], ...]
+    landlock_abi: int
+    seccomp: bool
+    notify: bool
+    own_pid_namespace: bool
+    #: What programs may never signal.
+    service_pids: tuple[int, ...]
+    #: First uid of this supervisor's range, 0 where programs share the service's uid.
+    first_uid: int
+    uids: int
+    #: Whether programs may use /dev/shm; only where no other slot could meet them there.
+    shared_memory: bool
+    #: Whether this is the only slot, so that the use of a file system is this run's use.
+    alone: bool
+    warm: tuple[WarmStart, ...]
+
+
+_LENGTH = struct.Struct("!I")
+#: Asks the supervisor to give up the job at hand; it still answers.
+CANCEL = _LENGTH.pack(0)
+
+
+def frame(message: bytes) -> bytes:
+    """`message` behind its length, as it goes over a stream."""
+    return _LENGTH.pack(len(message)) + message
+
+
+def frame_length(header: bytes | bytearray) -> int:
+    """The length that a frame's first `HEADER_BYTES` announce."""
+    return int(_LENGTH.unpack(header)[0])
+
+
+HEADER_BYTES = _LENGTH.size
+
+
+def receive_exactly(connection: socket.socket, count: int) -> bytearray | None:
+    """Reads `count` bytes from a blocking stream; None where it ends before."""
+    data = bytearray(count)
+    view = memoryview(data)
+    position = 0
+    while position < count:
+        received = connection.recv_into(view[position:])
+        if not received:
+            return None
+        position += received
+    return data

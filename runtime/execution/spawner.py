@@ -1,0 +1,94 @@
+"""The spawner: a small process with one thread and an empty environment that forks the supervisors.
+
+It is started before the server's event loop, so that what it forks holds nothing of the server. `python -m
+runtime.execution.spawner`, with its connection to the server as descriptor 3.
+"""
+
+import contextlib
+import dataclasses
+import os
+import select
+import signal
+import socket
+import sys
+
+import msgspec
+
+from runtime.execution.protocol import SupervisorConfig
+from runtime.execution.supervisor import run
+from runtime.execution.usage import children, descendants
+from runtime.sandbox import identity
+from runtime.sandbox.probe import probe
+from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
+
+CONNECTION = 3
+_MESSAGE = 1 << 20
+
+
+def main() -> None:
+    """Answers with what the host can enforce, then forks a supervisor for each request until the server goes."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_DUMPABLE, 0)
+    identity.raise_capabilities()
+    server = socket.socket(fileno=CONNECTION)
+    server.set_inheritable(False)
+    server.send(msgspec.msgpack.encode(dataclasses.asdict(probe())))
+    wake_reader, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+    signal.set_wakeup_fd(wake_writer)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    # Ctrl-C reaches the whole group; the server decides when the spawner goes.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    poller = select.poll()
+    poller.register(server, select.POLLIN)
+    poller.register(wake_reader, select.POLLIN)
+    supervisors: set[int] = set()
+    while True:
+        for descriptor, _ in poller.poll():
+            if descriptor == wake_reader:
+                with contextlib.suppress(BlockingIOError):
+                    os.read(wake_reader, 4096)
+                _reap(supervisors)
+                continue
+            message, descriptors, _, _ = socket.recv_fds(server, _MESSAGE, 1)
+            if not message:
+                return
+            config = msgspec.msgpack.decode(message, type=SupervisorConfig)
+            supervisors.add(_fork(config, descriptors[0], (server.fileno(), wake_reader, wake_writer)))
+
+
+def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...]) -> int:
+    pid = os.fork()
+    if pid:
+        os.close(connection)
+        return pid
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for descriptor in ours:
+            os.close(descriptor)
+        os.set_inheritable(connection, False)
+        run(config, socket.socket(fileno=connection))
+    except BaseException:  # noqa: BLE001 - a forked process must end here, whatever happened
+        sys.excepthook(*sys.exc_info())
+        os._exit(1)
+    os._exit(0)
+
+
+def _reap(supervisors: set[int]) -> None:
+    """Takes the dead; where a supervisor died, ends what it had been watching and what came to us for that."""
+    with contextlib.suppress(ChildProcessError):
+        while True:
+            pid, _ = os.waitpid(-1, os.WNOHANG)
+            if not pid:
+                break
+            supervisors.discard(pid)
+    strays = descendants([pid for pid in children(os.getpid()) if pid not in supervisors])
+    for pid in strays:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    main()

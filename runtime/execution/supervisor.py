@@ -1,0 +1,567 @@
+"""The supervisor of one slot: takes a job, gives it to a worker, watches, ends everything, and answers.
+
+It is the subreaper of all that its programs start, has one thread, and holds nothing that a program may not know.
+"""
+
+import contextlib
+import fcntl
+import os
+import select
+import signal
+import socket
+import time
+from collections import deque
+from collections.abc import Callable
+
+import msgspec
+
+from runtime.execution import leftovers
+from runtime.execution.notifications import Notifications
+from runtime.execution.protocol import (
+    HEADER_BYTES,
+    Ended,
+    Job,
+    Outcome,
+    SupervisorConfig,
+    WarmStart,
+    frame,
+    frame_length,
+    receive_exactly,
+)
+from runtime.execution.usage import CpuTime, children, descendants, held_bytes, resident_bytes
+from runtime.execution.workers import Origin, Worker, WorkerError, start_cold, start_interpreter
+from runtime.execution.workspace import Workspace
+from runtime.sandbox import rlimits, seccomp
+from runtime.sandbox.confine import Confinement
+from runtime.sandbox.identity import ActingAs
+from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
+
+#: The name of the directory in which every program runs.
+BOX = "box"
+_CHUNK = 1 << 16
+# What the kernel lets an unprivileged process have by default (fs.pipe-max-size).
+_LARGEST_PIPE = 1 << 20
+# How long output may wait in the pipe after a read. Without it a program that prints much wakes us for every line.
+_READ_PAUSE_MS = 2.0
+_CPUS = os.cpu_count() or 1
+# Faster than memory was seen to grow, with huge pages too; it decides when to look next.
+_GROWTH_BYTES_PER_MS = 12 << 20
+_FIRST_LOOK_MS, _LOOK_MIN_MS, _LOOK_MAX_MS = 10.0, 1.5, 25.0
+# The directory is scanned this often at most, and for at most one part in so many of the time.
+_SCAN_MS = 100.0
+_SCAN_SHARE = 20
+# A program that failed this close to its limit is taken to have failed for lack of memory.
+_NEAR_LIMIT = 0.85
+_COLD_SECONDS = 10.0
+
+
+class _Stream:
+    """One output of a program, kept up to its cap."""
+
+    def __init__(self, descriptor: int, cap: int) -> None:
+        self.descriptor = descriptor
+        self.open = True
+        self.truncated = False
+        #: The last read took all that fits into the pipe, so the program is waiting.
+        self.full = False
+        self.resume_at = _READ_PAUSE_MS
+        self._parts: list[bytes] = []
+        self._room = cap
+
+    def read(self) -> bool:
+        """Reads once; False where there is nothing more at the moment or nothing more is wanted."""
+        try:
+            data = os.read(self.descriptor, _CHUNK)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.open = False
+            return False
+        self.full = len(data) == _CHUNK
+        if len(data) > self._room:
+            self.truncated = True
+            data = data[: self._room]
+        self._parts.append(data)
+        self._room -= len(data)
+        return not self.truncated
+
+    def drain(self) -> bytes:
+        """All that was kept, with what is still in the pipe; nobody writes any more."""
+        while self.open and not self.truncated and self.read():
+            pass
+        return b"".join(self._parts)
+
+
+class _Run:
+    """One job on one worker, from the word to go until the last of its processes is gone."""
+
+    def __init__(self, worker: Worker, job: Job, supervisor: "Supervisor") -> None:
+        self._worker = worker
+        self._job = job
+        self._limits = job.limits
+        self._input = memoryview(job.stdin)
+        self._supervisor = supervisor
+        self._stdout = _Stream(worker.pipes.stdout, job.limits.output_bytes)
+        self._stderr = _Stream(worker.pipes.stderr, job.limits.output_bytes)
+        self._notifications: Notifications | None = None
+        if worker.listener >= 0:
+            self._notifications = Notifications(worker.listener, job.limits, worker.workspace, worker.uid, self._tree)
+        self._cpu = CpuTime(worker.pid)
+        self._memory_places = [(place, leftovers.used_bytes(place)) for place in supervisor.memory_places]
+        self._peak = 0
+        self._next_scan = _SCAN_MS
+        self._ended: Ended | None = None
+        self._reaped_cpu_s = 0.0
+        self._largest_rss = 0
+        self._status: int | None = None
+        self._started = 0.0
+        self._poller = select.poll()
+        self._handlers: dict[int, Callable[[int], None]] = {}
+
+    def _tree(self) -> list[int]:
+        """Every process of the run: the program, its descendants, and orphans that came to the supervisor."""
+        return descendants([pid for pid in children(os.getpid()) if pid not in self._supervisor.waiting_pids])
+
+    def _now(self) -> float:
+        """Milliseconds since the start."""
+        return (time.monotonic() - self._started) * 1000
+
+    def serve(self) -> Outcome:
+        """Runs the job to its end. Raises WorkerError where the worker did not take it; it is then still to be ended."""
+        worker = self._worker
+        self._limit()
+        self._widen_pipes()
+        while self._input and self._feed():
+            pass  # for most runs the pipe takes all of it
+        if not self._input:
+            worker.pipes.close_stdin()
+        self._started = time.monotonic()
+        worker.go(self._job)
+        try:
+            self._watch()
+        finally:
+            wall_ms = self._now()
+            self.end()
+        stdout, stderr = self._stdout.drain(), self._stderr.drain()
+        ended, code, number = self._verdict()
+        complaint = "" if worker.kind else worker.complaint()
+        if complaint:
+            return Outcome(Ended.FAILED, message=f"{self._job.argv[0]}: {complaint}")
+        failed = code != 0
+        collect = self._job.collect
+        return Outcome(
+            ended,
+            code=code,
+            signal=number,
+            stdout=stdout,
+            stderr=stderr,
+            stdout_truncated=self._stdout.truncated,
+            stderr_truncated=self._stderr.truncated,
+            cpu_ms=max(0.0, self._reaped_cpu_s * 1000 - self._cpu.before_ns / 1e6),
+            wall_ms=wall_ms,
+            memory_bytes=max(self._peak, self._largest_rss),
+            memory_refused=failed and self._was_short_of_memory(),
+            warm=bool(worker.kind),
+            files=worker.workspace.collect(collect) if collect and not failed else (),
+        )
+
+    def _verdict(self) -> tuple[Ended, int | None, int | None]:
+        status = self._status or 0
+        code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
+        number = os.WTERMSIG(status) if os.WIFSIGNALED(status) else None
+        ended = self._ended or Ended.EXITED
+        if ended is Ended.EXITED:
+            if self._stdout.truncated or self._stderr.truncated:
+                ended = Ended.OUTPUT
+            elif self._reaped_cpu_s * 1000 - self._cpu.before_ns / 1e6 > self._limits.cpu_ms:
+                ended = Ended.CPU_TIME
+            elif number is not None:
+                ended = Ended.SIGNALED
+        return ended, code, number
+
+    def _was_short_of_memory(self) -> bool:
+        if self._notifications and self._notifications.memory_refused:
+            return True
+        return max(self._peak, self._largest_rss) >= _NEAR_LIMIT * self._limits.memory_bytes
+
+    def _limit(self) -> None:
+        limits = self._limits
+        with ActingAs(self._worker.uid):
+            rlimits.limit(
+                self._worker.pid,
+                data_bytes=limits.memory_bytes + limits.data_headroom_bytes,
+                stack_bytes=limits.stack_bytes,
+                file_bytes=limits.file_bytes,
+                open_files=limits.open_files,
+                cpu_seconds=limits.cpu_ms // 1000 + 2,
+                tasks=limits.tasks if self._worker.uid > 0 else 0,
+            )
+
+    def _widen_pipes(self) -> None:
+        """Makes room for all the output that is wanted: Node keeps in its memory what a full pipe does not take."""
+        size = min(self._limits.output_bytes + 1, _LARGEST_PIPE)
+        for descriptor in (self._worker.pipes.stdout, self._worker.pipes.stderr):
+            with contextlib.suppress(PermissionError):  # the uid's share of pipe memory is used up; it works without
+                fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, size)
+
+    def _watch(self) -> None:
+        """Serves the program until it ends by itself or meets a limit, which `_ended` then names."""
+        pidfd = os.pidfd_open(self._worker.pid)
+        self._listen(pidfd, self._on_exit)
+        self._listen(self._supervisor.control.fileno(), self._on_control)
+        if self._notifications:
+            self._listen(self._worker.listener, self._on_notification)
+        if self._input:
+            self._listen(self._worker.pipes.stdin, self._on_stdin, select.POLLOUT)
+        look_at = _FIRST_LOOK_MS
+        try:
+            while self._ended is None:
+                now = self._now()
+                if now >= self._limits.wall_ms:
+                    self._ended = Ended.WALL_TIME
+                elif now >= look_at:
+                    pause = self._look()
+                    look_at = self._now() + pause
+                else:
+                    paused = [stream for stream in (self._stdout, self._stderr) if not self._resumed(stream, now)]
+                    wake_at = min(look_at, self._limits.wall_ms, *(stream.resume_at for stream in paused))
+                    for descriptor, event in self._poller.poll(max(0.0, wake_at - now)):
+                        self._handlers[descriptor](event)
+        finally:
+            os.close(pidfd)
+
+    def _listen(self, descriptor: int, handler: Callable[[int], None], events: int = select.POLLIN) -> None:
+        self._poller.register(descriptor, events)
+        self._handlers[descriptor] = handler
+
+    def _ignore(self, descriptor: int) -> None:
+        self._poller.unregister(descriptor)
+        del self._handlers[descriptor]
+
+    def _resumed(self, stream: _Stream, now: float) -> bool:
+        """Whether the stream need not be waited for: it is being listened to, or at its end."""
+        if not stream.open or stream.descriptor in self._handlers:
+            return True
+        if now < stream.resume_at:
+            return False
+        self._listen(stream.descriptor, lambda _: self._on_output(stream))
+        return True
+
+    def _on_output(self, stream: _Stream) -> None:
+        stream.read()
+        self._ignore(stream.descriptor)
+        if stream.truncated:
+            self._ended = Ended.OUTPUT
+        stream.resume_at = 0.0 if stream.full else self._now() + _READ_PAUSE_MS
+
+    def _on_exit(self, _event: int) -> None:
+        self._ended = self._ended or Ended.EXITED
+
+    def _on_control(self, _event: int) -> None:
+        """Either the server gives the job up or it is gone; both end the run."""
+        self._ended = Ended.CANCELLED
+        self._supervisor.control.recv(HEADER_BYTES)
+
+    def _on_notification(self, event: int) -> None:
+        if event & select.POLLIN and self._notifications:
+            self._notifications.answer_next()
+        else:
+            self._ignore(self._worker.listener)  # the last process under this filter is gone
+
+    def _on_stdin(self, event: int) -> None:
+        self._feed()
+        if event & select.POLLERR or not self._input:
+            self._ignore(self._worker.pipes.stdin)
+            self._worker.pipes.close_stdin()
+
+    def _feed(self) -> bool:
+        """Writes as much input as the pipe takes; False once it takes no more, there is no more, or nobody reads it."""
+        try:
+            written = os.write(self._worker.pipes.stdin, self._input[:_CHUNK])
+        except BlockingIOError:
+            return False
+        except BrokenPipeError:
+            self._input = memoryview(b"")
+            return False
+        self._input = self._input[written:]
+        return bool(self._input)
+
+    def _look(self) -> float:
+        """Compares time, memory and disk with their limits; returns in how many milliseconds to look again."""
+        tree = self._tree()
+        cpu_left = self._limits.cpu_ms - self._cpu.total_ms(tree)
+        if cpu_left <= 0:
+            self._ended = Ended.CPU_TIME
+            return 0.0
+        memory_left = self._limits.memory_bytes - self._memory(tree)
+        if memory_left < 0:
+            self._ended = Ended.MEMORY
+            return 0.0
+        started = self._now()
+        if started >= self._next_scan:
+            size, count = self._worker.workspace.usage(self._limits.files)
+            size += leftovers.unlinked_bytes(tree, self._worker.uid)
+            if size > self._limits.disk_bytes or count > self._limits.files:
+                self._ended = Ended.DISK
+                return 0.0
+            now = self._now()
+            self._next_scan = now + max(_SCAN_MS, _SCAN_SHARE * (now - started))
+        soon = (memory_left + self._limits.memory_bytes // 4) / _GROWTH_BYTES_PER_MS
+        return max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
+
+    def _memory(self, tree: list[int]) -> int:
+        """What the run holds in bytes; exactly only where it may matter."""
+        held = resident_bytes(tree)
+        outside = self._notifications.shared_bytes if self._notifications else 0
+        outside += sum(max(0, leftovers.used_bytes(place) - before) for place, before in self._memory_places)
+        # Page tables can double what is resident, so the quick sum decides only below half.
+        if 2 * held + outside > self._limits.memory_bytes:
+            held = held_bytes(tree, self._worker.uid)
+            if held + outside > self._limits.memory_bytes and not self._supervisor.alone and self._memory_places:
+                # Other slots use the same file systems: count only what is this run's.
+                outside = self._notifications.shared_bytes if self._notifications else 0
+                outside += self._worker.workspace.usage(self._limits.files)[0]
+                outside += leftovers.unlinked_bytes(tree, self._worker.uid)
+        self._peak = max(self._peak, held + outside)
+        return held + outside
+
+    def end(self) -> None:
+        """Kills every process of the run until none is left, and takes their times."""
+        if self._notifications:
+            self._notifications.closed = True
+        empty = 0
+        # The kernel's list may miss one while others leave it, so it has to be empty twice.
+        while empty < 2:
+            tree = self._tree()
+            empty = 0 if tree else empty + 1
+            for pid in tree:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+            for pid in children(os.getpid()):
+                if pid not in self._supervisor.waiting_pids:
+                    self._reap(pid)
+
+    def _reap(self, pid: int) -> None:
+        _, status, used = os.wait4(pid, 0)
+        self._reaped_cpu_s += used.ru_utime + used.ru_stime
+        self._largest_rss = max(self._largest_rss, used.ru_maxrss << 10)
+        if pid == self._worker.pid:
+            self._status = status
+
+
+class Supervisor:
+    """Serves one job after the other over `control`, and keeps workers ready in between."""
+
+    def __init__(self, config: SupervisorConfig, control: socket.socket) -> None:
+        """Takes over the directory of its slot, which must exist and be empty."""
+        self.control = control
+        self.alone = config.alone
+        self.waiting_pids: set[int] = set()
+        self.memory_places = [
+            place
+            for place, used in ((config.directory, True), (leftovers.SHARED_MEMORY, config.shared_memory))
+            if used and leftovers.is_memory(place)
+        ]
+        self._config = config
+        self._plan = _confinement(config)
+        self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
+        self._cold: deque[Worker] = deque()
+        self._origins: dict[str, Origin] = {}
+        self._serial = 0
+        self._shared_memory_before = leftovers.names_in(leftovers.SHARED_MEMORY)
+
+    def serve(self) -> None:
+        """Until the server closes the connection."""
+        decoder = msgspec.msgpack.Decoder(Job)
+        encoder = msgspec.msgpack.Encoder()
+        while True:
+            self._prepare()
+            self._idle()
+            header = receive_exactly(self.control, HEADER_BYTES)
+            if header is None:
+                return
+            length = frame_length(header)
+            if length == 0:
+                continue  # a cancellation that came after its job had been answered
+            message = receive_exactly(self.control, length)
+            if message is None:
+                return
+            worker, outcome = self._run(decoder.decode(message))
+            self.control.sendall(frame(encoder.encode(outcome)))
+            if worker:
+                self._clean_up(worker)
+
+    def _idle(self) -> None:
+        """Waits for a job; meanwhile replaces workers that die and notices those that come up."""
+        poller = select.poll()
+        poller.register(self.control, select.POLLIN)
+        while True:
+            waiting = {worker.channel.fileno(): worker for queue in self._queues() for worker in queue}
+            for descriptor in waiting:
+                poller.register(descriptor, select.POLLIN)
+            ready = [descriptor for descriptor, _ in poller.poll()]
+            for descriptor in waiting:
+                poller.unregister(descriptor)
+            if self.control.fileno() in ready:
+                return
+            for descriptor in ready:
+                worker = waiting[descriptor]
+                try:
+                    worker.check(0)
+                except WorkerError:
+                    self._discard(worker)
+                    self._prepare()
+                    break
+
+    def _queues(self) -> list[deque[Worker]]:
+        return [self._cold, *self._ready.values()]
+
+    def _next_workspace(self) -> tuple[Workspace, int]:
+        self._serial += 1
+        uid = self._config.first_uid
+        if uid:
+            uid += self._serial % self._config.uids
+        return Workspace(self._config.directory, f"w{self._serial}", uid), uid
+
+    def _prepare(self) -> None:
+        """Brings every kind of worker to the number that is to be ready."""
+        if not self._cold:
+            self._cold.append(self._start_cold())
+        for start in self._config.warm:
+            queue = self._ready[start.name]
+            while len(queue) < start.ready and (worker := self._start_warm(start)):
+                queue.append(worker)
+
+    def _start_cold(self) -> Worker:
+        workspace, uid = self._next_workspace()
+        worker = start_cold(self._plan, workspace, uid)
+        self.waiting_pids.add(worker.pid)
+        return worker
+
+    def _start_warm(self, start: WarmStart) -> Worker | None:
+        """One more worker, or None where its origin has failed."""
+        if not start.forks:
+            workspace, uid = self._next_workspace()
+            worker = start_interpreter(self._plan, workspace, uid, start)
+            self.waiting_pids.add(worker.pid)
+            return worker
+        workspace, uid = self._next_workspace()
+        try:
+            return (self._origins.get(start.name) or self._start_origin(start)).fork(workspace, uid)
+        except WorkerError as error:
+            # The next run of this kind goes the cold way, and the run after it finds a new origin.
+            _complain(str(error))
+            workspace.remove()
+            origin = self._origins.pop(start.name, None)
+            if origin:
+                origin.close()
+                self._kill_waiting(origin.pid)
+            return None
+
+    def _start_origin(self, start: WarmStart) -> Origin:
+        # Its programs will run in the directory of this name, which need not be there any more by then.
+        box = f"{self._config.directory}/{BOX}"
+        os.makedirs(box, exist_ok=True)
+        origin = Origin(start, self._plan, box, own_uids=self._config.first_uid > 0)
+        self._origins[start.name] = origin
+        self.waiting_pids.add(origin.pid)
+        origin.wait_up()
+        os.rmdir(box)
+        return origin
+
+    def _kill_waiting(self, pid: int) -> None:
+        if pid in self.waiting_pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            os.waitpid(pid, 0)
+            self.waiting_pids.discard(pid)
+
+    def _discard(self, worker: Worker) -> None:
+        """Ends a worker that no run has used."""
+        for queue in self._queues():
+            if worker in queue:
+                queue.remove(worker)
+        self._kill_waiting(worker.pid)
+        worker.close()
+        worker.workspace.remove()
+
+    def _take(self, job: Job) -> Worker:
+        """A worker for the job: a warm one where one is up, else a cold one. Raises OSError or WorkerError."""
+        # A forked worker appears among our children by itself; from now on whoever is not known is the run's.
+        for queue in self._ready.values():
+            for worker in tuple(queue):
+                try:
+                    self.waiting_pids.add(worker.wait_pid(_COLD_SECONDS))
+                except WorkerError as error:
+                    _complain(str(error))
+                    self._discard(worker)
+        queue = self._ready.get(job.warm, deque())
+        while queue:
+            try:
+                if not queue[0].check(0):
+                    break
+            except WorkerError as error:
+                _complain(str(error))
+                self._discard(queue[0])
+                continue
+            return queue.popleft()
+        worker = self._cold.popleft() if self._cold else self._start_cold()
+        try:
+            if worker.check(_COLD_SECONDS):
+                return worker
+            raise WorkerError(f"no worker within {_COLD_SECONDS:.0f} s")
+        except WorkerError:
+            self._discard(worker)
+            raise
+
+    def _run(self, job: Job) -> tuple[Worker | None, Outcome]:
+        try:
+            worker = self._take(job)
+        except (OSError, WorkerError) as error:
+            return None, Outcome(Ended.FAILED, message=str(error))
+        self.waiting_pids.discard(worker.pid)
+        run = _Run(worker, job, self)
+        try:
+            worker.workspace.place(job.files)
+            worker.workspace.rename(BOX)
+            return worker, run.serve()
+        except (OSError, WorkerError) as error:
+            return worker, Outcome(Ended.FAILED, message=str(error))
+        finally:
+            run.end()
+
+    def _clean_up(self, worker: Worker) -> None:
+        """Removes what the run left. An error here ends the supervisor: nothing may run in what was not cleaned."""
+        worker.close()
+        worker.workspace.remove()
+        if worker.uid > 0:
+            leftovers.remove_owned(worker.uid)
+        elif self._config.shared_memory:
+            leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
+
+
+def _confinement(config: SupervisorConfig) -> Confinement:
+    program = b""
+    if config.seccomp:
+        table = seccomp.rules(
+            notify=config.notify,
+            shared_uid=config.first_uid == 0,
+            own_pid_namespace=config.own_pid_namespace,
+            devices_readable_only=config.landlock_abi > 0,
+            service_pids=(*config.service_pids, os.getpid()),
+        )
+        program = seccomp.assemble(table)
+    return Confinement(config.rules, config.landlock_abi, program, config.notify)
+
+
+def _complain(message: str) -> None:
+    """To the service's log, which is this process's standard error."""
+    os.write(2, f"supervisor: {message}\n".encode())
+
+
+def run(config: SupervisorConfig, control: socket.socket) -> None:
+    """The life of a supervisor process, from its fork until the server closes `control`."""
+    prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    prctl(PR_SET_CHILD_SUBREAPER, 1)
+    prctl(PR_SET_DUMPABLE, 0)
+    Supervisor(config, control).serve()

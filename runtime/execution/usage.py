@@ -1,0 +1,150 @@
+"""What a run uses, summed over all of its processes, from the files that the kernel keeps about each of them."""
+
+import os
+import time
+
+from runtime.sandbox.identity import ReadingAs
+
+PAGE = os.sysconf("SC_PAGE_SIZE")
+_NANOSECONDS_PER_MILLISECOND = 1_000_000
+
+
+def _read(path: str) -> bytes:
+    """The whole of a small file under /proc; empty where the process is gone or does not let itself be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b""
+    try:
+        return os.read(descriptor, 65536)
+    except OSError:
+        return b""
+    finally:
+        os.close(descriptor)
+
+
+def children(pid: int) -> list[int]:
+    """The children of every thread of `pid`."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return []
+    found: list[int] = []
+    for thread in threads:
+        found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
+    return found
+
+
+def descendants(roots: list[int]) -> list[int]:
+    """`roots` and all that descend from them."""
+    found = list(roots)
+    for pid in found:
+        found += children(pid)
+    return found
+
+
+def process_clock_ns(pid: int) -> int:
+    """CPU time of one process, all threads, in nanoseconds; 0 where it is gone.
+
+    The clock's number is that of clock_getcpuclockid(3): the complement of the pid, and 2 for scheduler time.
+    """
+    try:
+        return time.clock_gettime_ns(~pid << 3 | 2)
+    except OSError:
+        return 0
+
+
+def stat_fields(pid: int) -> list[bytes]:
+    """The fields of /proc/PID/stat behind the name, state first; empty where the process is gone."""
+    text = _read(f"/proc/{pid}/stat")
+    # The name may hold anything, so it ends at the last parenthesis.
+    return text[text.rfind(b")") + 2 :].split()
+
+
+def thread_count(pid: int) -> int:
+    """How many threads a process has, 0 where it is gone."""
+    fields = stat_fields(pid)
+    return int(fields[17]) if fields else 0
+
+
+def process_group(pid: int) -> int:
+    """The process group of a process, 0 where it is gone."""
+    fields = stat_fields(pid)
+    return int(fields[2]) if fields else 0
+
+
+def data_bytes(pid: int) -> int:
+    """Private writable memory of a process as RLIMIT_DATA counts it, and its stack."""
+    fields = _read(f"/proc/{pid}/statm").split()
+    return int(fields[5]) * PAGE if fields else 0
+
+
+class CpuTime:
+    """CPU time of a run's living processes, with what the dead ones had used when they were last seen."""
+
+    def __init__(self, first: int) -> None:
+        """What process `first` has used until now was spent on preparing it, and does not count."""
+        self.before_ns = process_clock_ns(first)
+        self._seen: dict[int, int] = {}
+
+    def total_ms(self, pids: list[int]) -> float:
+        """The sum in milliseconds."""
+        for pid in pids:
+            used = process_clock_ns(pid)
+            if used:
+                self._seen[pid] = used
+        return (sum(self._seen.values()) - self.before_ns) / _NANOSECONDS_PER_MILLISECOND
+
+
+def resident_bytes(pids: list[int]) -> int:
+    """The sum of the processes' resident memory: quick, and never too low but for page tables."""
+    total = 0
+    for pid in pids:
+        fields = _read(f"/proc/{pid}/statm").split()
+        if fields:
+            total += int(fields[1])
+    return total * PAGE
+
+
+def held_bytes(pids: list[int], uid: int) -> int:
+    """What the processes hold and could give back only by ending: anonymous and shared memory, swap, page tables.
+
+    With several processes, pages that they share count once (proportional set size).
+    """
+    total = 0
+    shared = len(pids) > 1
+    for pid in pids:
+        fields = _sizes(_read(f"/proc/{pid}/status"))
+        own = fields.get(b"RssAnon", 0) + fields.get(b"RssShmem", 0) + fields.get(b"VmSwap", 0)
+        if shared and own:
+            with ReadingAs(uid):
+                rollup = _sizes(_read(f"/proc/{pid}/smaps_rollup"))
+            # A program may make itself unreadable; then it counts in full.
+            if rollup:
+                own = rollup.get(b"Pss_Anon", 0) + rollup.get(b"Pss_Shmem", 0) + rollup.get(b"SwapPss", 0)
+        total += own + fields.get(b"VmPTE", 0)
+    return total
+
+
+def _sizes(text: bytes) -> dict[bytes, int]:
+    """The lines `Name: 12 kB` of a status file, in bytes."""
+    found = {}
+    for line in text.splitlines():
+        name, _, rest = line.partition(b":")
+        if rest.endswith(b" kB"):
+            found[name] = int(rest[:-3]) << 10
+    return found
+
+
+def open_descriptors(pids: list[int], uid: int) -> int:
+    """How many descriptors the processes have open, together; an unreadable process counts as full."""
+    total = 0
+    with ReadingAs(uid):
+        for pid in pids:
+            try:
+                total += len(os.listdir(f"/proc/{pid}/fd"))
+            except FileNotFoundError:
+                continue
+            except OSError:
+                total += 256
+    return total

@@ -1,0 +1,291 @@
+"""Workers: confined processes that are started ahead, wait for one run, and serve it.
+
+There are three ways to start one, and all three end in the same state, a process that waits for a word on its channel:
+a fork of the supervisor that will execute any program (the cold way), an interpreter started with a bootstrap (Node),
+and a fork of such an interpreter (Python).
+"""
+
+import contextlib
+import marshal
+import os
+import signal
+import socket
+from pathlib import Path
+
+from runtime.execution.protocol import Job, WarmStart
+from runtime.execution.workspace import Workspace
+from runtime.sandbox.confine import Confinement, confine
+from runtime.sandbox.identity import pass_on_capabilities
+from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
+
+RUNTIME_ROOT = str(Path(__file__).resolve().parents[2])
+BOOTSTRAP = str(Path(__file__).resolve().parent / "bootstrap")
+#: The descriptor on which a worker waits, and the origin of forked workers receives.
+CHANNEL = 3
+_START_SECONDS = 10.0
+# The origin may be another release of Python than the supervisor; every one reads this version.
+_MARSHAL_VERSION = 2
+
+
+class WorkerError(Exception):
+    """A worker could not be started or confined; the message says which step failed."""
+
+
+class Pipes:
+    """The three standard streams of one run: our ends, and the program's ends until they are handed over."""
+
+    def __init__(self) -> None:
+        """Opens them; raises OSError where descriptors run out."""
+        self.theirs_stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
+        self.stdout, self.theirs_stdout = os.pipe2(os.O_CLOEXEC)
+        self.stderr, self.theirs_stderr = os.pipe2(os.O_CLOEXEC)
+        for descriptor in (self.stdin, self.stdout, self.stderr):
+            os.set_blocking(descriptor, False)
+
+    @property
+    def theirs(self) -> tuple[int, int, int]:
+        """The program's ends, in the order of its descriptors 0, 1 and 2."""
+        return self.theirs_stdin, self.theirs_stdout, self.theirs_stderr
+
+    def close_theirs(self) -> None:
+        """Once the program has them."""
+        for descriptor in self.theirs:
+            os.close(descriptor)
+
+    def close_ours(self) -> None:
+        """After the run; stdin may have been closed before."""
+        for descriptor in (self.stdin, self.stdout, self.stderr):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self.stdin = self.stdout = self.stderr = -1
+
+    def close_stdin(self) -> None:
+        """Tells the program that there is no more input."""
+        if self.stdin >= 0:
+            os.close(self.stdin)
+            self.stdin = -1
+
+
+class Worker:
+    """One process that waits for its run. `pid` is 0 until it has reported, where it was forked by another process."""
+
+    def __init__(self, kind: str, workspace: Workspace, pipes: Pipes, channel: socket.socket, uid: int) -> None:
+        """Takes over what the worker was started with."""
+        self.kind = kind
+        self.workspace = workspace
+        self.pipes = pipes
+        self.channel = channel
+        self.uid = uid
+        self.pid = 0
+        self.listener = -1
+        self.up = False
+
+    def check(self, seconds: float) -> bool:
+        """Whether the worker is waiting for its run; looks for its report for at most `seconds`.
+
+        Raises WorkerError where it failed or is gone.
+        """
+        self.channel.settimeout(seconds)
+        while not self.up:
+            try:
+                message, descriptors, _, _ = socket.recv_fds(self.channel, 4096, 1)
+            except (TimeoutError, BlockingIOError):
+                return False
+            except OSError as error:
+                raise WorkerError(f"worker {self.kind}: {error}") from error
+            if descriptors:
+                self.listener = descriptors[0]
+                os.set_inheritable(self.listener, False)
+            if message == b"up":
+                self.up = True
+            elif message.startswith(b"pid "):
+                self.pid = int(message[4:])
+            elif message != b"confined":
+                raise WorkerError(f"worker {self.kind}: {message.decode(errors='replace') or 'ended before its run'}")
+        return True
+
+    def wait_pid(self, seconds: float) -> int:
+        """The worker's pid; raises WorkerError where another process forks it and does not say which it became."""
+        if not self.pid:
+            self.channel.settimeout(seconds)
+            try:
+                word, number = self.channel.recv(64).split()
+                if word == b"pid":
+                    self.pid = int(number)
+            except (OSError, ValueError) as error:
+                raise WorkerError(f"worker {self.kind} has not appeared: {error}") from error
+        return self.pid
+
+    def complaint(self) -> str:
+        """What the worker said after the word to go: empty, unless it could not become the program."""
+        self.channel.settimeout(0)
+        try:
+            return self.channel.recv(4096).removeprefix(b"!").decode(errors="replace")
+        except OSError:
+            return ""
+
+    def go(self, job: Job) -> None:
+        """Gives it the word: its arguments, or all that it has to execute. Raises WorkerError where it is gone."""
+        if self.kind:
+            words = job.arguments
+        else:
+            environment = (f"{name}={value}" for name, value in job.env.items())
+            words = (str(len(job.argv)), *job.argv, *environment)
+        self.channel.settimeout(_START_SECONDS)
+        try:
+            self.channel.send(b"\0".join(os.fsencode(word) for word in ("go", *words)))
+        except OSError as error:
+            raise WorkerError(f"worker {self.kind} did not take its run: {error}") from error
+
+    def close(self) -> None:
+        """Closes this side's descriptors; the process must have been ended by the caller."""
+        self.pipes.close_ours()
+        self.channel.close()
+        if self.listener >= 0:
+            os.close(self.listener)
+            self.listener = -1
+
+
+def _streams(pipes: Pipes, channel: socket.socket) -> None:
+    """In a new process: the program's ends as 0, 1, 2, its channel as 3, and nothing else open."""
+    # Upwards first, so that no move overwrites a descriptor that is still to be moved.
+    high = [os.dup(descriptor) for descriptor in (*pipes.theirs, channel.fileno())]
+    while min(high) <= CHANNEL:
+        high = [os.dup(descriptor) for descriptor in high]
+    for number, descriptor in enumerate(high):
+        os.dup2(descriptor, number, inheritable=True)
+    close_from(CHANNEL + 1)
+
+
+def start_cold(plan: Confinement, workspace: Workspace, uid: int) -> Worker:
+    """Forks a worker that executes whatever it is told to. Raises OSError where there is no process to be had."""
+    pipes = Pipes()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    worker = Worker("", workspace, pipes, ours, uid)
+    worker.pid = os.fork()
+    if worker.pid == 0:
+        _cold_worker(plan, workspace.path, uid, pipes, theirs)
+    theirs.close()
+    pipes.close_theirs()
+    return worker
+
+
+def _report(listener: int, words: bytes) -> None:
+    with socket.socket(fileno=os.dup(CHANNEL)) as channel:
+        socket.send_fds(channel, [words], [listener] if listener >= 0 else [])
+    if listener >= 0:
+        os.close(listener)
+
+
+def _confine_here(plan: Confinement, directory: str, uid: int, pipes: Pipes, channel: socket.socket) -> int:
+    _restore_signals()
+    _streams(pipes, channel)
+    os.chdir(directory)
+    return confine(plan, directory, uid)
+
+
+def _restore_signals() -> None:
+    """Python ignores two signals for itself; a program expects every one at its default, and none blocked."""
+    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
+        signal.signal(number, signal.SIG_DFL)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _cold_worker(plan: Confinement, directory: str, uid: int, pipes: Pipes, channel: socket.socket) -> None:
+    """Never returns: the process becomes a program, or ends with what went wrong on its channel."""
+    try:
+        listener = _confine_here(plan, directory, uid, pipes, channel)
+        _report(listener, b"up")
+        words = os.read(CHANNEL, 1 << 18).split(b"\0")
+        if words[0] != b"go":
+            os._exit(0)
+        end = 2 + int(words[1])
+        environment = dict(word.split(b"=", 1) for word in words[end:])
+        os.set_inheritable(CHANNEL, False)
+        os.execve(words[2], words[2:end], environment)
+    except BaseException as error:  # noqa: BLE001 - a forked process must end here, whatever happened
+        with contextlib.suppress(OSError):
+            os.write(CHANNEL, f"!{error}".encode())
+    finally:
+        os._exit(127)
+
+
+def start_interpreter(plan: Confinement, workspace: Workspace, uid: int, start: WarmStart) -> Worker:
+    """Starts an interpreter that is confined first, loads its bootstrap, and waits. Raises OSError as `start_cold`."""
+    pipes = Pipes()
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    worker = Worker(start.name, workspace, pipes, ours, uid)
+    worker.pid = os.fork()
+    if worker.pid == 0:
+        try:
+            listener = _confine_here(plan, workspace.path, uid, pipes, theirs)
+            _report(listener, b"confined")
+            os.execve(start.argv[0], start.argv, start.env)
+        except BaseException as error:  # noqa: BLE001 - a forked process must end here, whatever happened
+            with contextlib.suppress(OSError):
+                os.write(CHANNEL, f"!{error}".encode())
+        finally:
+            os._exit(127)
+    theirs.close()
+    pipes.close_theirs()
+    return worker
+
+
+class Origin:
+    """An interpreter that has started and forks workers on request. It never runs a line of a user's code itself."""
+
+    def __init__(self, start: WarmStart, plan: Confinement, directory: str, *, own_uids: bool) -> None:
+        """Starts it in `directory`, where programs will run; raises OSError where there is no process to be had."""
+        self.start = start
+        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        pipes = Pipes()
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                _restore_signals()
+                _streams(pipes, theirs)
+                os.chdir(directory)
+                prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+                if own_uids and os.geteuid() != 0:
+                    pass_on_capabilities()
+                os.execve(start.argv[0], start.argv, {**start.env, "PYTHONPATH": BOOTSTRAP})
+            finally:
+                os._exit(127)
+        theirs.close()
+        pipes.close_theirs()
+        pipes.close_ours()
+        self._control.settimeout(_START_SECONDS)
+        self._send(marshal.dumps((RUNTIME_ROOT, plan.as_tuple()), _MARSHAL_VERSION))
+
+    def _send(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
+        try:
+            socket.send_fds(self._control, [message], descriptors)
+        except OSError as error:
+            raise WorkerError(f"origin of {self.start.name} workers: {error}") from error
+
+    def wait_up(self) -> None:
+        """Until it has started; raises WorkerError where it does not."""
+        try:
+            if self._control.recv(16) != b"up":
+                raise WorkerError(f"origin of {self.start.name} workers ended at its start")
+        except OSError as error:
+            raise WorkerError(f"origin of {self.start.name} workers: {error}") from error
+
+    def fork(self, workspace: Workspace, uid: int) -> Worker:
+        """Asks for one worker, which reports by itself. Raises OSError or WorkerError."""
+        pipes = Pipes()
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            self._send(marshal.dumps((uid, workspace.path), _MARSHAL_VERSION), (*pipes.theirs, theirs.fileno()))
+        except WorkerError:
+            pipes.close_ours()
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+            pipes.close_theirs()
+        return Worker(self.start.name, workspace, pipes, ours, uid)
+
+    def close(self) -> None:
+        """Lets it end by itself: its control channel closes."""
+        self._control.close()

@@ -1,0 +1,239 @@
+"""The working directory of one run: filled before it, read after it, and removed without following anything it left."""
+
+import contextlib
+import fnmatch
+import os
+import stat
+from collections.abc import Callable, Iterator
+
+from runtime.execution.protocol import Collect, File
+from runtime.sandbox import identity
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+#: Files deeper than this are not brought back.
+_DEPTH = 16
+
+
+class Workspace:
+    """A directory that belongs to one run. `uid` above 0 is the run's own, which then may write here through its group."""
+
+    def __init__(self, parent: str, name: str, uid: int) -> None:
+        """Creates the directory `name` in `parent`; raises OSError where that fails."""
+        self._parent = parent
+        self._name = name
+        self._uid = uid
+        os.mkdir(self.path, 0o700)
+        self.descriptor = os.open(self.path, _DIRECTORY)
+        self._share(self.descriptor, 0o770)
+
+    @property
+    def path(self) -> str:
+        """Where it is now."""
+        return f"{self._parent}/{self._name}"
+
+    def _share(self, descriptor: int, mode: int) -> None:
+        if self._uid > 0:
+            os.fchown(descriptor, -1, self._uid)
+            os.fchmod(descriptor, mode)
+
+    def rename(self, name: str) -> None:
+        """Moves the directory within its parent; confinement by inode moves along."""
+        os.rename(self.path, f"{self._parent}/{name}")
+        self._name = name
+
+    def place(self, files: tuple[File, ...]) -> None:
+        """Writes `files`, whose names were checked; no program has run here yet. Raises OSError on a full disk."""
+        for file in files:
+            folder = self.descriptor
+            *folders, base = file.name.split("/")
+            opened: list[int] = []
+            try:
+                for part in folders:
+                    with contextlib.suppress(FileExistsError):  # an earlier file of the same folder made it
+                        os.mkdir(part, 0o755, dir_fd=folder)
+                    folder = os.open(part, _DIRECTORY, dir_fd=folder)
+                    opened.append(folder)
+                    self._share(folder, 0o770)
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                target = os.open(base, flags, 0o755 if file.executable else 0o644, dir_fd=folder)
+                opened.append(target)
+                content = memoryview(file.content)
+                while content:
+                    content = content[os.write(target, content) :]
+            finally:
+                for descriptor in opened:
+                    os.close(descriptor)
+
+    def collect(self, wanted: Collect) -> tuple[File, ...]:
+        """The regular files that match `wanted` by name, as many as fit into its bytes."""
+        found: list[File] = []
+        left = wanted.max_bytes
+        for name, folder, base in self._regular_files():
+            if not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted.patterns):
+                continue
+            try:
+                descriptor = os.open(base, _REGULAR, dir_fd=folder)
+            except OSError:
+                continue  # unreadable on purpose, or not a plain file: it does not come back
+            with open(descriptor, "rb") as file:
+                status = os.fstat(descriptor)
+                if not stat.S_ISREG(status.st_mode) or status.st_size > left:
+                    continue
+                content = file.read(left)
+            left -= len(content)
+            found.append(File(name, content, bool(status.st_mode & 0o100)))
+        return tuple(sorted(found, key=lambda file: file.name))
+
+    def _regular_files(self) -> Iterator[tuple[str, int, str]]:
+        """Each regular file's name from the top, its folder, and its name there; the folders close at the end."""
+        waiting = [("", os.dup(self.descriptor))]
+        opened = [waiting[0][1]]
+        try:
+            while waiting:
+                prefix, folder = waiting.pop()
+                with os.scandir(folder) as entries:
+                    for entry in entries:
+                        if entry.is_file(follow_symlinks=False):
+                            yield prefix + entry.name, folder, entry.name
+                        elif entry.is_dir(follow_symlinks=False) and prefix.count("/") < _DEPTH and len(opened) < 256:
+                            try:
+                                inner = os.open(entry.name, _DIRECTORY, dir_fd=folder)
+                            except OSError:
+                                continue  # unreadable on purpose
+                            opened.append(inner)
+                            waiting.append((f"{prefix}{entry.name}/", inner))
+        finally:
+            for descriptor in opened:
+                os.close(descriptor)
+
+    def usage(self, most_files: int) -> tuple[int, int]:
+        """Bytes on disk and number of files, counted until there are more than `most_files`."""
+        total = count = 0
+        waiting = [os.dup(self.descriptor)]
+        try:
+            while waiting and count <= most_files:
+                folder = waiting.pop()
+                try:
+                    with os.scandir(folder) as entries:
+                        for entry in entries:
+                            count += 1
+                            if count > most_files:
+                                break
+                            try:
+                                total += entry.stat(follow_symlinks=False).st_blocks * 512
+                                if entry.is_dir(follow_symlinks=False) and len(waiting) < 128:
+                                    waiting.append(os.open(entry.name, _DIRECTORY, dir_fd=folder))
+                            except OSError:
+                                continue  # gone meanwhile: the program is running
+                finally:
+                    os.close(folder)
+        finally:
+            for folder in waiting:
+                os.close(folder)
+        return total, count
+
+    def remove(self) -> None:
+        """Removes the directory with all that is in it; nothing of the run may be alive any more.
+
+        Where the run had a uid of its own and this process is not root, a child takes that uid on to empty the
+        folders that only it may enter. Raises OSError where something stays.
+        """
+        try:
+            if self._uid > 0 and os.geteuid() != 0 and _has_folders(self.descriptor):
+                _as(self._uid, lambda: _empty(self.descriptor))
+            _empty(self.descriptor)
+        finally:
+            os.close(self.descriptor)
+        os.rmdir(self.path)
+
+
+def _has_folders(directory: int) -> bool:
+    return any(is_directory for _, is_directory in _entries(directory))
+
+
+def empty_folder_as(uid: int, path: str, names: list[str]) -> None:
+    """Removes `names` from a folder that others use too, in a child that has taken `uid` on."""
+    folder = os.open(path, _DIRECTORY)
+    try:
+        _as(uid, lambda: _empty(folder, names))
+    finally:
+        os.close(folder)
+
+
+def _as(uid: int, action: Callable[[], None]) -> None:
+    """Runs `action` in a child with the run's identity; what it could not do, the parent sees when it looks."""
+    child = os.fork()
+    if child == 0:
+        try:
+            identity.become(uid)
+            action()
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+
+
+def _entries(directory: int) -> list[tuple[str, bool]]:
+    with os.scandir(directory) as entries:
+        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
+
+
+def _empty(directory: int, only: list[str] | None = None) -> None:
+    """Empties a directory of any depth without recursion: inner folders are first moved up to the top.
+
+    With `only`, nothing but these names and what is below them goes.
+    """
+    serial = 0
+    remaining = _entries(directory) if only is None else [entry for entry in _entries(directory) if entry[0] in only]
+    while remaining:
+        moved: list[tuple[str, bool]] = []
+        for name, is_directory in remaining:
+            if not is_directory:
+                os.unlink(name, dir_fd=directory)
+                continue
+            inner = _open_folder(name, directory)
+            try:
+                for child, child_is_directory in _entries(inner):
+                    if child_is_directory:
+                        os.close(_open_folder(child, inner))
+                        serial = _move_up(child, inner, directory, serial)
+                        moved.append((_removed(serial), True))
+                    else:
+                        os.unlink(child, dir_fd=inner)
+            finally:
+                os.close(inner)
+            os.rmdir(name, dir_fd=directory)
+        remaining = moved
+
+
+def _removed(serial: int) -> str:
+    return f".removed-{os.getpid()}-{serial}"
+
+
+def _open_folder(name: str, parent: int) -> int:
+    """Opens a folder that the program may have closed to everyone, its owner included."""
+    with contextlib.suppress(PermissionError):  # it belongs to the service itself and is open to it
+        os.chmod(name, 0o700, dir_fd=parent)
+    return os.open(name, _DIRECTORY, dir_fd=parent)
+
+
+def _move_up(name: str, parent: int, top: int, serial: int) -> int:
+    """Moves a folder to the top under a name that is free there; returns the next serial number to try."""
+    while True:
+        serial += 1
+        target = _removed(serial)
+        try:
+            os.rename(name, target, src_dir_fd=parent, dst_dir_fd=top)
+        except OSError:
+            if not _is_taken(target, top):
+                raise
+            continue
+        return serial
+
+
+def _is_taken(name: str, directory: int) -> bool:
+    try:
+        os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True

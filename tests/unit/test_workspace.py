@@ -1,0 +1,81 @@
+"""The working directory: what a program leaves there is removed, whatever it is, and nothing else is touched."""
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from runtime.execution.protocol import Collect, File
+from runtime.execution.workspace import Workspace
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(str(tmp_path), "w1", 0)
+
+
+def test_files_are_placed_with_their_folders_and_modes(workspace: Workspace) -> None:
+    workspace.place((File("a/b/c.txt", b"1"), File("a/b/d.txt", b"2"), File("run", b"3", executable=True)))
+    top = Path(workspace.path)
+    assert (top / "a/b/c.txt").read_bytes() == b"1"
+    assert os.access(top / "run", os.X_OK)
+
+
+def test_only_matching_regular_files_come_back_never_through_a_link(workspace: Workspace, tmp_path: Path) -> None:
+    top = Path(workspace.path)
+    (tmp_path / "secret.class").write_bytes(b"secret")
+    (top / "in").mkdir()
+    (top / "in/A.class").write_bytes(b"A")
+    (top / "B.class").write_bytes(b"B")
+    (top / "big.class").write_bytes(b"x" * 100)
+    (top / "other.txt").write_bytes(b"no")
+    (top / "link.class").symlink_to(tmp_path / "secret.class")
+    (top / "out").symlink_to(tmp_path)
+    os.mkfifo(top / "pipe.class")
+    with socket.socket(socket.AF_UNIX) as server:
+        server.bind(str(top / "socket.class"))
+        found = workspace.collect(Collect(("*.class",), 50))
+    assert [(file.name, file.content) for file in found] == [("B.class", b"B"), ("in/A.class", b"A")]
+
+
+def test_a_tree_of_ten_thousand_levels_is_removed(workspace: Workspace, tmp_path: Path) -> None:
+    folder = os.dup(workspace.descriptor)
+    for _ in range(10_000):
+        os.mkdir("d", dir_fd=folder)
+        inner = os.open("d", os.O_RDONLY | os.O_DIRECTORY, dir_fd=folder)
+        os.close(folder)
+        folder = inner
+    os.close(folder)
+    workspace.remove()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_odd_names_links_pipes_and_closed_folders_go_and_nothing_outside(workspace: Workspace, tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    top = os.fsencode(workspace.path)
+    os.symlink(outside, top + b"/link")
+    os.mkfifo(top + b"/fifo")
+    for name in (b"\xff\xfe", b".removed-1-1", b"new\nline", b"-rf"):
+        os.mkdir(top + b"/" + name)
+        os.mkdir(top + b"/" + name + b"/inner")
+        os.symlink(outside, top + b"/" + name + b"/inner/link")
+        os.chmod(top + b"/" + name + b"/inner", 0)
+        os.chmod(top + b"/" + name, 0)
+    workspace.remove()
+    assert (outside / "kept").read_text() == "kept"
+    assert os.listdir(tmp_path) == ["outside"]
+
+
+def test_usage_counts_bytes_and_files_of_all_folders(workspace: Workspace) -> None:
+    top = Path(workspace.path)
+    (top / "a").mkdir()
+    (top / "a/file").write_bytes(b"x" * 100_000)
+    (top / "sparse").touch()
+    os.truncate(top / "sparse", 1 << 30)
+    size, count = workspace.usage(1000)
+    assert 100_000 <= size < 200_000
+    assert count == 3
+    assert workspace.usage(1)[1] == 2
