@@ -1,0 +1,1 @@
+"""Languages: one TOML file each, and the registry that reads them."""

@@ -1,0 +1,162 @@
+"""Reads the language files, finds out which toolchains this host has, and turns a submission into jobs' command lines."""
+
+import difflib
+import re
+import shutil
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from runtime.sandbox import landlock
+
+FOLDER = Path(__file__).parent
+
+
+class LanguageFileError(Exception):
+    """A language file is wrong; the message has its name and the key."""
+
+
+class UnknownLanguageError(Exception):
+    """Nobody here speaks that language; the message lists those that are spoken, with the nearest name."""
+
+
+class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How to keep workers ready: the command that starts one, and whether it forks them."""
+
+    run: tuple[str, ...]
+    forks: bool = False
+    ready: int = 1
+
+
+class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One language, as its file says.
+
+    In commands `{file}` is the main file, `{box}` the working directory, `{sources}` every file with one of
+    `extensions`, and `{bootstrap}` the folder of the warm starts.
+    """
+
+    name: str
+    file: str
+    run: tuple[str, ...]
+    version: tuple[str, ...]
+    aliases: tuple[str, ...] = ()
+    extensions: tuple[str, ...] = ()
+    compile: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
+    env: dict[str, str] = {}
+    version_pattern: str = r"(\d+(?:\.\d+)+)"
+    #: A pattern in the last of stderr that says the run failed for lack of memory.
+    memory_error: str = ""
+    data_headroom_mb: int = 0
+    stack_mb: int = 8
+    #: Further paths that its programs read; each must exist to count.
+    read: tuple[str, ...] = ()
+    warm: Warm | None = None
+
+    @property
+    def compiled(self) -> bool:
+        """Whether there is a compile step."""
+        return bool(self.compile)
+
+
+def load(folder: Path = FOLDER) -> tuple[Language, ...]:
+    """Every language file of `folder`, by name; raises LanguageFileError with the file and the key."""
+    languages = []
+    names: dict[str, str] = {}
+    for path in sorted(folder.glob("*.toml")):
+        try:
+            language = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Language)
+            re.compile(language.memory_error)
+            re.compile(language.version_pattern)
+        except (tomllib.TOMLDecodeError, msgspec.ValidationError, re.error) as error:
+            raise LanguageFileError(f"{path.name}: {error}") from error
+        for name in (language.name, *language.aliases):
+            if names.setdefault(name, path.name) != path.name:
+                raise LanguageFileError(f"{path.name}: aliases: {name!r} is also in {names[name]}")
+        languages.append(language)
+    return tuple(languages)
+
+
+class Registry:
+    """The languages whose toolchains are here."""
+
+    def __init__(self, languages: Iterable[Language], path: str, *, can_execute_files: bool) -> None:
+        """`path` is where toolchains are looked for; without `can_execute_files` nothing compiled can run."""
+        self._path = path
+        self.languages: dict[str, Language] = {}
+        self._names: dict[str, Language] = {}
+        for language in languages:
+            commands = [command[0] for command in (language.compile, language.run, language.version) if command]
+            if not all(command.startswith("{") or self.find(command) for command in commands):
+                continue
+            if language.run[0].startswith("{box}") and not can_execute_files:
+                continue
+            self.languages[language.name] = language
+            for name in (language.name, *language.aliases):
+                self._names[name] = language
+
+    def find(self, command: str) -> str | None:
+        """The absolute path of a command, or None where it is not on the path."""
+        return shutil.which(command, path=self._path)
+
+    def get(self, name: str) -> Language:
+        """The language with this name or alias, in any letter case; raises UnknownLanguageError."""
+        language = self._names.get(name.casefold())
+        if language is None:
+            near = difflib.get_close_matches(name.casefold(), self._names, 1)
+            raise UnknownLanguageError(
+                f"unknown language {name!r}"
+                + (f"; did you mean {near[0]!r}?" if near else "")
+                + f" Available: {', '.join(sorted(self.languages))}."
+            )
+        return language
+
+    def command(self, words: Iterable[str], **places: str | tuple[str, ...]) -> tuple[str, ...]:
+        """`words` with their places filled in; the first becomes an absolute path."""
+        filled: list[str] = []
+        for word in words:
+            whole = places.get(word[1:-1]) if word.startswith("{") and word.endswith("}") else None
+            if isinstance(whole, tuple):
+                filled += whole
+            else:
+                filled.append(word.format_map(places))
+        return (self.find(filled[0]) or filled[0], *filled[1:])
+
+    def environment(self, language: Language, box: str) -> dict[str, str]:
+        """The whole environment of a program: nothing of the service's is in it."""
+        base = {"PATH": self._path, "HOME": box, "TMPDIR": box, "LANG": "C.UTF-8"}
+        return base | {name: value.format(box=box) for name, value in language.env.items()}
+
+    def readable(self) -> tuple[tuple[str, int], ...]:
+        """Landlock's rules for all languages: toolchains and what C libraries read, but nothing of the service's."""
+        paths = dict(_READABLE)
+        for folder in self._path.split(":"):
+            paths.setdefault(folder, landlock.READ_EXECUTE)
+        for language in self.languages.values():
+            for path in language.read:
+                paths[path] = landlock.READ_EXECUTE
+        return tuple(paths.items())
+
+
+_READABLE = (
+    *((path, landlock.READ_EXECUTE) for path in ("/usr", "/bin", "/lib", "/lib64")),
+    *(
+        (path, landlock.READ)
+        for path in (
+            # The loader, names of users and of time zones, alternatives of tools: never /etc as a whole.
+            "/etc/ld.so.cache", "/etc/ld.so.conf", "/etc/ld.so.conf.d", "/etc/alternatives", "/etc/passwd",
+            "/etc/group", "/etc/nsswitch.conf", "/etc/localtime", "/etc/timezone", "/etc/mime.types",
+            "/etc/locale.alias", "/etc/ssl/openssl.cnf", "/etc/ssl/certs", "/etc/debian_version",
+            "/etc/os-release", "/etc/inputrc", "/etc/bash.bashrc",
+            # Sizes of the machine, which runtimes read at their start.
+            "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/proc/version", "/proc/uptime", "/proc/loadavg",
+            "/proc/filesystems", "/proc/sys/vm/overcommit_memory", "/proc/sys/vm/max_map_count",
+            "/proc/sys/kernel/osrelease", "/proc/sys/kernel/pid_max", "/proc/sys/kernel/random",
+            "/sys/devices/system/cpu", "/sys/devices/system/node", "/sys/kernel/mm/transparent_hugepage",
+            "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
+        )
+    ),
+    ("/dev/null", landlock.READ_FILE | landlock.WRITE_FILE),
+)  # fmt: skip
