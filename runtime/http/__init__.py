@@ -1,0 +1,1 @@
+"""The executor's HTTP contract: routes, request and answer types, refusals, admission."""

@@ -1,0 +1,211 @@
+"""The body of `POST /execute`: its type, and the checks that turn it into a submission."""
+
+import base64
+import binascii
+import re
+
+import msgspec
+
+from runtime.execution.protocol import File
+from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
+from runtime.judging.comparators import COMPARATORS
+from runtime.judging.submission import Submission, TestCase
+from runtime.languages.registry import Registry, UnknownLanguageError
+from runtime.settings import Settings
+
+_MOST_FILES = 100
+_MOST_ARGUMENTS = 100
+_ARGUMENT_BYTES = 32 << 10
+_NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
+_ID_LENGTH = 256
+
+
+class FileBody(msgspec.Struct, frozen=True):
+    """One file of a request; `encoding` is `utf8`, `base64` or `hex`."""
+
+    content: str
+    name: str = ""
+    encoding: str = "utf8"
+
+
+class TestCaseBody(msgspec.Struct, frozen=True):
+    """One test case of a request."""
+
+    id: str
+    input: str = ""
+    expected_output: str = ""
+
+
+class ExecuteBody(msgspec.Struct, frozen=True):
+    """The whole body, as `api.md` has it. Unknown fields are ignored."""
+
+    language: str
+    code: str | None = None
+    files: list[FileBody] | None = None
+    stdin: str = ""
+    args: list[str] = []
+    timeout: float | None = None
+    memory_limit_mb: int | None = None
+    test_cases: list[TestCaseBody] | None = None
+    comparator: str = "lines"
+    stop_on_failure: bool = False
+    user_id: str | None = None
+    question_id: str | None = None
+
+
+_decoder = msgspec.json.Decoder(ExecuteBody)
+_PLACE = re.compile(r" - at `\$(.*)`$")
+
+
+def decode(body: bytes) -> ExecuteBody:
+    """The body as its type; raises InvalidJsonError or InvalidRequestError with the field."""
+    try:
+        return _decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise InvalidRequestError("A field is missing or of the wrong type.", (_located(str(error)),)) from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise InvalidJsonError(f"{error}") from error
+
+
+def _located(message: str) -> FieldError:
+    place = _PLACE.search(message)
+    words = _PLACE.sub("", message)
+    missing = re.search(r"missing required field `(\w+)`", words)
+    field = place[1].lstrip(".") if place else ""
+    if missing:
+        return FieldError(f"{field}.{missing[1]}".lstrip("."), "is required")
+    return FieldError(field or "(body)", words[:1].lower() + words[1:])
+
+
+class _Checks:
+    """Collects what is wrong, so that one answer tells everything."""
+
+    def __init__(self) -> None:
+        self.errors: list[FieldError] = []
+
+    def refuse(self, field: str, message: str) -> None:
+        self.errors.append(FieldError(field, message))
+
+
+def to_submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Submission:
+    """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field."""
+    try:
+        language = registry.get(body.language)
+    except UnknownLanguageError as error:
+        raise UnknownLanguageRefusal(str(error), (FieldError("language", "is not known here"),)) from error
+    checks = _Checks()
+    files = _files(body, language.file, checks)
+    _check_arguments(body.args, checks)
+    timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout
+    if not 0 < timeout <= settings.max_timeout_seconds:
+        checks.refuse("timeout", f"must be above 0 and at most {settings.max_timeout_seconds:g} seconds")
+    memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
+    if not 1 <= memory <= settings.max_memory_mb:
+        checks.refuse("memory_limit_mb", f"must be from 1 to {settings.max_memory_mb}")
+    if body.comparator not in COMPARATORS:
+        checks.refuse("comparator", f"must be one of {', '.join(COMPARATORS)}")
+    for field in ("user_id", "question_id"):
+        value = getattr(body, field)
+        if value is not None and len(value) > _ID_LENGTH:
+            checks.refuse(field, f"must have at most {_ID_LENGTH} characters")
+    cases = _test_cases(body, settings, checks)
+    if checks.errors:
+        names = ", ".join(error.field for error in checks.errors)
+        raise InvalidRequestError(f"These fields are not valid: {names}.", tuple(checks.errors))
+    return Submission(
+        language=language,
+        files=files,
+        stdin=body.stdin.encode(),
+        arguments=tuple(body.args),
+        timeout_seconds=timeout,
+        memory_bytes=memory << 20,
+        test_cases=cases,
+        comparator=body.comparator,
+        stop_on_failure=body.stop_on_failure,
+    )
+
+
+def _test_cases(body: ExecuteBody, settings: Settings, checks: _Checks) -> tuple[TestCase, ...] | None:
+    if body.test_cases is None:
+        return None
+    if not 1 <= len(body.test_cases) <= settings.max_test_cases:
+        checks.refuse("test_cases", f"must have from 1 to {settings.max_test_cases} items")
+        return None
+    return tuple(TestCase(case.id, case.input, case.expected_output) for case in body.test_cases)
+
+
+def _check_arguments(arguments: list[str], checks: _Checks) -> None:
+    if len(arguments) > _MOST_ARGUMENTS or sum(len(word.encode()) + 1 for word in arguments) > _ARGUMENT_BYTES:
+        checks.refuse("args", f"must have at most {_MOST_ARGUMENTS} items and {_ARGUMENT_BYTES >> 10} KiB")
+    for position, word in enumerate(arguments):
+        if "\0" in word:
+            checks.refuse(f"args[{position}]", "must not contain NUL")
+
+
+def _files(body: ExecuteBody, main: str, checks: _Checks) -> tuple[File, ...]:
+    if body.files is None:
+        if not body.code:
+            checks.refuse("code", "must not be empty" if body.code is not None else "is required, or files")
+            return ()
+        return (File(main, body.code.encode()),)
+    if body.code is not None:
+        checks.refuse("code", "goes without files, and files without code")
+    if not 1 <= len(body.files) <= _MOST_FILES:
+        checks.refuse("files", f"must have from 1 to {_MOST_FILES} items")
+        return ()
+    found: list[File] = []
+    names: set[str] = set()
+    for position, item in enumerate(body.files):
+        name = item.name or (main if position == 0 else "")
+        problem = _name_problem(name) or ("is there twice" if name in names else "")
+        if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
+            problem = "is a file and a folder at the same time"
+        if problem:
+            checks.refuse(f"files[{position}].name", problem)
+        names.add(name)
+        try:
+            found.append(File(name, _content(item)))
+        except ValueError as error:
+            checks.refuse(f"files[{position}].{'encoding' if isinstance(error, _EncodingError) else 'content'}", str(error))
+    if found and not found[0].content:
+        checks.refuse("files[0].content", "must not be empty: it is the main file")
+    return tuple(found)
+
+
+class _EncodingError(ValueError):
+    """An encoding that is not one of the three."""
+
+
+def _content(item: FileBody) -> bytes:
+    match item.encoding:
+        case "utf8":
+            return item.content.encode()
+        case "base64":
+            try:
+                return base64.b64decode(item.content, validate=True)
+            except binascii.Error as error:
+                raise ValueError("is not base64") from error
+        case "hex":
+            try:
+                return bytes.fromhex(item.content)
+            except ValueError as error:
+                raise ValueError("is not hexadecimal") from error
+    raise _EncodingError("must be utf8, base64 or hex")
+
+
+def _name_problem(name: str) -> str:  # noqa: PLR0911 - a reason each
+    """Why a file cannot have this name; empty where it can."""
+    parts = name.split("/")
+    if not name:
+        return "must not be empty"
+    if any(part in ("", ".", "..") for part in parts):
+        return "must be a path inside the working directory"
+    if any(ord(character) < 32 or ord(character) == 127 for character in name):
+        return "must not contain control characters"
+    if any(part.startswith("-") for part in parts):
+        return "must not start with a dash"
+    if len(name.encode()) > _NAME_BYTES or any(len(part.encode()) > _PART_BYTES for part in parts):
+        return f"must have at most {_NAME_BYTES} bytes, and {_PART_BYTES} between slashes"
+    if len(parts) > _DEPTH:
+        return f"must be at most {_DEPTH} folders deep"
+    return ""

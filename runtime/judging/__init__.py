@@ -1,0 +1,1 @@
+"""One submission to its verdicts: compile once, run each test case, compare."""

@@ -1,0 +1,283 @@
+"""Turns a submission into jobs and their outcomes into verdicts."""
+
+import logging
+import re
+import signal
+
+import msgspec
+
+from runtime.execution.executor import Slot
+from runtime.execution.protocol import Collect, Ended, Job, Limits, Outcome
+from runtime.judging.comparators import COMPARATORS
+from runtime.judging.submission import (
+    CaseResult,
+    JudgeResult,
+    RunResult,
+    Status,
+    StepResult,
+    Submission,
+    TestCase,
+)
+from runtime.languages.registry import Language, Registry
+from runtime.settings import Settings
+
+_log = logging.getLogger(__name__)
+_MB = 1 << 20
+# A compiler writes object files that are larger than what a program may write, and starts a few processes.
+_COMPILE_FILE_MB = 64
+_COMPILE_DISK_MB = 128
+_COMPILE_PROCESSES = 32
+_COMPILE_OUTPUT_BYTES = 64 << 10
+# What a runtime says of its own end stands at the end.
+_TAIL = 4096
+
+_STATUS = {
+    Ended.WALL_TIME: (Status.TIME_LIMIT_EXCEEDED, "the wall time limit of {wall} s was reached"),
+    Ended.CPU_TIME: (Status.TIME_LIMIT_EXCEEDED, "the CPU time limit of {cpu} s was reached"),
+    Ended.MEMORY: (Status.MEMORY_LIMIT_EXCEEDED, "the memory limit of {memory} MiB was reached"),
+    Ended.OUTPUT: (Status.OUTPUT_LIMIT_EXCEEDED, "the output limit of {output} KiB was reached"),
+    Ended.DISK: (Status.RUNTIME_ERROR, "the limit of {disk} MiB or {files} files was reached"),
+    Ended.CANCELLED: (Status.INTERNAL_ERROR, "the run was given up"),
+}
+
+
+class Judge:
+    """Runs submissions in slots, within the limits of the settings."""
+
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        """Both stay as they are."""
+        self._settings = settings
+        self._registry = registry
+
+    async def run(self, submission: Submission, slot: Slot) -> RunResult:
+        """A plain submission: compiled if need be, and run once."""
+        compiled, prepared = await self._compile(submission, slot)
+        if compiled and compiled.status is not Status.OK:
+            return RunResult(_not_run(compiled), compiled)
+        outcome = await slot.run(self._run_job(prepared, slot, submission.stdin))
+        return RunResult(self._step(outcome, submission), compiled)
+
+    async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot) -> JudgeResult:
+        """A submission with test cases: compiled once, run once for each."""
+        compiled, prepared = await self._compile(submission, slot)
+        results: list[CaseResult] = []
+        verdict = Status.ACCEPTED
+        for case in cases:
+            if compiled and compiled.status is not Status.OK:
+                result = _without_run(case, compiled.status)
+            elif verdict is not Status.ACCEPTED and submission.stop_on_failure:
+                result = _without_run(case, Status.SKIPPED)
+            else:
+                outcome = await slot.run(self._run_job(prepared, slot, case.input.encode()))
+                result = _compared(case, self._step(outcome, submission), submission.comparator)
+            if verdict is Status.ACCEPTED:
+                verdict = result.status
+            results.append(result)
+        return JudgeResult(verdict, sum(result.passed for result in results), len(results), tuple(results), compiled)
+
+    async def version(self, language: Language, slot: Slot) -> str:
+        """What the language's toolchain says of its version, asked inside the sandbox; empty where it says nothing."""
+        outcome = await slot.run(
+            Job(
+                argv=self._registry.command(language.version, box=slot.box),
+                env=self._registry.environment(language, slot.box),
+                files=(),
+                limits=self._compile_limits(language),
+            )
+        )
+        text = (outcome.stdout + outcome.stderr).decode(errors="replace")
+        found = re.search(language.version_pattern, text)
+        if not found or outcome.code != 0:
+            _log.warning("%s does not tell its version: %s %s", language.name, outcome.message, text)
+            return ""
+        return found[1]
+
+    async def _compile(self, submission: Submission, slot: Slot) -> tuple[StepResult | None, Submission]:
+        """The compile step's result, if there is one, and the submission with what it made among its files."""
+        language = submission.language
+        if not language.compiled:
+            return None, submission
+        sources = tuple(file.name for file in submission.files if file.name.endswith(language.extensions))
+        words = self._registry.command(language.compile, box=slot.box, file=submission.files[0].name, sources=sources)
+        outcome = await slot.run(
+            Job(
+                argv=words,
+                env=self._registry.environment(language, slot.box),
+                files=submission.files,
+                limits=self._compile_limits(language),
+                collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
+            )
+        )
+        result = self._compile_step(outcome)
+        made = {file.name for file in outcome.files}
+        kept = tuple(file for file in submission.files if file.name not in made)
+        return result, msgspec.structs.replace(submission, files=(*kept, *outcome.files))
+
+    def _compile_limits(self, language: Language) -> Limits:
+        settings = self._settings
+        return Limits(
+            wall_ms=round(settings.compile_timeout_seconds * 1000),
+            cpu_ms=round(settings.compile_timeout_seconds * 1000),
+            memory_bytes=settings.compile_memory_mb * _MB,
+            data_headroom_bytes=language.data_headroom_mb * _MB,
+            processes=_COMPILE_PROCESSES,
+            tasks=settings.max_tasks,
+            output_bytes=_COMPILE_OUTPUT_BYTES,
+            file_bytes=_COMPILE_FILE_MB * _MB,
+            disk_bytes=_COMPILE_DISK_MB * _MB,
+            files=settings.max_files,
+        )
+
+    def _run_job(self, submission: Submission, slot: Slot, stdin: bytes) -> Job:
+        language, settings = submission.language, self._settings
+        main = submission.files[0].name
+        words = self._registry.command(language.run, box=slot.box, file=main)
+        return Job(
+            argv=(*words, *submission.arguments),
+            env=self._registry.environment(language, slot.box),
+            files=submission.files,
+            stdin=stdin,
+            arguments=submission.arguments,
+            # A worker has been started with the usual name of the main file.
+            warm=language.name if language.warm and main == language.file else "",
+            limits=Limits(
+                wall_ms=round(submission.timeout_seconds * 1000),
+                cpu_ms=round(settings.cpu_seconds * 1000),
+                memory_bytes=submission.memory_bytes,
+                data_headroom_bytes=language.data_headroom_mb * _MB,
+                processes=settings.max_processes,
+                tasks=settings.max_tasks,
+                output_bytes=settings.max_output_kb << 10,
+                file_bytes=settings.max_file_mb * _MB,
+                disk_bytes=settings.max_disk_mb * _MB,
+                files=settings.max_files,
+                stack_bytes=language.stack_mb * _MB,
+            ),
+        )
+
+    def _step(self, outcome: Outcome, submission: Submission) -> StepResult:
+        status, message = self._status(outcome, submission)
+        return _step_result(outcome, status, message)
+
+    def _status(self, outcome: Outcome, submission: Submission) -> tuple[Status, str]:
+        settings = self._settings
+        if outcome.ended is Ended.FAILED:
+            _log.error("a %s run failed: %s", submission.language.name, outcome.message)
+            return Status.INTERNAL_ERROR, outcome.message
+        if outcome.ended in _STATUS:
+            status, words = _STATUS[outcome.ended]
+            return status, words.format(
+                wall=f"{submission.timeout_seconds:g}",
+                cpu=f"{settings.cpu_seconds:g}",
+                memory=submission.memory_bytes // _MB,
+                output=settings.max_output_kb,
+                disk=settings.max_disk_mb,
+                files=settings.max_files,
+            )
+        if outcome.code == 0:
+            return Status.OK, ""
+        pattern = submission.language.memory_error
+        tail = outcome.stderr[-_TAIL:].decode(errors="replace")
+        if outcome.memory_refused or (pattern and re.search(pattern, tail, re.MULTILINE)):
+            return Status.MEMORY_LIMIT_EXCEEDED, f"the memory limit of {submission.memory_bytes // _MB} MiB was reached"
+        return Status.RUNTIME_ERROR, _ending(outcome)
+
+    def _compile_step(self, outcome: Outcome) -> StepResult:
+        if outcome.ended is Ended.FAILED or outcome.ended is Ended.CANCELLED:
+            return _step_result(outcome, Status.INTERNAL_ERROR, outcome.message or "the compile step was given up")
+        if outcome.ended is Ended.EXITED and outcome.code == 0:
+            return _step_result(outcome, Status.OK, "")
+        limits = {
+            Ended.WALL_TIME: f"the compile step's limit of {self._settings.compile_timeout_seconds:g} s was reached",
+            Ended.CPU_TIME: f"the compile step's limit of {self._settings.compile_timeout_seconds:g} s was reached",
+            Ended.MEMORY: f"the compile step's limit of {self._settings.compile_memory_mb} MiB was reached",
+            Ended.OUTPUT: f"the compiler wrote more than {_COMPILE_OUTPUT_BYTES >> 10} KiB",
+            Ended.DISK: f"the compile step wrote more than {_COMPILE_DISK_MB} MiB",
+        }
+        return _step_result(outcome, Status.COMPILE_ERROR, limits.get(outcome.ended) or _ending(outcome))
+
+
+def _ending(outcome: Outcome) -> str:
+    if outcome.signal is not None:
+        return f"ended by {_signal_name(outcome.signal)}"
+    return f"exited with {outcome.code}"
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"SIG{number}"
+
+
+def _step_result(outcome: Outcome, status: Status, message: str) -> StepResult:
+    return StepResult(
+        stdout=outcome.stdout.decode(errors="replace"),
+        stderr=outcome.stderr.decode(errors="replace"),
+        code=outcome.code,
+        signal=None if outcome.signal is None else _signal_name(outcome.signal),
+        status=status,
+        message=message,
+        cpu_time=round(outcome.cpu_ms, 3),
+        wall_time=round(outcome.wall_ms, 3),
+        memory=outcome.memory_bytes,
+        stdout_truncated=outcome.stdout_truncated,
+        stderr_truncated=outcome.stderr_truncated,
+    )
+
+
+def _not_run(compiled: StepResult) -> StepResult:
+    """What a plain answer shows as the run where there was none: the compiler's words, repeated."""
+    return StepResult(
+        stdout="",
+        stderr=compiled.stderr or compiled.stdout,
+        code=compiled.code,
+        signal=compiled.signal,
+        status=compiled.status,
+        message=compiled.message,
+        cpu_time=0.0,
+        wall_time=0.0,
+        memory=0,
+        stdout_truncated=False,
+        stderr_truncated=compiled.stderr_truncated,
+    )
+
+
+def _without_run(case: TestCase, status: Status) -> CaseResult:
+    return CaseResult(
+        id=case.id,
+        passed=False,
+        status=status,
+        stdout="",
+        stderr="",
+        code=None,
+        signal=None,
+        expected_output=case.expected_output,
+        cpu_time=0.0,
+        wall_time=0.0,
+        memory=0,
+        stdout_truncated=False,
+        stderr_truncated=False,
+    )
+
+
+def _compared(case: TestCase, step: StepResult, comparator: str) -> CaseResult:
+    status = step.status
+    if status is Status.OK:
+        same = COMPARATORS[comparator](step.stdout, case.expected_output)
+        status = Status.ACCEPTED if same else Status.WRONG_ANSWER
+    return CaseResult(
+        id=case.id,
+        passed=status is Status.ACCEPTED,
+        status=status,
+        stdout=step.stdout,
+        stderr=step.stderr,
+        code=step.code,
+        signal=step.signal,
+        expected_output=case.expected_output,
+        cpu_time=step.cpu_time,
+        wall_time=step.wall_time,
+        memory=step.memory,
+        stdout_truncated=step.stdout_truncated,
+        stderr_truncated=step.stderr_truncated,
+    )

@@ -1,0 +1,148 @@
+"""The executor's settings: the EXECUTOR_* environment as one frozen object, checked as a whole before anything starts."""
+
+import difflib
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+LAYERS = ("landlock", "seccomp", "notify", "own_uid")
+
+
+class SettingsError(Exception):
+    """The settings are wrong; `problems` has one line for each, with the variable's name."""
+
+    def __init__(self, problems: list[str]) -> None:
+        """Keeps every problem, so that one start shows them all."""
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+def _number(low: float, high: float) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        value = float(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    parse.__doc__ = f"A number from {low:g} to {high:g}"
+    return parse
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        value = int(text)
+        if not low <= value <= high:
+            raise ValueError
+        return value
+
+    parse.__doc__ = f"A whole number from {low} to {high}"
+    return parse
+
+
+def _switch(text: str) -> bool:
+    """0 or 1."""
+    if text not in ("0", "1"):
+        raise ValueError
+    return text == "1"
+
+
+def _text(text: str) -> str:
+    """Some text, not empty."""
+    if not text:
+        raise ValueError
+    return text
+
+
+def _layers(text: str) -> tuple[str, ...]:
+    """Names of layers, separated by commas: landlock, seccomp, notify, own_uid."""
+    names = tuple(name for name in text.split(",") if name)
+    if any(name not in LAYERS for name in names):
+        raise ValueError
+    return names
+
+
+def _form(parse: Callable[[str], object]) -> str:
+    """What a parser takes, in words: its docstring, as a part of a sentence."""
+    words = (parse.__doc__ or "").rstrip(".")
+    return words[:1].lower() + words[1:]
+
+
+def _setting(default: object, parse: Callable[[str], object], meaning: str) -> Any:  # noqa: ANN401 - a field of any type
+    return field(default=default, metadata={"parse": parse, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One field for each variable: `port` is EXECUTOR_PORT. Units are in the names."""
+
+    host: str = _setting("127.0.0.1", _text, "address to listen on (the image sets 0.0.0.0)")
+    port: int = _setting(8000, _integer(0, 65535), "port to listen on; 0 takes a free one")
+    concurrency: int = _setting(1, _integer(1, 64), "programs that run at the same time")
+    queue_seconds: float = _setting(2.0, _number(0, 60), "longest wait for a free slot")
+    queue_length: int = _setting(16, _integer(0, 10_000), "submissions that may wait for a slot")
+    default_timeout_seconds: float = _setting(5.0, _number(0.1, 240), "wall time of a run that names none")
+    max_timeout_seconds: float = _setting(10.0, _number(0.1, 240), "longest wall time that a request may ask for")
+    cpu_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of a run, all of its processes together")
+    compile_timeout_seconds: float = _setting(10.0, _number(0.1, 240), "wall time of a compile step")
+    default_memory_mb: int = _setting(256, _integer(16, 65_536), "memory of a run that names none, in MiB")
+    max_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory that a request may ask for, in MiB")
+    compile_memory_mb: int = _setting(512, _integer(64, 65_536), "memory of a compile step, in MiB")
+    max_processes: int = _setting(10, _integer(1, 1000), "processes of a run at the same time")
+    max_tasks: int = _setting(128, _integer(8, 4096), "processes and threads of a run at the same time")
+    max_file_mb: int = _setting(10, _integer(1, 1024), "largest file that a program may write, in MiB")
+    max_disk_mb: int = _setting(64, _integer(1, 4096), "all files of a run together, in MiB")
+    max_files: int = _setting(10_000, _integer(10, 1_000_000), "files of a run")
+    max_output_kb: int = _setting(1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB")
+    max_body_mb: float = _setting(4.0, _number(0.01, 256), "largest request body, in MiB")
+    max_test_cases: int = _setting(200, _integer(1, 10_000), "test cases of one submission")
+    drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
+    work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
+    path: str = _setting(
+        "/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin", _text, "where toolchains are looked for, and PATH of programs"
+    )
+    allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
+    log_level: str = _setting("info", _text, "debug, info, warning or error")
+    test_disable_layers: tuple[str, ...] = _setting((), _layers, "for tests only: layers to leave out")
+    test_landlock_abi: int = _setting(99, _integer(0, 99), "for tests only: highest Landlock ABI to use")
+
+    def work_parent(self) -> str:
+        """The directory in which the executor makes its own."""
+        return self.work_dir or tempfile.gettempdir()
+
+
+def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of this process; raises SettingsError that names every wrong variable, unknown ones included."""
+    environment = os.environ if environment is None else environment
+    known = {f"EXECUTOR_{item.name.upper()}": item for item in fields(Settings)}
+    problems: list[str] = []
+    values: dict[str, Any] = {}
+    for variable, text in sorted(environment.items()):
+        if not variable.startswith("EXECUTOR_"):
+            continue
+        item = known.get(variable)
+        if item is None:
+            near = difflib.get_close_matches(variable, known, 1)
+            problems.append(f"{variable} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+            continue
+        try:
+            values[item.name] = item.metadata["parse"](text)
+        except ValueError:
+            problems.append(f"{variable} is {text!r}: must be {_form(item.metadata['parse'])}")
+    settings = Settings(**values)
+    for low, high in (
+        ("default_timeout_seconds", "max_timeout_seconds"),
+        ("default_memory_mb", "max_memory_mb"),
+        ("max_processes", "max_tasks"),
+    ):
+        if getattr(settings, low) > getattr(settings, high):
+            problems.append(
+                f"EXECUTOR_{low.upper()} is {getattr(settings, low)}: must be at most EXECUTOR_{high.upper()}, "
+                f"which is {getattr(settings, high)}"
+            )
+    if settings.log_level not in ("debug", "info", "warning", "error"):
+        problems.append(f"EXECUTOR_LOG_LEVEL is {settings.log_level!r}: must be debug, info, warning or error")
+    if problems:
+        raise SettingsError(problems)
+    return settings

@@ -1,0 +1,160 @@
+"""The contract of `POST /execute`: both forms, files, comparators, and the calls that must answer exactly as today."""
+
+import base64
+import concurrent.futures
+import time
+from typing import Any
+
+import pytest
+
+from tests.server import Executor
+
+
+def test_health_answers_as_the_backend_expects(executor: Executor) -> None:
+    response = executor.http.get("/health")
+    body = response.json()
+    assert response.status_code == 200
+    assert body["status"] == "healthy"
+    assert body["service"] == "Code Execution Service"
+    assert body["replica"].startswith("code-executor-")
+    assert body["isolation"]["weak"] is False
+
+
+def test_the_plain_call_answers_as_the_backend_expects(executor: Executor) -> None:
+    response = executor.post({"language": "python", "code": "print(42)", "stdin": "", "timeout": 5})
+    body = response.json()
+    assert response.headers["content-type"] == "application/json"
+    assert body["language"] == "python"
+    assert {name: body["run"][name] for name in ("stdout", "stderr", "code")} == {
+        "stdout": "42\n",
+        "stderr": "",
+        "code": 0,
+    }
+
+
+def test_the_judge_call_answers_as_the_backend_expects(executor: Executor) -> None:
+    cases = [{"id": "test_1", "input": "", "expected_output": "42"}]
+    body = executor.judge("python", "print(42)", cases, user_id="test", question_id="test")
+    assert (body["status"], body["passed"], body["total"]) == ("accepted", 1, 1)
+    assert (body["user_id"], body["question_id"]) == ("test", "test")
+    result = body["test_results"][0]
+    assert result["id"] == "test_1"
+    assert result["passed"] is True
+    assert result["stdout"] == "42\n"
+    assert result["expected_output"] == "42"
+
+
+def test_ready_and_languages_answer(executor: Executor) -> None:
+    assert executor.http.get("/ready").status_code == 200
+    languages = {entry["language"]: entry for entry in executor.http.get("/languages").json()}
+    assert languages["python"]["version"].startswith("3.")
+    assert "py" in languages["python"]["aliases"]
+    assert languages["python"]["compiled"] is False
+
+
+@pytest.mark.parametrize("name", ["Python", "PY", "python3"])
+def test_a_language_is_known_by_its_aliases_in_any_letter_case(executor: Executor, name: str) -> None:
+    assert executor.execute(name, "print(1)")["stdout"] == "1\n"
+
+
+def test_files_of_every_encoding_are_placed_and_the_first_is_run(executor: Executor) -> None:
+    files = [
+        {
+            "name": "start.py",
+            "content": "from lib.util import f; print(f(), open('d.bin','rb').read(), open('h').read())",
+        },
+        {"name": "lib/util.py", "content": base64.b64encode(b"def f(): return 7").decode(), "encoding": "base64"},
+        {"name": "d.bin", "content": "00ff", "encoding": "hex"},
+        {"name": "h", "content": "ü"},
+    ]
+    body = executor.post({"language": "python", "files": files}).json()
+    assert body["run"]["stdout"] == "7 b'\\x00\\xff' ü\n", body
+
+
+def _judge_statuses(body: dict[str, Any]) -> list[str]:
+    return [result["status"] for result in body["test_results"]]
+
+
+def test_each_case_has_a_run_of_its_own(executor: Executor) -> None:
+    code = "import os\nprint(os.path.exists('left'), input())\nopen('left', 'w').close()"
+    cases = [{"id": str(n), "input": f"{n}\n", "expected_output": f"False {n}"} for n in range(4)]
+    body = executor.judge("python", code, cases)
+    assert body["status"] == "accepted", body
+
+
+def test_every_failure_is_told_apart(executor: Executor) -> None:
+    code = "\n".join([
+        "word = input()",
+        "if word == 'crash': raise SystemExit(3)",
+        "if word == 'loop':",
+        "    while True: pass",
+        "if word == 'memory': x = bytearray(1 << 33)",
+        "if word == 'flood':",
+        "    while True: print('x' * 10000)",
+        "print(word)",
+    ])  # fmt: skip
+    words = ["fine", "other", "crash", "loop", "memory", "flood"]
+    cases = [{"id": w, "input": w, "expected_output": "fine" if w == "other" else w} for w in words]
+    body = executor.judge("python", code, cases, timeout=1)
+    assert _judge_statuses(body) == [
+        "accepted", "wrong_answer", "runtime_error", "time_limit_exceeded", "memory_limit_exceeded",
+        "output_limit_exceeded",
+    ]  # fmt: skip
+    assert (body["status"], body["passed"], body["total"]) == ("wrong_answer", 1, 6)
+
+
+def test_stop_on_failure_skips_the_rest(executor: Executor) -> None:
+    cases = [{"id": str(n), "input": "", "expected_output": "0" if n == 0 else "1"} for n in range(3)]
+    body = executor.judge("python", "print(0)", cases, stop_on_failure=True)
+    assert _judge_statuses(body) == ["accepted", "wrong_answer", "skipped"]
+
+
+@pytest.mark.parametrize("language", ["c"], indirect=True)
+def test_a_compile_error_fails_every_case_with_the_compilers_words(executor: Executor, language: str) -> None:
+    body = executor.judge(language, "int main(", [{"id": "a", "input": "", "expected_output": ""}])
+    assert body["status"] == "compile_error"
+    assert _judge_statuses(body) == ["compile_error"]
+    assert "error" in body["compile"]["stderr"]
+
+
+@pytest.mark.parametrize(
+    ("comparator", "printed", "expected", "same"),
+    [
+        ("lines", "a  \nb\n\n\n", "a\nb", True),
+        ("lines", " a", "a", False),
+        ("exact", "a\n", "a", False),
+        ("exact", "a", "a", True),
+        ("tokens", "1   2\n3", "1 2 3", True),
+        ("float", "0.33333334 x", "0.3333333 x", True),
+        ("float", "0.3334", "0.3333", False),
+        ("float", "inf", "1", False),
+        ("float", "nan", "nan", True),
+    ],
+)
+def test_comparators(executor: Executor, comparator: str, printed: str, expected: str, same: bool) -> None:
+    code = f"import sys; sys.stdout.write({printed!r})"
+    body = executor.judge("python", code, [{"id": "a", "input": "", "expected_output": expected}], comparator=comparator)
+    assert (body["status"] == "accepted") is same
+
+
+def test_a_busy_executor_says_so_and_when_to_come_back(executor: Executor) -> None:
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        running = [pool.submit(executor.execute, "python", "import time; time.sleep(4)") for _ in range(1)]
+        time.sleep(0.5)
+        started = time.monotonic()
+        response = executor.post({"language": "python", "code": "print(1)"})
+        waited = time.monotonic() - started
+        running[0].result()
+    assert response.status_code == 429
+    assert response.json()["code"] == "busy"
+    assert int(response.headers["Retry-After"]) >= 1
+    assert 1.5 < waited < 3.5
+    assert response.headers["content-type"].startswith("application/problem+json")
+
+
+def test_health_answers_while_a_program_runs(executor: Executor) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running = pool.submit(executor.execute, "python", "while True: pass", timeout=1)
+        time.sleep(0.2)
+        assert executor.http.get("/health", timeout=1).status_code == 200
+        running.result()

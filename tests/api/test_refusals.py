@@ -1,0 +1,131 @@
+"""Bad requests: each is refused with the field named, and the service is as before."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.server import Executor
+
+_GOOD: dict[str, Any] = {"language": "python", "code": "print(1)"}
+
+
+def _cases(count: int) -> list[dict[str, str]]:
+    return [{"id": str(number), "input": "", "expected_output": ""} for number in range(count)]
+
+
+_INVALID = [
+    ({"language": 5}, "language"),
+    ({"language": None}, "language"),
+    ({"code": ""}, "code"),
+    ({"code": ["print(1)"]}, "code"),
+    ({"code": None}, "code"),
+    ({"timeout": -1}, "timeout"),
+    ({"timeout": 0}, "timeout"),
+    ({"timeout": 1e9}, "timeout"),
+    ({"timeout": 1e400}, "timeout"),
+    ({"timeout": "5"}, "timeout"),
+    ({"timeout": True}, "timeout"),
+    ({"memory_limit_mb": 0}, "memory_limit_mb"),
+    ({"memory_limit_mb": 100_000}, "memory_limit_mb"),
+    ({"memory_limit_mb": 10**30}, "memory_limit_mb"),
+    ({"memory_limit_mb": 1.5}, "memory_limit_mb"),
+    ({"stdin": 5}, "stdin"),
+    ({"args": "a"}, "args"),
+    ({"args": ["a\0b"]}, "args[0]"),
+    ({"args": ["x"] * 1000}, "args"),
+    ({"args": ["x" * 100_000]}, "args"),
+    ({"comparator": "fuzzy"}, "comparator"),
+    ({"test_cases": []}, "test_cases"),
+    ({"test_cases": _cases(10_000)}, "test_cases"),
+    ({"test_cases": [{"input": "", "expected_output": ""}]}, "test_cases[0].id"),
+    ({"test_cases": [{"id": 1}]}, "test_cases[0].id"),
+    ({"user_id": "x" * 1000}, "user_id"),
+    ({"files": []}, "files"),
+    ({"code": None, "files": []}, "files"),
+    *(
+        ({"code": None, "files": [{"name": name, "content": "print(1)"}]}, "files[0].name")
+        for name in (
+            "../x", "a/../../x", "/etc/x", "a//b", "a/./b", "x\0y", "a\nb", "-o", "x" * 300, "a/" * 20 + "b", "..", "a/",
+        )
+    ),
+    ({"code": None, "files": [{"name": "a", "content": "1"}, {"name": "a", "content": "2"}]}, "files[1].name"),
+    ({"code": None, "files": [{"name": "a", "content": "1"}, {"name": "a/b", "content": "2"}]}, "files[1].name"),
+    ({"code": None, "files": [{"name": "a", "content": "%%", "encoding": "base64"}]}, "files[0].content"),
+    ({"code": None, "files": [{"name": "a", "content": "xyz", "encoding": "hex"}]}, "files[0].content"),
+    ({"code": None, "files": [{"name": "a", "content": "1", "encoding": "rot13"}]}, "files[0].encoding"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("change", "field"), _INVALID, ids=[f"{field} {str(change)[:40]}" for change, field in _INVALID])
+def test_a_wrong_field_is_named(executor: Executor, change: dict[str, Any], field: str) -> None:
+    body = {name: value for name, value in (_GOOD | change).items() if value is not None or name != "code"}
+    text = httpx.Request("POST", "http://x", json=body) if 1e400 not in body.values() else None
+    content = text.content if text else b'{"language": "python", "code": "1", "timeout": 1e400}'
+    response = executor.http.post("/execute", content=content, headers={"Content-Type": "application/json"})
+    problem = response.json()
+    if problem["code"] == "invalid_json":
+        assert b"1e400" in content
+        assert response.status_code == 400
+        return
+    assert response.status_code == 422, problem
+    assert problem["code"] == "invalid_request"
+    assert field in [error["field"] for error in problem["errors"]], problem
+    assert response.headers["content-type"].startswith("application/problem+json")
+
+
+def test_all_wrong_fields_are_named_at_once(executor: Executor) -> None:
+    problem = executor.post({**_GOOD, "timeout": -1, "memory_limit_mb": 0, "comparator": "x"}).json()
+    assert [error["field"] for error in problem["errors"]] == ["timeout", "memory_limit_mb", "comparator"]
+
+
+@pytest.mark.parametrize("missing", ["language", "code"])
+def test_a_missing_field_is_named(executor: Executor, missing: str) -> None:
+    response = executor.post({name: value for name, value in _GOOD.items() if name != missing})
+    assert response.status_code == 422
+    assert response.json()["errors"][0]["field"] == missing
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"not json", b"{", b'{"language": "python", "code": "1", "timeout": NaN}',
+        b'{"language": "python", "code": "\xff\xfe"}', b'{"language": "python", "code": "\\ud800"}',
+        b'{"x": ' + b"[" * 100_000,
+    ],
+)  # fmt: skip
+def test_what_is_not_json_is_refused(executor: Executor, content: bytes) -> None:
+    response = executor.http.post("/execute", content=content, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+
+
+def test_json_that_is_no_object_is_refused(executor: Executor) -> None:
+    response = executor.http.post("/execute", content=b"[1]", headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
+
+
+def test_an_unknown_language_is_refused_with_the_known_ones_and_the_nearest(executor: Executor) -> None:
+    response = executor.post({"language": "pyton", "code": "1"})
+    assert (response.status_code, response.json()["code"]) == (422, "unknown_language")
+    assert "did you mean 'python'" in response.json()["detail"]
+    assert "javascript" in response.json()["detail"]
+
+
+def test_a_large_body_is_refused(executor: Executor) -> None:
+    response = executor.post({**_GOOD, "stdin": "x" * (5 << 20)})
+    assert (response.status_code, response.json()["code"]) == (413, "payload_too_large")
+
+
+def test_another_media_type_is_refused(executor: Executor) -> None:
+    response = executor.http.post("/execute", content=b"<x/>", headers={"Content-Type": "text/xml"})
+    assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+
+
+def test_other_paths_and_methods_are_refused(executor: Executor) -> None:
+    assert executor.http.get("/nothing").json()["code"] == "not_found"
+    response = executor.http.get("/execute")
+    assert (response.status_code, response.headers["Allow"]) == (405, "POST")
+
+
+def test_the_service_is_unharmed_after_all_of_it(executor: Executor) -> None:
+    assert executor.execute("python", "print('fine')")["stdout"] == "fine\n"

@@ -1,0 +1,101 @@
+"""A really running executor, started as its users start it, for tests to talk to."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[1]
+_START_SECONDS = 30
+
+
+class Executor:
+    """One executor under `url`; `pid` is the server's on this machine, `container` its container's, where it has one."""
+
+    def __init__(self, url: str, pid: int | None = None) -> None:
+        self.url = url
+        self.pid = pid
+        self.container = ""
+        self.http = httpx.Client(base_url=url, timeout=60)
+
+    def post(self, body: Mapping[str, Any]) -> httpx.Response:
+        return self.http.post("/execute", json=body)
+
+    def execute(self, language: str, code: str, **fields: Any) -> dict[str, Any]:
+        """The run of a plain submission."""
+        response = self.post({"language": language, "code": code, **fields})
+        assert response.status_code == 200, response.text
+        run: dict[str, Any] = response.json()["run"]
+        return run
+
+    def judge(self, language: str, code: str, cases: list[dict[str, str]], **fields: Any) -> dict[str, Any]:
+        response = self.post({"language": language, "code": code, "test_cases": cases, **fields})
+        assert response.status_code == 200, response.text
+        answer: dict[str, Any] = response.json()
+        return answer
+
+    def health(self) -> dict[str, Any]:
+        answer: dict[str, Any] = self.http.get("/health").json()
+        return answer
+
+    def languages(self) -> set[str]:
+        return set(self.health()["languages"])
+
+
+def environment(settings: Mapping[str, str]) -> dict[str, str]:
+    """This process's environment without anybody's EXECUTOR_* settings but these."""
+    mine = {name: value for name, value in os.environ.items() if not name.startswith("EXECUTOR_")}
+    return mine | {"EXECUTOR_PORT": "0", **settings}
+
+
+@contextmanager
+def running(
+    settings: Mapping[str, str] | None = None,
+    *,
+    command: tuple[str, ...] = (sys.executable, "-m", "runtime"),
+    cwd: Path = ROOT,
+    user: int | None = None,
+) -> Iterator[Executor]:
+    """Starts an executor on a free port and stops it with SIGTERM; its log goes to this process's standard error."""
+    process = subprocess.Popen(
+        command, cwd=cwd, env=environment(settings or {}), stdout=subprocess.PIPE, text=True, user=user, group=user,
+        extra_groups=None if user is None else [],
+    )  # fmt: skip
+    try:
+        assert process.stdout
+        first = process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", first)
+        assert found, f"the executor did not start: {first!r}"
+        executor = Executor(found[0], process.pid)
+        yield executor
+        executor.http.close()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(_START_SECONDS) == 0
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
+        if process.stdout:
+            process.stdout.close()
+
+
+def refused_start(settings: Mapping[str, str]) -> tuple[int, str]:
+    """Exit code and words of an executor that does not start."""
+    process = subprocess.run(
+        (sys.executable, "-m", "runtime"),
+        cwd=ROOT,
+        check=False,
+        env=environment(settings),
+        capture_output=True,
+        text=True,
+        timeout=30,
+    )
+    assert "Traceback" not in process.stderr
+    return process.returncode, process.stderr

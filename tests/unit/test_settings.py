@@ -1,0 +1,63 @@
+"""Settings: each wrong one is named, all at once, and nothing starts."""
+
+import dataclasses
+import socket
+
+import pytest
+
+from runtime.settings import Settings, SettingsError, read_settings
+from tests.server import refused_start
+
+_WRONG = {
+    "HOST": "", "PORT": "abc", "CONCURRENCY": "0", "QUEUE_SECONDS": "-1", "QUEUE_LENGTH": "1.5",
+    "DEFAULT_TIMEOUT_SECONDS": "nan", "MAX_TIMEOUT_SECONDS": "1000", "CPU_SECONDS": "x",
+    "COMPILE_TIMEOUT_SECONDS": "0", "DEFAULT_MEMORY_MB": "1", "MAX_MEMORY_MB": "many", "COMPILE_MEMORY_MB": "2",
+    "MAX_PROCESSES": "0", "MAX_TASKS": "1", "MAX_FILE_MB": "0", "MAX_DISK_MB": "0", "MAX_FILES": "1",
+    "MAX_OUTPUT_KB": "0", "MAX_BODY_MB": "inf", "MAX_TEST_CASES": "0", "DRAIN_SECONDS": "-5", "WORK_DIR": "",
+    "PATH": "", "ALLOW_WEAK_ISOLATION": "yes", "LOG_LEVEL": "loud", "TEST_DISABLE_LAYERS": "walls",
+    "TEST_LANDLOCK_ABI": "-1",
+}  # fmt: skip
+
+
+def test_without_any_variable_the_defaults_hold() -> None:
+    assert read_settings({"PATH": "/bin"}) == Settings()
+
+
+def test_every_setting_has_a_wrong_value_here() -> None:
+    assert {field.name.upper() for field in dataclasses.fields(Settings)} == set(_WRONG)
+
+
+@pytest.mark.parametrize("name", _WRONG)
+def test_a_wrong_value_is_named_with_what_would_be_right(name: str) -> None:
+    with pytest.raises(SettingsError, match=f"EXECUTOR_{name} is {_WRONG[name]!r}: must be "):
+        read_settings({f"EXECUTOR_{name}": _WRONG[name]})
+
+
+def test_all_wrong_settings_are_told_at_once_and_nothing_starts() -> None:
+    code, words = refused_start({"EXECUTOR_PORT": "abc", "EXECUTOR_CONCURRENCY": "none", "EXECUTOR_CONCURENCY": "1"})
+    assert code == 2
+    assert "EXECUTOR_PORT is 'abc': must be a whole number from 0 to 65535" in words
+    assert "EXECUTOR_CONCURRENCY is 'none'" in words
+    assert "EXECUTOR_CONCURENCY is not a setting; did you mean EXECUTOR_CONCURRENCY?" in words
+
+
+def test_settings_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(
+        SettingsError, match=r"EXECUTOR_DEFAULT_TIMEOUT_SECONDS is 9\.0: must be at most EXECUTOR_MAX_TIMEOUT"
+    ):
+        read_settings({"EXECUTOR_DEFAULT_TIMEOUT_SECONDS": "9", "EXECUTOR_MAX_TIMEOUT_SECONDS": "5"})
+
+
+def test_a_port_that_is_taken_is_one_clear_line() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        code, words = refused_start({"EXECUTOR_PORT": str(taken.getsockname()[1])})
+    assert code == 3
+    assert "EXECUTOR_PORT" in words
+
+
+def test_a_work_dir_that_is_not_there_is_one_clear_line() -> None:
+    code, words = refused_start({"EXECUTOR_WORK_DIR": "/nonexistent"})
+    assert code == 3
+    assert "/nonexistent" in words
