@@ -1,0 +1,86 @@
+"""The image, run as Azure runs it: without capabilities, with nothing writable but /tmp, on half a core."""
+
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.image.engine import CONFINED, container, docker, state
+from tests.server import Executor
+
+
+@pytest.fixture(scope="module")
+def confined(image: str) -> Iterator[Executor]:
+    with container(image, *CONFINED) as executor:
+        yield executor
+
+
+def test_it_becomes_healthy_with_every_layer_that_needs_no_privilege(confined: Executor) -> None:
+    isolation = confined.health()["isolation"]
+    assert isolation["landlock_abi"] >= 1
+    assert isolation["seccomp"]
+    assert isolation["user_notification"]
+    assert not isolation["own_uid"]
+    assert not isolation["weak"]
+    deadline = time.monotonic() + 30
+    while _health(confined.container) != "healthy":
+        assert time.monotonic() < deadline, docker("logs", confined.container)
+        time.sleep(0.5)
+
+
+def _health(name: str) -> Any:
+    return state(name)["Health"]["Status"]  # type: ignore[index]
+
+
+@pytest.mark.parametrize(("language", "code"), [("python", "print(42)"), ("javascript", "console.log(42)")])
+def test_it_runs_programs(confined: Executor, language: str, code: str) -> None:
+    assert confined.execute(language, code)["stdout"] == "42\n"
+
+
+def test_programs_are_confined_there_too(confined: Executor) -> None:
+    code = "\n".join([
+        "import os, socket",
+        "def refused(action):",
+        "    try: action()",
+        "    except OSError: return True",
+        "print(refused(lambda: os.listdir('/')), refused(lambda: open('/opt/executor/runtime/settings.py')),",
+        "      refused(lambda: os.kill(1, 9)), refused(socket.socket), refused(lambda: open('/tmp/x', 'w')))",
+    ])  # fmt: skip
+    assert confined.execute("python", code)["stdout"] == "True True True True True\n"
+
+
+def test_the_process_is_not_root_and_its_layers_are_root_owned(image: str) -> None:
+    words = docker("run", "--rm", "--entrypoint", "sh", image, "-c", "id -u; find /opt/executor ! -user root | wc -l")
+    assert words.split() == ["10001", "0"]
+
+
+def test_with_dockers_default_capabilities_each_run_has_a_uid_of_its_own(image: str) -> None:
+    with container(image) as executor:
+        assert executor.health()["isolation"]["own_uid"]
+        uids = {executor.execute("python", "import os; print(os.getuid(), os.getgid())")["stdout"] for _ in range(2)}
+        assert len(uids) == 2
+        assert all(int(uid) >= 61_000 for pair in uids for uid in pair.split())
+
+
+def test_sigterm_ends_it_in_order_with_the_running_work_answered(image: str) -> None:
+    with container(image, *CONFINED) as executor:
+        answers: list[dict[str, Any]] = []
+        code = "import time; time.sleep(2); print('finished')"
+        runner = threading.Thread(target=lambda: answers.append(executor.execute("python", code)))
+        runner.start()
+        time.sleep(0.7)
+        docker("stop", "--time", "20", executor.container)
+        runner.join()
+        assert answers[0]["stdout"] == "finished\n"
+        assert state(executor.container)["ExitCode"] == 0
+
+
+def test_it_refuses_to_start_where_the_floor_is_not_met(image: str) -> None:
+    run = ("docker", "run", "--rm", *CONFINED, "-e", "EXECUTOR_TEST_DISABLE_LAYERS=landlock,own_uid", image)
+    done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 3
+    assert "neither Landlock nor a uid of its own" in done.stderr
+    assert "Traceback" not in done.stderr
