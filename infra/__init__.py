@@ -1,0 +1,1 @@
+"""The deployment of the executor on Azure: its settings, and one Pulumi component for each part."""

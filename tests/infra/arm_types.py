@@ -1,0 +1,167 @@
+"""Checks a declared azure-native resource against Azure's published types, which the SDK itself does not."""
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.infra.engine_double import Declared, Secret, Unknown
+
+FOLDER = Path(__file__).parents[3] / "shared" / "arm-types"
+"""Beside the checkout, where the types are handed out; a clone elsewhere has no such folder."""
+
+REQUIRED, READ_ONLY = 1, 2
+"""Flags of a property. Source: TypeBase.ts of the repository Azure/bicep-types."""
+
+ENVELOPE = frozenset({"id", "name", "type", "apiVersion", "systemData", "properties"})
+"""What azure-native takes out of a body: it knows type and version itself, and lifts `properties` to the top."""
+
+KEYS_AS_LIST = frozenset({"userAssignedIdentities"})
+"""Maps with nothing in their values, which azure-native lets a program write as the list of their keys."""
+
+FRACTIONS = frozenset({"cpu", "gpu"})
+"""Numbers of Azure's that the published types call integers, because Bicep has no fractions."""
+
+
+@dataclass(frozen=True)
+class ArmResource:
+    """Where a resource's type stands, and the inputs that go into the URL instead of into the body."""
+
+    file: str
+    name: str
+    in_url: frozenset[str]
+
+
+RESOURCES: Mapping[str, ArmResource] = {
+    "azure-native:app:ContainerApp": ArmResource(
+        "microsoft.app@2025-02-02-preview.json",
+        "Microsoft.App/containerApps",
+        frozenset({"resourceGroupName", "containerAppName"}),
+    ),
+    "azure-native:authorization:RoleAssignment": ArmResource(
+        "microsoft.authorization@2022-04-01.json",
+        "Microsoft.Authorization/roleAssignments",
+        frozenset({"scope", "roleAssignmentName"}),
+    ),
+    "azure-native:managedidentity:UserAssignedIdentity": ArmResource(
+        "microsoft.managedidentity@2023-01-31.json",
+        "Microsoft.ManagedIdentity/userAssignedIdentities",
+        frozenset({"resourceGroupName", "resourceName"}),
+    ),
+}
+"""Every azure-native resource that the program may declare. One that is missing here fails the check."""
+
+
+def problems(resource: Declared, folder: Path = FOLDER) -> list[str]:
+    """Gives one line for everything in `resource` that Azure would not take, each with its place.
+
+    An enumeration counts as closed even where Azure leaves it open for later versions: here, another value is a slip.
+    """
+    arm = RESOURCES[resource.type]
+    types = json.loads((folder / arm.file).read_text(encoding="utf-8"))
+    body = next(t["body"] for t in types if t["$type"] == "ResourceType" and t["name"].partition("@")[0] == arm.name)
+    members = _resolved(types, body)["properties"]
+    lifted = _resolved(types, members["properties"]["type"]).get("properties", {}) if "properties" in members else {}
+    flat = {
+        "$type": "ObjectType",
+        "properties": {**{key: member for key, member in members.items() if key not in ENVELOPE}, **lifted},
+    }
+    inputs = {key: value for key, value in resource.inputs.items() if key not in arm.in_url}
+    return list(_check(types, flat, inputs, resource.name))
+
+
+def _resolved(types: list[Any], reference: Mapping[str, str]) -> dict[str, Any]:
+    found = types[int(reference["$ref"].removeprefix("#/"))]
+    assert isinstance(found, dict)
+    return found
+
+
+def _check(types: list[Any], expected: Mapping[str, Any], value: object, place: str) -> Iterator[str]:
+    if isinstance(value, Secret):
+        yield from _check(types, expected, value.value, place)
+        return
+    if isinstance(value, Unknown):
+        return
+    match expected["$type"]:
+        case "ObjectType":
+            yield from _check_object(types, expected, value, place)
+        case "ArrayType":
+            if not isinstance(value, list):
+                yield f"{place}: {value!r} is no list"
+                return
+            for index, item in enumerate(value):
+                yield from _check(types, _resolved(types, expected["itemType"]), item, f"{place}[{index}]")
+        case "UnionType":
+            yield from _check_union(types, expected, value, place)
+        case "DiscriminatedObjectType":
+            yield from _check_variant(types, expected, value, place)
+        case "AnyType":
+            pass
+        case _:
+            yield from _check_scalar(expected, value, place)
+
+
+def _check_object(types: list[Any], expected: Mapping[str, Any], value: object, place: str) -> Iterator[str]:
+    members, others = expected.get("properties", {}), expected.get("additionalProperties")
+    if isinstance(value, list) and place.rpartition(".")[2] in KEYS_AS_LIST:
+        yield from (f"{place}: {key!r} is no string" for key in value if not isinstance(key, str | Unknown))
+        return
+    if not isinstance(value, dict):
+        yield f"{place}: {value!r} is no object"
+        return
+    for name, member in members.items():
+        if name not in value and member["flags"] & REQUIRED and not member["flags"] & READ_ONLY:
+            yield f"{place}.{name}: is required"
+    for name, inner in value.items():
+        if name in members and members[name]["flags"] & READ_ONLY:
+            yield f"{place}.{name}: is read-only"
+        elif name in members:
+            yield from _check(types, _resolved(types, members[name]["type"]), inner, f"{place}.{name}")
+        elif others:
+            yield from _check(types, _resolved(types, others), inner, f"{place}.{name}")
+        else:
+            yield f"{place}.{name}: is no property that Azure knows"
+
+
+def _check_variant(types: list[Any], expected: Mapping[str, Any], value: object, place: str) -> Iterator[str]:
+    if not isinstance(value, dict):
+        yield f"{place}: {value!r} is no object"
+        return
+    key, variants = expected["discriminator"], expected["elements"]
+    if value.get(key) not in variants:
+        yield f"{place}.{key}: {value.get(key)!r} is none of {sorted(variants)}"
+        return
+    variant = _resolved(types, variants[value[key]])
+    merged = {**expected["baseProperties"], **variant.get("properties", {})}
+    yield from _check_object(types, {**variant, "properties": merged}, value, place)
+
+
+def _check_union(types: list[Any], expected: Mapping[str, Any], value: object, place: str) -> Iterator[str]:
+    elements = [_resolved(types, element) for element in expected["elements"]]
+    literals = [element["value"] for element in elements if element["$type"] == "StringLiteralType"]
+    if literals and value not in literals:
+        yield f"{place}: {value!r} is none of {literals}"
+    elif not literals and all(list(_check(types, element, value, place)) for element in elements):
+        yield f"{place}: {value!r} fits no variant"
+
+
+def _check_scalar(expected: Mapping[str, Any], value: object, place: str) -> Iterator[str]:
+    match expected["$type"]:
+        case "StringType":
+            if not isinstance(value, str):
+                yield f"{place}: {value!r} is no string"
+        case "StringLiteralType":
+            if value != expected["value"]:
+                yield f"{place}: {value!r} is not {expected['value']!r}"
+        case "BooleanType":
+            if not isinstance(value, bool):
+                yield f"{place}: {value!r} is no boolean"
+        case "IntegerType":
+            numbers = int | float if place.rpartition(".")[2] in FRACTIONS else int
+            if isinstance(value, bool) or not isinstance(value, numbers):
+                yield f"{place}: {value!r} is no number of the right kind"
+            elif not expected.get("minValue", value) <= value <= expected.get("maxValue", value):
+                yield f"{place}: {value!r} is out of range"
+        case unexpected:
+            raise AssertionError(unexpected)
