@@ -28,7 +28,7 @@ from runtime.execution.protocol import (
     frame_length,
     receive_exactly,
 )
-from runtime.execution.usage import CpuTime, children, descendants, held_bytes, resident_bytes
+from runtime.execution.usage import CpuTime, children, descendants, held_bytes, overlap_bytes
 from runtime.execution.workers import Origin, Worker, WorkerError, start_cold, start_interpreter
 from runtime.execution.workspace import Workspace
 from runtime.sandbox import rlimits, seccomp
@@ -310,20 +310,20 @@ class _Run:
         return max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
 
     def _memory(self, tree: list[int]) -> int:
-        """What the run holds in bytes; exactly only where it may matter."""
-        held = resident_bytes(tree)
-        outside = self._notifications.shared_bytes if self._notifications else 0
-        outside += sum(max(0, leftovers.used_bytes(place) - before) for place, before in self._memory_places)
-        # Page tables can double what is resident, so the quick sum decides only below half.
-        if 2 * held + outside > self._limits.memory_bytes:
-            held = held_bytes(tree, self._worker.uid)
-            if held + outside > self._limits.memory_bytes and not self._supervisor.alone and self._memory_places:
+        """What the run holds in bytes; exactly only where it matters, because the exact figure is slow to get."""
+        # Shared memory counts from when it was mapped, and memory files where they lie: not once more in each process.
+        asked = self._notifications.shared_bytes if self._notifications else 0
+        held = asked + held_bytes(tree, shared=self._notifications is None)
+        files = sum(max(0, leftovers.used_bytes(place) - before) for place, before in self._memory_places)
+        if held + files > self._limits.memory_bytes:
+            if len(tree) > 1:
+                held -= overlap_bytes(tree, self._worker.uid)
+            if self._memory_places and not self._supervisor.alone:
                 # Other slots use the same file systems: count only what is this run's.
-                outside = self._notifications.shared_bytes if self._notifications else 0
-                outside += self._worker.workspace.usage(self._limits.files)[0]
-                outside += leftovers.unlinked_bytes(tree, self._worker.uid)
-        self._peak = max(self._peak, held + outside)
-        return held + outside
+                files = self._worker.workspace.usage(self._limits.files)[0]
+                files += leftovers.unlinked_bytes(tree, self._worker.uid)
+        self._peak = max(self._peak, held + files)
+        return held + files
 
     def end(self) -> None:
         """Kills every process of the run until none is left, and takes their times."""

@@ -96,33 +96,31 @@ class CpuTime:
         return (sum(self._seen.values()) - self.before_ns) / _NANOSECONDS_PER_MILLISECOND
 
 
-def resident_bytes(pids: list[int]) -> int:
-    """The sum of the processes' resident memory: quick, and never too low but for page tables."""
-    total = 0
-    for pid in pids:
-        fields = _read(f"/proc/{pid}/statm").split()
-        if fields:
-            total += int(fields[1])
-    return total * PAGE
+def held_bytes(pids: list[int], *, shared: bool) -> int:
+    """What the processes hold and could give back only by ending: anonymous memory, swap, page tables.
 
-
-def held_bytes(pids: list[int], uid: int) -> int:
-    """What the processes hold and could give back only by ending: anonymous and shared memory, swap, page tables.
-
-    With several processes, pages that they share count once (proportional set size).
+    With `shared` also what they map of memory files and shared anonymous memory. Pages that several processes share
+    count for each.
     """
     total = 0
-    shared = len(pids) > 1
     for pid in pids:
-        fields = _sizes(_read(f"/proc/{pid}/status"))
-        own = fields.get(b"RssAnon", 0) + fields.get(b"RssShmem", 0) + fields.get(b"VmSwap", 0)
-        if shared and own:
-            with ReadingAs(uid):
-                rollup = _sizes(_read(f"/proc/{pid}/smaps_rollup"))
-            # A program may make itself unreadable; then it counts in full.
-            if rollup:
-                own = rollup.get(b"Pss_Anon", 0) + rollup.get(b"Pss_Shmem", 0) + rollup.get(b"SwapPss", 0)
-        total += own + fields.get(b"VmPTE", 0)
+        sizes = _sizes(_read(f"/proc/{pid}/status"))
+        total += sizes.get(b"RssAnon", 0) + sizes.get(b"VmSwap", 0) + sizes.get(b"VmPTE", 0)
+        if shared:
+            total += sizes.get(b"RssShmem", 0)
+    return total
+
+
+def overlap_bytes(pids: list[int], uid: int) -> int:
+    """What `held_bytes` counts too often: anonymous pages that processes share since a fork.
+
+    Slow, since the kernel walks all page tables. A process that has made itself unreadable has no overlap.
+    """
+    total = 0
+    for pid in pids:
+        with ReadingAs(uid):
+            sizes = _sizes(_read(f"/proc/{pid}/smaps_rollup"))
+        total += sizes.get(b"Anonymous", 0) - sizes.get(b"Pss_Anon", 0) if b"Pss_Anon" in sizes else 0
     return total
 
 

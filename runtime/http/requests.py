@@ -202,8 +202,8 @@ def _name_problem(name: str) -> str:  # noqa: PLR0911 - a reason each
         return "must be a path inside the working directory"
     if any(ord(character) < 32 or ord(character) == 127 for character in name):
         return "must not contain control characters"
-    if any(part.startswith("-") for part in parts):
-        return "must not start with a dash"
+    if any(part.startswith(("-", "@")) for part in parts):
+        return "must not start with a dash or an at sign, which compilers take for an option or a response file"
     if len(name.encode()) > _NAME_BYTES or any(len(part.encode()) > _PART_BYTES for part in parts):
         return f"must have at most {_NAME_BYTES} bytes, and {_PART_BYTES} between slashes"
     if len(parts) > _DEPTH:

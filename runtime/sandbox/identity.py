@@ -1,7 +1,7 @@
 """Whom a program runs as: a uid of its own where this process may give one, and no capability anywhere."""
 
-import ctypes
 import os
+import struct
 
 from runtime.sandbox.syscalls import (
     PR_CAP_AMBIENT,
@@ -25,23 +25,10 @@ OWN_UID_CAPABILITIES = (CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID)
 _VERSION_3 = 0x20080522
 
 
-class _Header(ctypes.Structure):
-    _fields_ = (("version", ctypes.c_uint32), ("pid", ctypes.c_int))
-
-
-class _Sets(ctypes.Structure):
-    _fields_ = (("effective", ctypes.c_uint32), ("permitted", ctypes.c_uint32), ("inheritable", ctypes.c_uint32))
-
-
 def _set_capabilities(effective: int, permitted: int, inheritable: int) -> None:
-    header = _Header(_VERSION_3, 0)
-    words = (_Sets * 2)()
-    for index in (0, 1):
-        shift = 32 * index
-        words[index].effective = effective >> shift & 0xFFFFFFFF
-        words[index].permitted = permitted >> shift & 0xFFFFFFFF
-        words[index].inheritable = inheritable >> shift & 0xFFFFFFFF
-    syscall(SYS_CAPSET, ctypes.byref(header), ctypes.byref(words))
+    header = struct.pack("=Ii", _VERSION_3, 0)
+    words = [value >> shift & 0xFFFFFFFF for shift in (0, 32) for value in (effective, permitted, inheritable)]
+    syscall(SYS_CAPSET, header, struct.pack("=6I", *words))
 
 
 def capabilities() -> int:

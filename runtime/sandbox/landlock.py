@@ -6,6 +6,7 @@ Rights and ABI levels: Documentation/userspace-api/landlock.rst of the Linux sou
 import ctypes
 import os
 import stat
+import struct
 
 from runtime.sandbox.syscalls import (
     SYS_LANDLOCK_ADD_RULE,
@@ -50,17 +51,10 @@ _RULE_PATH_BENEATH = 1
 _CREATE_RULESET_VERSION = 1
 
 
-class _RulesetAttr(ctypes.Structure):
-    _fields_ = (
-        ("handled_access_fs", ctypes.c_uint64),
-        ("handled_access_net", ctypes.c_uint64),
-        ("scoped", ctypes.c_uint64),
-    )
-
-
-class _PathBeneathAttr(ctypes.Structure):
-    _pack_ = 1
-    _fields_ = (("allowed_access", ctypes.c_uint64), ("parent_fd", ctypes.c_int32))
+# struct landlock_ruleset_attr: file rights, network rights, scopes.
+_RULESET = struct.Struct("=3Q")
+# struct landlock_path_beneath_attr, which is packed: rights, descriptor.
+_PATH_BENEATH = struct.Struct("=Qi")
 
 
 def abi() -> int:
@@ -78,17 +72,13 @@ def restrict(rules: "tuple[tuple[str, int], ...]", level: int) -> None:
     only ever allows. The process must have no_new_privs. Raises OSError where the kernel refuses.
     """
     handled = _HANDLED_BY_ABI[min(level, _ABI_IOCTL)]
-    attr = _RulesetAttr(
+    attributes = _RULESET.pack(
         handled,
         _NET_BIND_CONNECT if level >= _ABI_NET else 0,
         _SCOPE_ABSTRACT_UNIX_AND_SIGNAL if level >= _ABI_SCOPE else 0,
     )
     # An older kernel accepts a larger structure as long as the fields that it does not know are zero.
-    ruleset = syscall(
-        SYS_LANDLOCK_CREATE_RULESET, ctypes.byref(attr), ctypes.c_size_t(ctypes.sizeof(attr)), ctypes.c_uint32(0)
-    )
-    rule = _PathBeneathAttr()
-    pointer = ctypes.byref(rule)
+    ruleset = syscall(SYS_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
     try:
         for path, access in rules:
             try:
@@ -99,9 +89,8 @@ def restrict(rules: "tuple[tuple[str, int], ...]", level: int) -> None:
                 allowed = access & handled
                 if not stat.S_ISDIR(os.fstat(target).st_mode):
                     allowed &= _FILE_RIGHTS
-                rule.allowed_access = allowed
-                rule.parent_fd = target
-                syscall(SYS_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, pointer, ctypes.c_uint32(0))
+                rule = _PATH_BENEATH.pack(allowed, target)
+                syscall(SYS_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, ctypes.c_uint32(0))
             finally:
                 os.close(target)
         syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, ctypes.c_uint32(0))

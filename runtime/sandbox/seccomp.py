@@ -264,10 +264,6 @@ def for_process(program: bytes, pid: int) -> bytes:
     return program.replace(struct.pack("=I", OWN_PID), struct.pack("=I", pid))
 
 
-class _SockFprog(ctypes.Structure):
-    _fields_ = (("len", ctypes.c_ushort), ("filter", ctypes.c_void_p))
-
-
 _SECCOMP_SET_MODE_FILTER = 1
 _SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
 
@@ -278,7 +274,8 @@ def install(program: bytes, *, notify: bool) -> int:
     The process must have no_new_privs. Raises OSError where the kernel refuses.
     """
     buffer = ctypes.create_string_buffer(program, len(program))
-    fprog = _SockFprog(len(program) // 8, ctypes.cast(buffer, ctypes.c_void_p))
+    # struct sock_fprog: the number of instructions and a pointer to them.
+    fprog = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
     flags = _SECCOMP_FILTER_FLAG_NEW_LISTENER if notify else 0
-    result = syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(flags), ctypes.byref(fprog))
+    result = syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(flags), fprog)
     return result if notify else -1

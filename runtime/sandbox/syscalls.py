@@ -1,7 +1,12 @@
-"""The few system calls that Python does not wrap, called through ctypes."""
+"""The few system calls that Python does not wrap, called through ctypes.
+
+Structures are packed bytes and not ctypes classes: ctypes keeps such classes for good, and these modules must leave no
+trace in the interpreter that becomes a student's program.
+"""
 
 import ctypes
 import os
+import struct
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -62,10 +67,6 @@ def close_from(first: int) -> None:
         os.closerange(first, 65536)
 
 
-class _OpenHow(ctypes.Structure):
-    _fields_ = (("flags", ctypes.c_uint64), ("mode", ctypes.c_uint64), ("resolve", ctypes.c_uint64))
-
-
 RESOLVE_NO_MAGICLINKS = 0x02
 RESOLVE_BENEATH = 0x08
 
@@ -76,5 +77,6 @@ def open_beneath(directory: int, path: bytes, flags: int) -> int:
     The kernel checks each step while it walks (openat2, Linux 5.6), so a link that is swapped in meanwhile
     cannot lead out.
     """
-    how = _OpenHow(flags | os.O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
-    return syscall(SYS_OPENAT2, directory, path, ctypes.byref(how), ctypes.sizeof(how))
+    # struct open_how: flags, mode, how to resolve.
+    how = struct.pack("=3Q", flags | os.O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
+    return syscall(SYS_OPENAT2, directory, path, how, ctypes.c_size_t(len(how)))

@@ -1,0 +1,156 @@
+"""The places in which the corpus has to hold, each with a really running executor and a look at it from outside."""
+
+import importlib.metadata
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.image.engine import build, container, state
+from tests.server import ROOT, Executor, running
+
+#: As Azure runs it, and a bound on processes that a fork bomb would run into if ours did not hold.
+_NO_CAPABILITIES = (
+    "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g", "--cpus", "0.5", "--pids-limit", "256",
+)  # fmt: skip
+_WATCHED = ("tmp", "var/tmp", "dev/shm", "run/lock", "dev/mqueue")
+#: An ordinary user that no test machine has a name for.
+_USER = 12345
+
+PLACES = {
+    "a": "image without capabilities",
+    "b": "image with Docker's default capabilities",
+    "c": "host as an ordinary user",
+    "d": "host as root",
+    "e": "image without capabilities, Landlock ABI 1",
+    "f": "image with default capabilities, without Landlock",
+}
+
+
+@dataclass
+class Place:
+    """One running executor. `root` is where its file tree is seen from here, `first` its first process."""
+
+    letter: str
+    executor: Executor
+    first: int
+    root: Path
+    server: int = 0
+    files: frozenset[str] = field(default_factory=frozenset)
+
+    @property
+    def landlock(self) -> bool:
+        return bool(self.executor.health()["isolation"]["landlock_abi"])
+
+    def processes(self) -> list[int]:
+        """The executor's processes, as this machine numbers them."""
+        found = [self.first]
+        for pid in found:
+            try:
+                for task in Path(f"/proc/{pid}/task").iterdir():
+                    found += map(int, (task / "children").read_text().split())
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+        return found
+
+    def leftovers(self) -> set[str]:
+        """Files in places where every user may write, but for the executor's own directory and those of the tests."""
+        found = set()
+        for place in _WATCHED:
+            folder = self.root / place
+            if folder.is_dir():
+                found |= {
+                    f"{place}/{name}"
+                    for name in os.listdir(folder)
+                    if not re.match(r"executor-|pytest-|tmp|runc-process", name)
+                }
+        return found
+
+    def boxes(self) -> set[str]:
+        """What the executor's own directory holds besides directories that wait for a run."""
+        found = set()
+        for top in (self.root / "tmp").glob("executor-*"):
+            if str(top) in self.files or not top.is_dir():
+                continue
+            for slot in top.iterdir():
+                found |= {f"{slot.name}/{entry.name}" for entry in slot.iterdir() if not re.fullmatch(r"w\d+", entry.name)}
+        return found
+
+    def weight(self) -> tuple[int, int]:
+        """Open descriptors and resident kilobytes of the server, its spawner and its supervisors."""
+        descriptors = kilobytes = 0
+        for pid in self.long_lived():
+            descriptors += len(os.listdir(f"/proc/{pid}/fd"))
+            status = Path(f"/proc/{pid}/status").read_text()
+            kilobytes += int(re.findall(r"VmRSS:\s+(\d+)", status)[0])
+        return descriptors, kilobytes
+
+    def long_lived(self) -> list[int]:
+        """Server, spawner and supervisors."""
+        return [pid for pid in self.processes() if b"executor/bin/spawner" in _words(pid) or b"runtime" in _words(pid)][:3]
+
+
+def _words(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@contextmanager
+def place(letter: str, tmp: Path) -> Iterator[Place]:
+    """Starts the executor of one place; skips, saying why, where this machine cannot offer it."""
+    if letter in "cd":
+        if os.geteuid() != 0:
+            pytest.skip("needs root, to be anyone")
+        existing = frozenset(str(path) for path in Path("/tmp").glob("executor-*"))
+        with _on_host(letter, tmp) as executor:
+            assert executor.pid
+            yield Place(letter, executor, executor.pid, Path("/"), files=existing)
+        return
+    image = build()
+    options = _NO_CAPABILITIES if letter in "ae" else ("--memory", "1g")
+    settings = {"e": {"EXECUTOR_TEST_LANDLOCK_ABI": "1"}, "f": {"EXECUTOR_TEST_DISABLE_LAYERS": "landlock"}}.get(letter, {})
+    with container(image, *options, settings=settings) as executor:
+        first = int(str(state(executor.container)["Pid"]))
+        yield Place(letter, executor, first, Path(f"/proc/{first}/root"))
+
+
+@contextmanager
+def _on_host(letter: str, tmp: Path) -> Iterator[Executor]:
+    if letter == "d":
+        with running() as executor:
+            yield executor
+        return
+    python = Path(sys.executable).resolve()
+    if not os.access(python, os.X_OK) or "/root/" in str(python):
+        python = Path("/usr/bin/python3")
+    _copy_for_others(tmp)
+    os.environ["PYTHONPATH"] = str(tmp)
+    try:
+        with running(command=(str(python), "-m", "runtime"), cwd=tmp, user=_USER) as executor:
+            yield executor
+    finally:
+        del os.environ["PYTHONPATH"]
+
+
+def _copy_for_others(folder: Path) -> None:
+    """The runtime and its packages where an ordinary user may read them; a checkout under /root is closed to others."""
+    folder.chmod(0o755)
+    for parent in folder.parents:
+        if parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
+            parent.chmod(0o755)
+    shutil.copytree(ROOT / "runtime", folder / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    locked = re.findall(r"^([\w.-]+)==", (ROOT / "runtime/requirements.lock").read_text(), re.MULTILINE)
+    for name in locked:
+        for file in importlib.metadata.files(name) or ():
+            if ".." not in file.parts:
+                target = folder / file
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(str(file.locate()), target)
