@@ -2,54 +2,38 @@
 
 import pulumi
 
-from infra.executor_app import ExecutorApp, ExecutorAppArgs
-from infra.foundation import Foundation, FoundationArgs
-from infra.image import ExecutorImage, ExecutorImageArgs
+from infra.deployments import deploy
+from infra.pricing import Size, estimate, load_rates
 from infra.settings import read_settings
 
 settings = read_settings()
+for warning in settings.warnings:
+    pulumi.log.warn(warning)
 
-foundation = Foundation(
-    "foundation",
-    FoundationArgs(
-        location=settings.location,
-        resource_group_name=settings.resource_group_name,
-        registry_name=settings.registry_name,
-        environment_name=settings.environment_name,
-        identity_name=f"{settings.app_name}-pull",
-    ),
-)
+deployed = deploy(settings)
+first = deployed[0]
 
-image = ExecutorImage(
-    "image",
-    ExecutorImageArgs(
-        registry_server=foundation.registry_server,
-        image_name=settings.image_name,
-        prebuilt=settings.prebuilt_image,
-    ),
-)
+pulumi.export("hosting", settings.hosting)
+pulumi.export("executorUrl", first.url)
+pulumi.export("executorUrls", {app.key: app.url for app in deployed})
+pulumi.export("appName", first.name)
+pulumi.export("imageDigest", first.image)
+pulumi.export("imageDigests", {app.key: app.image for app in deployed})
+pulumi.export("revision", first.revision)
+pulumi.export("minReplicas", settings.apps[0].min_replicas)
+pulumi.export("maxReplicas", settings.apps[0].max_replicas)
 
-executor = ExecutorApp(
-    "executor",
-    ExecutorAppArgs(
-        app_name=settings.app_name,
-        location=settings.location,
-        resource_group_name=foundation.resource_group_name,
-        environment_id=foundation.environment_id,
-        environment_domain=foundation.environment_domain,
-        registry_server=foundation.registry_server,
-        pull_identity_id=foundation.pull_identity_id,
-        pull_role=foundation.pull_role,
-        image=image.digest,
-        cpu=settings.cpu,
-        memory=settings.memory,
-        min_replicas=settings.min_replicas,
-        max_replicas=settings.max_replicas,
-    ),
-)
-
-pulumi.export("executorUrl", executor.url)
-pulumi.export("appName", executor.app_name)
-pulumi.export("imageDigest", image.digest)
-pulumi.export("minReplicas", settings.min_replicas)
-pulumi.export("maxReplicas", settings.max_replicas)
+if settings.hosting == "app":
+    rates = load_rates()
+    cost = estimate((Size(app.min_replicas, app.max_replicas, app.cpu, app.memory_gib) for app in settings.apps), rates)
+    pulumi.export(
+        "estimatedCost",
+        {
+            "currency": cost.currency,
+            "idleDay": round(cost.idle_day, 2),
+            "busyDay": round(cost.busy_day, 2),
+            "contest": round(cost.contest, 2),
+            "month": round(cost.month, 2),
+            "ratesOf": rates.date.isoformat(),
+        },
+    )

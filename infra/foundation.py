@@ -1,84 +1,89 @@
-"""What the app stands on: group, registry and environment, which exist already, and the identity that pulls images."""
+"""What the apps stand on: group, registry, environment and logs, each looked up or created, and who may pull images."""
 
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import app, authorization, containerregistry, managedidentity, resources
+from pulumi_azure_native import app, authorization, containerregistry, managedidentity, operationalinsights, resources
+
+from infra.settings import FoundationSettings, SharedResource
 
 ACR_PULL_ROLE = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
 """The built-in role AcrPull. Source: Microsoft's list of Azure built-in roles."""
 
+CONSUMPTION = "Consumption"
+"""The workload profile that every environment with profiles has."""
+
 
 @dataclass(frozen=True)
 class FoundationArgs:
-    """Names of what is looked up, and of the identity that is created (in `location`)."""
+    """What is looked up or created.
+
+    Attributes:
+        location: Region of whatever is created.
+        tags: Tags of whatever is created.
+        settings: Names, and whether to create.
+        identity_name: Name of the identity that is created to pull images, where none is given.
+        registry_admin: Whether the registry's admin account is needed for the push.
+    """
 
     location: str
-    resource_group_name: str
-    registry_name: str
-    environment_name: str
+    tags: Mapping[str, str]
+    settings: FoundationSettings
     identity_name: str
+    registry_admin: bool
+
+
+@dataclass(frozen=True)
+class RegistryLogin:
+    """The registry's admin account; both are secret."""
+
+    username: pulumi.Output[str]
+    password: pulumi.Output[str]
 
 
 class Foundation(pulumi.ComponentResource):
     """The shared resources of a deployment, and the right to pull from its registry.
 
-    A shared resource that does not exist makes the preview fail: nothing is created in its place.
+    A shared resource that is `existing` and does not exist makes the preview fail: nothing is created in its place.
 
     Attributes:
+        resource_group_id: Resource id of the group.
         resource_group_name: Group that everything is created in.
         registry_server: Host name of the registry.
+        registry_login: The registry's admin account where it is asked for, else None.
         environment_id: Resource id of the Container Apps environment.
         environment_domain: Domain that the environment's apps are subdomains of.
         pull_identity_id: Resource id of the identity that may pull from the registry.
-        pull_role: The role assignment. Whatever pulls with the identity depends on it.
+        pull_role: The role assignment, on which whatever pulls depends, or None where the identity had it before.
     """
 
+    resource_group_id: pulumi.Output[str]
     resource_group_name: pulumi.Output[str]
     registry_server: pulumi.Output[str]
+    registry_login: RegistryLogin | None
     environment_id: pulumi.Output[str]
     environment_domain: pulumi.Output[str]
     pull_identity_id: pulumi.Output[str]
-    pull_role: pulumi.Resource
+    pull_role: pulumi.Resource | None
 
     def __init__(self, name: str, args: FoundationArgs, opts: pulumi.ResourceOptions | None = None) -> None:
-        """Looks up what exists and declares the identity with its role."""
+        """Looks up or declares everything."""
         super().__init__("code-executor:infra:Foundation", name, None, opts)
-        looked_up = pulumi.InvokeOutputOptions(parent=self)
-        group = resources.get_resource_group_output(resource_group_name=args.resource_group_name, opts=looked_up)
-        registry = containerregistry.get_registry_output(
-            registry_name=args.registry_name, resource_group_name=group.name, opts=looked_up
-        )
-        environment = app.get_managed_environment_output(
-            environment_name=args.environment_name, resource_group_name=group.name, opts=looked_up
-        )
-        identity = managedidentity.UserAssignedIdentity(
-            f"{name}-pull-identity",
-            resource_name_=args.identity_name,
-            resource_group_name=group.name,
-            location=args.location,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        self.pull_role = authorization.RoleAssignment(
-            f"{name}-pull-role",
-            role_assignment_name=pulumi.Output.all(registry.id, group.id).apply(
-                lambda ids: role_assignment_name(ids[0], ids[1], args.identity_name)
-            ),
-            scope=registry.id,
-            principal_id=identity.principal_id,
-            principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
-            role_definition_id=registry.id.apply(acr_pull_definition),
-            # The name is fixed and an assignment cannot change its principal, so the old one has to go first.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
-        )
-        self.resource_group_name = group.name
-        self.registry_server = registry.login_server
-        self.environment_id = environment.id
-        self.environment_domain = environment.default_domain
-        self.pull_identity_id = identity.id
+        self._name = name
+        self._args = args
+        self._looked_up = pulumi.InvokeOutputOptions(parent=self)
+        # Others use it as well: it is neither deleted with the stack nor by a slip in a setting.
+        self._shared = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
+        self.resource_group_id, self.resource_group_name = self._group(args.settings.resource_group)
+        registry_id, registry_name, self.registry_server = self._registry(args.settings.registry)
+        self.registry_login = self._login(registry_name) if args.registry_admin else None
+        self.environment_id, self.environment_domain = self._environment(args.settings.environment)
+        self.pull_identity_id, self.pull_role = self._pull_identity(registry_id)
         self.register_outputs(
             {
+                "resourceGroupName": self.resource_group_name,
                 "registryServer": self.registry_server,
                 "environmentId": self.environment_id,
                 "environmentDomain": self.environment_domain,
@@ -86,16 +91,151 @@ class Foundation(pulumi.ComponentResource):
             }
         )
 
+    def _group(self, group: SharedResource) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        if not group.create:
+            found = resources.get_resource_group_output(resource_group_name=group.name, opts=self._looked_up)
+            return found.id, found.name
+        made = resources.ResourceGroup(
+            f"{self._name}-group",
+            resource_group_name=group.name,
+            location=self._args.location,
+            tags=self._args.tags,
+            opts=self._shared,
+        )
+        return made.id, made.name
 
-def role_assignment_name(registry_id: str, group_id: str, identity_name: str) -> str:
-    """Gives the assignment's GUID, the same at every run, and another for every registry, group and identity.
+    def _registry(self, registry: SharedResource) -> tuple[pulumi.Output[str], pulumi.Output[str], pulumi.Output[str]]:
+        if not registry.create:
+            found = containerregistry.get_registry_output(
+                registry_name=registry.name, resource_group_name=self.resource_group_name, opts=self._looked_up
+            )
+            return found.id, found.name, found.login_server
+        made = containerregistry.Registry(
+            f"{self._name}-registry",
+            registry_name=registry.name,
+            resource_group_name=self.resource_group_name,
+            location=self._args.location,
+            sku=containerregistry.SkuArgs(name=self._args.settings.registry_sku),
+            admin_user_enabled=self._args.registry_admin,
+            tags=self._args.tags,
+            opts=self._shared,
+        )
+        return made.id, made.name, made.login_server
+
+    def _login(self, registry_name: pulumi.Output[str]) -> RegistryLogin:
+        found = containerregistry.list_registry_credentials_output(
+            registry_name=registry_name, resource_group_name=self.resource_group_name, opts=self._looked_up
+        )
+        return RegistryLogin(
+            username=pulumi.Output.secret(found.username),
+            password=pulumi.Output.secret(found.passwords.apply(lambda passwords: passwords[0].value)),
+        )
+
+    def _environment(self, environment: SharedResource) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+        if not environment.create:
+            found = app.get_managed_environment_output(
+                environment_name=environment.name, resource_group_name=self.resource_group_name, opts=self._looked_up
+            )
+            return found.id, found.default_domain
+        settings = self._args.settings
+        network = None
+        if settings.subnet_id is not None:
+            network = app.VnetConfigurationArgs(infrastructure_subnet_id=settings.subnet_id, internal=settings.internal)
+        made = app.ManagedEnvironment(
+            f"{self._name}-environment",
+            environment_name=environment.name,
+            resource_group_name=self.resource_group_name,
+            location=self._args.location,
+            app_logs_configuration=None if settings.logs is None else self._logs(settings.logs),
+            vnet_configuration=network,
+            workload_profiles=self._workload_profiles(),
+            tags=self._args.tags,
+            opts=self._shared,
+        )
+        return made.id, made.default_domain
+
+    def _workload_profiles(self) -> list[app.WorkloadProfileArgs]:
+        profiles = [app.WorkloadProfileArgs(name=CONSUMPTION, workload_profile_type=CONSUMPTION)]
+        profile = self._args.settings.workload_profile
+        if profile is not None and profile.type is not None:
+            profiles.append(
+                app.WorkloadProfileArgs(
+                    name=profile.name,
+                    workload_profile_type=profile.type,
+                    minimum_count=0,
+                    maximum_count=profile.max_nodes,
+                )
+            )
+        return profiles
+
+    def _logs(self, logs: SharedResource) -> app.AppLogsConfigurationArgs:
+        settings = self._args.settings
+        customer_id: pulumi.Output[str]
+        if logs.create:
+            cap = settings.log_daily_cap_gb
+            made = operationalinsights.Workspace(
+                f"{self._name}-logs",
+                workspace_name=logs.name,
+                resource_group_name=self.resource_group_name,
+                location=self._args.location,
+                sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
+                retention_in_days=settings.log_retention_days,
+                workspace_capping=None if cap is None else operationalinsights.WorkspaceCappingArgs(daily_quota_gb=cap),
+                tags=self._args.tags,
+                opts=self._shared,
+            )
+            customer_id, name = made.customer_id, made.name
+        else:
+            found = operationalinsights.get_workspace_output(
+                workspace_name=logs.name, resource_group_name=self.resource_group_name, opts=self._looked_up
+            )
+            customer_id, name = found.customer_id, found.name
+        keys = operationalinsights.get_shared_keys_output(
+            workspace_name=name, resource_group_name=self.resource_group_name, opts=self._looked_up
+        )
+        return app.AppLogsConfigurationArgs(
+            destination="log-analytics",
+            log_analytics_configuration=app.LogAnalyticsConfigurationArgs(
+                customer_id=customer_id, shared_key=pulumi.Output.secret(keys.primary_shared_key)
+            ),
+        )
+
+    def _pull_identity(self, registry_id: pulumi.Output[str]) -> tuple[pulumi.Output[str], pulumi.Resource | None]:
+        if self._args.settings.pull_identity_id is not None:
+            return pulumi.Output.from_input(self._args.settings.pull_identity_id), None
+        identity_name = self._args.identity_name
+        identity = managedidentity.UserAssignedIdentity(
+            f"{self._name}-pull-identity",
+            resource_name_=identity_name,
+            resource_group_name=self.resource_group_name,
+            location=self._args.location,
+            tags=self._args.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        role = authorization.RoleAssignment(
+            f"{self._name}-pull-role",
+            role_assignment_name=pulumi.Output.all(registry_id, self.resource_group_id).apply(
+                lambda ids: role_assignment_name(ids[0], f"{ids[1]} {identity_name}", ACR_PULL_ROLE)
+            ),
+            scope=registry_id,
+            principal_id=identity.principal_id,
+            principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
+            role_definition_id=registry_id.apply(lambda scope: role_definition(scope, ACR_PULL_ROLE)),
+            # The name is fixed and an assignment cannot change its principal, so the old one has to go first.
+            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+        )
+        return identity.id, role
+
+
+def role_assignment_name(scope: str, principal: str, role: str) -> str:
+    """Gives an assignment's GUID, the same at every run, and another for every scope, principal and role.
 
     Azure answers with resource ids in varying letter case, hence the lower-casing.
     """
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{registry_id} {group_id} {identity_name} {ACR_PULL_ROLE}".lower()))
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope} {principal} {role}".lower()))
 
 
-def acr_pull_definition(registry_id: str) -> str:
-    """Gives the id of AcrPull within the registry's subscription: so Azure stores it, and a refresh sees no change."""
-    subscription = registry_id.split("/")[2]
-    return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{ACR_PULL_ROLE}"
+def role_definition(scope: str, role: str) -> str:
+    """Gives a role's id within the subscription of `scope`: so Azure stores it, and a refresh sees no change."""
+    subscription = scope.split("/")[2]
+    return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"

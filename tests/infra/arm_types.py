@@ -39,18 +39,56 @@ RESOURCES: Mapping[str, ArmResource] = {
         "Microsoft.App/containerApps",
         frozenset({"resourceGroupName", "containerAppName"}),
     ),
+    "azure-native:app:ContainerAppsSessionPool": ArmResource(
+        "microsoft.app@2025-02-02-preview.json",
+        "Microsoft.App/sessionPools",
+        frozenset({"resourceGroupName", "sessionPoolName"}),
+    ),
+    "azure-native:app:ManagedEnvironment": ArmResource(
+        "microsoft.app@2025-02-02-preview.json",
+        "Microsoft.App/managedEnvironments",
+        frozenset({"resourceGroupName", "environmentName"}),
+    ),
     "azure-native:authorization:RoleAssignment": ArmResource(
         "microsoft.authorization@2022-04-01.json",
         "Microsoft.Authorization/roleAssignments",
         frozenset({"scope", "roleAssignmentName"}),
+    ),
+    "azure-native:consumption:Budget": ArmResource(
+        "microsoft.consumption@2024-08-01.json",
+        "Microsoft.Consumption/budgets",
+        frozenset({"scope", "budgetName"}),
+    ),
+    "azure-native:containerregistry:Registry": ArmResource(
+        "microsoft.containerregistry@2023-01-01-preview.json",
+        "Microsoft.ContainerRegistry/registries",
+        frozenset({"resourceGroupName", "registryName"}),
     ),
     "azure-native:managedidentity:UserAssignedIdentity": ArmResource(
         "microsoft.managedidentity@2023-01-31.json",
         "Microsoft.ManagedIdentity/userAssignedIdentities",
         frozenset({"resourceGroupName", "resourceName"}),
     ),
+    "azure-native:monitor:ActionGroup": ArmResource(
+        "microsoft.insights@2024-10-01-preview.json",
+        "Microsoft.Insights/actionGroups",
+        frozenset({"resourceGroupName", "actionGroupName"}),
+    ),
+    "azure-native:monitor:MetricAlert": ArmResource(
+        "microsoft.insights@2018-03-01.json",
+        "Microsoft.Insights/metricAlerts",
+        frozenset({"resourceGroupName", "ruleName"}),
+    ),
+    "azure-native:operationalinsights:Workspace": ArmResource(
+        "microsoft.operationalinsights@2023-09-01.json",
+        "Microsoft.OperationalInsights/workspaces",
+        frozenset({"resourceGroupName", "workspaceName"}),
+    ),
 }
 """Every azure-native resource that the program may declare. One that is missing here fails the check."""
+
+UNCHECKED = frozenset({"azure-native:resources:ResourceGroup"})
+"""Those whose types were not handed out: name, region and tags are all that is declared of them."""
 
 
 def problems(resource: Declared, folder: Path = FOLDER) -> list[str]:

@@ -9,7 +9,7 @@ waits for something else or is deleted first cannot be seen there.
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -97,6 +97,7 @@ class EngineDouble:
         lookups: The provider functions that it called.
         outputs: What it exported.
         messages: What it logged, debugging apart.
+        warnings: Those of them that are warnings.
     """
 
     def __init__(self, cloud: Cloud, *, preview: bool) -> None:
@@ -104,10 +105,19 @@ class EngineDouble:
         self.lookups: list[LookedUp] = []
         self.outputs: dict[str, Any] = {}
         self.messages: list[str] = []
+        self.warnings: list[str] = []
         self.preview = preview
         self._cloud = cloud
 
-    def run(self, program: Callable[[], object], *, project: str, stack: str, config: Mapping[str, str]) -> None:
+    def run(
+        self,
+        program: Callable[[], object],
+        *,
+        project: str,
+        stack: str,
+        config: Mapping[str, str],
+        secret_keys: Collection[str] = (),
+    ) -> None:
         """Runs `program` to its end, and raises whatever it raised."""
         server = grpc.server(ThreadPoolExecutor(max_workers=8))
         resource_pb2_grpc.add_ResourceMonitorServicer_to_server(
@@ -118,11 +128,19 @@ class EngineDouble:
         server.start()
         try:
             # The SDK keeps its state in context variables: a context of its own keeps runs apart.
-            contextvars.copy_context().run(self._run, program, address, project, stack, config)
+            contextvars.copy_context().run(self._run, program, address, project, stack, config, secret_keys)
         finally:
             server.stop(grace=5).wait()
 
-    def _run(self, program: Callable[[], object], address: str, project: str, stack: str, config: Mapping[str, str]) -> None:
+    def _run(  # noqa: PLR0917 - Context.run passes no keywords that it could take for its own
+        self,
+        program: Callable[[], object],
+        address: str,
+        project: str,
+        stack: str,
+        config: Mapping[str, str],
+        secret_keys: Collection[str],
+    ) -> None:
         reset_options(
             project=project,
             stack=stack,
@@ -133,7 +151,7 @@ class EngineDouble:
             engine_address=address,
             preview=self.preview,
         )
-        pulumi.runtime.set_all_config(dict(config), [])
+        pulumi.runtime.set_all_config(dict(config), list(secret_keys))
 
         def run_program() -> None:
             program()
@@ -150,6 +168,10 @@ class EngineDouble:
         """Gives the one resource of this type."""
         (resource,) = (resource for resource in self.resources if resource.type == resource_type)
         return resource
+
+    def all_of(self, resource_type: str) -> list[Declared]:
+        """Gives the resources of this type."""
+        return [resource for resource in self.resources if resource.type == resource_type]
 
     def types(self) -> list[str]:
         """Gives the types of everything that a provider would create, in alphabetical order."""
@@ -241,6 +263,8 @@ class _Engine(engine_pb2_grpc.EngineServicer):
     def Log(self, request: engine_pb2.LogRequest, context: object) -> empty_pb2.Empty:
         if request.severity != engine_pb2.DEBUG:
             self._engine.messages.append(request.message)
+        if request.severity == engine_pb2.WARNING:
+            self._engine.warnings.append(request.message)
         return empty_pb2.Empty()
 
     def SetRootResource(

@@ -2,7 +2,7 @@
 
 import runpy
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import pulumi
@@ -20,54 +20,7 @@ from tests.infra.azure_double import (
     AzureDouble,
 )
 from tests.infra.engine_double import Declared, EngineDouble, Secret, Unknown
-
-APP = "azure-native:app:ContainerApp"
-IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
-ROLE = "azure-native:authorization:RoleAssignment"
-IMAGE = "docker:index/image:Image"
-
-STACKS = {
-    "dev": ("ai-ta-ra-code-executor2-dev", 2, 200),
-    "contest": ("ai-ta-ra-code-executor2", 10, 1000),
-    "idle": ("ai-ta-ra-code-executor2-idle", 0, 1000),
-}
-
-PREBUILT = f"{REGISTRY_SERVER}/executor-image@sha256:" + "ab" * 32
-
-
-@dataclass(frozen=True)
-class Run:
-    """One run of the program."""
-
-    stack: str
-    preview: bool
-    engine: EngineDouble
-
-    @property
-    def app(self) -> Declared:
-        """The Container App that the run declared."""
-        return self.engine.only(APP)
-
-
-def deploy(stack: str, engine: EngineDouble, **changes: str | None) -> EngineDouble:
-    """Runs the program as the Pulumi command would, with `changes` to the stack's settings."""
-    engine.run(
-        lambda: runpy.run_path(str(stack_files.ROOT), run_name="__main__"),
-        project=stack_files.project()["name"],
-        stack=stack,
-        config=stack_files.stack_config(stack, **changes),
-    )
-    return engine
-
-
-def preview() -> EngineDouble:
-    """An engine that only previews."""
-    return EngineDouble(AzureDouble(), preview=True)
-
-
-def update() -> EngineDouble:
-    """An engine that deploys."""
-    return EngineDouble(AzureDouble(), preview=False)
+from tests.infra.program import API_KEYS, APP, IDENTITY, IMAGE, PREBUILT, ROLE, STACKS, Run, deploy, preview, update
 
 
 @pytest.fixture(scope="module", params=[f"{stack}-{kind}" for stack in STACKS for kind in ("preview", "update")])
@@ -93,7 +46,7 @@ def probe(app: Declared, kind: str) -> Any:
 
 
 def test_every_stack_file_is_among_those_that_are_tested() -> None:
-    assert sorted(STACKS) == stack_files.stacks()
+    assert sorted([*STACKS, "local"]) == stack_files.stacks()
 
 
 def test_no_two_stacks_own_the_same_app() -> None:
@@ -115,25 +68,31 @@ def test_a_stack_has_its_own_app_and_its_own_number_of_replicas(run: Run) -> Non
 
 def test_the_outputs_tell_where_the_executor_is_what_it_runs_and_how_far_it_scales(run: Run) -> None:
     name, low, high = STACKS[run.stack]
-    digest = run.engine.outputs.pop("imageDigest")
-    assert run.engine.outputs == {
-        "executorUrl": f"https://{name}.{ENVIRONMENT_DOMAIN}",
+    outputs = dict(run.engine.outputs)
+    url = f"https://{name}.{ENVIRONMENT_DOMAIN}"
+    digest, cost, revision = outputs.pop("imageDigest"), outputs.pop("estimatedCost"), outputs.pop("revision")
+    assert outputs == {
+        "hosting": "app",
+        "executorUrl": url,
+        "executorUrls": {"default": url},
         "appName": name,
+        "imageDigests": {"default": digest},
         "minReplicas": low,
         "maxReplicas": high,
     }
-    run.engine.outputs["imageDigest"] = digest
+    assert set(cost) == {"currency", "idleDay", "busyDay", "contest", "month", "ratesOf"}
     if run.preview:
-        assert digest == Unknown()
+        assert (digest, revision) == (Unknown(), Unknown())
     else:
         assert digest.startswith(f"{REGISTRY_SERVER}/executor-image@sha256:")
+        assert revision == f"{name}--0000001"
 
 
 def test_each_declared_body_is_one_that_azure_s_published_types_allow(run: Run) -> None:
     if not arm_types.FOLDER.is_dir():
         pytest.skip(f"Azure's published types are not there: no folder {arm_types.FOLDER}")
     azure_native = [resource for resource in run.engine.resources if resource.type.startswith("azure-native:")]
-    assert len(azure_native) == len(arm_types.RESOURCES)
+    assert len(azure_native) == 3
     assert [problem for resource in azure_native for problem in arm_types.problems(resource)] == []
 
 
@@ -259,8 +218,17 @@ def test_everything_is_created_in_the_region_of_the_environment(run: Run) -> Non
     assert {run.engine.only(kind).inputs["location"] for kind in (APP, IDENTITY)} == {"eastus2"}
 
 
-def test_a_good_run_says_nothing(run: Run) -> None:
-    assert run.engine.messages == []
+def test_a_stack_as_it_is_handed_out_warns_of_its_three_gaps_and_says_nothing_else(run: Run) -> None:
+    assert run.engine.messages == run.engine.warnings
+    cost, public, quota = sorted(run.engine.warnings, key=lambda text: ("At full" in text, "Everybody" in text))
+    assert "set alertEmails" in cost
+    assert "set apiKeys" in public
+    assert "az containerapp env list-usages --resource-group ai-ta-2 --name ai-ta-RA-env" in quota
+
+
+def test_a_stack_whose_gaps_are_closed_says_nothing() -> None:
+    engine = deploy("contest", update(), alertEmails='["ta@example.org"]', apiKeys=API_KEYS, coreQuota="1000")
+    assert engine.messages == []
 
 
 @pytest.mark.parametrize("engine", [preview(), update()], ids=["preview", "update"])

@@ -1,0 +1,161 @@
+"""Puts the components of a stack together: the whole of it in Azure, or image and container on this machine."""
+
+from dataclasses import dataclass
+
+import pulumi
+
+from infra.executor_app import ExecutorApp, ExecutorAppArgs
+from infra.foundation import Foundation, FoundationArgs
+from infra.guardrails import Guardrails, GuardrailsArgs, WatchedApp
+from infra.image import ExecutorImage, ExecutorImageArgs
+from infra.local_container import LocalContainer, LocalContainerArgs
+from infra.session_pool import SessionPool, SessionPoolArgs
+from infra.settings import AppSettings, Settings
+
+
+@dataclass(frozen=True)
+class DeployedApp:
+    """One app as it was declared.
+
+    Attributes:
+        key: As in `AppSettings`.
+        name: In Azure or in Docker.
+        url: Where the backend sends its requests.
+        image: Digest of what runs, or its id where it never left this machine.
+        revision: The revision, which only a Container App has.
+    """
+
+    key: str
+    name: str
+    url: pulumi.Output[str]
+    image: pulumi.Output[str]
+    revision: pulumi.Output[str] | None = None
+
+
+def deploy(settings: Settings) -> tuple[DeployedApp, ...]:
+    """Declares everything that `settings` ask for."""
+    tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack(), **settings.tags}
+    if settings.hosting == "local":
+        return (_deploy_locally(settings, tags),)
+    return _deploy_to_azure(settings, tags)
+
+
+def _deploy_locally(settings: Settings, tags: dict[str, str]) -> DeployedApp:
+    (size,) = settings.apps
+    image = _image(settings, size, foundation=None)
+    container = LocalContainer(
+        "executor",
+        LocalContainerArgs(
+            image=image.digest,
+            size=size,
+            port=settings.local_port,
+            labels=tags,
+            api_keys=settings.access.api_keys,
+            environment_variables=settings.environment_variables,
+        ),
+    )
+    return DeployedApp(size.key, size.name, container.url, image.digest)
+
+
+def _deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedApp, ...]:
+    foundation = Foundation(
+        "foundation",
+        FoundationArgs(
+            location=settings.location,
+            tags=tags,
+            settings=settings.foundation,
+            identity_name=f"{settings.app_name}-pull",
+            registry_admin=settings.registry_admin,
+        ),
+    )
+    deployed: list[DeployedApp] = []
+    watched: list[WatchedApp] = []
+    for size in settings.apps:
+        image = _image(settings, size, foundation)
+        if settings.hosting == "sessions":
+            pool = _session_pool(settings, size, foundation, image, tags)
+            deployed.append(DeployedApp(size.key, size.name, pool.url, image.digest))
+        else:
+            executor = _executor_app(settings, size, foundation, image, tags)
+            deployed.append(DeployedApp(size.key, size.name, executor.url, image.digest, executor.revision))
+            watched.append(WatchedApp(executor.id, size))
+    if settings.guardrails.emails:
+        Guardrails(
+            "guardrails",
+            GuardrailsArgs(
+                name=settings.app_name,
+                tags=tags,
+                resource_group_id=foundation.resource_group_id,
+                resource_group_name=foundation.resource_group_name,
+                apps=tuple(watched),
+                settings=settings.guardrails,
+            ),
+        )
+    return tuple(deployed)
+
+
+def _named(base: str, size: AppSettings) -> str:
+    # A stack's only app has the plain name, so that setting `apps` is no reason to replace what is there already.
+    return base if size.key == "default" else f"{base}-{size.key}"
+
+
+def _image(settings: Settings, size: AppSettings, foundation: Foundation | None) -> ExecutorImage:
+    return ExecutorImage(
+        _named("image", size),
+        ExecutorImageArgs(
+            registry_server=None if foundation is None else foundation.registry_server,
+            image_name=size.image_name,
+            prebuilt=size.prebuilt_image,
+            target=size.image_target,
+            build_args=settings.build_args,
+            login=None if foundation is None else foundation.registry_login,
+        ),
+    )
+
+
+def _executor_app(
+    settings: Settings, size: AppSettings, foundation: Foundation, image: ExecutorImage, tags: dict[str, str]
+) -> ExecutorApp:
+    profile = settings.foundation.workload_profile
+    return ExecutorApp(
+        _named("executor", size),
+        ExecutorAppArgs(
+            location=settings.location,
+            tags=tags,
+            resource_group_name=foundation.resource_group_name,
+            environment_id=foundation.environment_id,
+            environment_domain=foundation.environment_domain,
+            registry_server=foundation.registry_server,
+            pull_identity_id=foundation.pull_identity_id,
+            pull_role=foundation.pull_role,
+            image=image.digest,
+            size=size,
+            workload_profile=None if profile is None else profile.name,
+            scaling=settings.scaling,
+            access=settings.access,
+            revisions=settings.revisions,
+            environment_variables=settings.environment_variables,
+        ),
+    )
+
+
+def _session_pool(
+    settings: Settings, size: AppSettings, foundation: Foundation, image: ExecutorImage, tags: dict[str, str]
+) -> SessionPool:
+    return SessionPool(
+        _named("executor", size),
+        SessionPoolArgs(
+            location=settings.location,
+            tags=tags,
+            resource_group_name=foundation.resource_group_name,
+            environment_id=foundation.environment_id,
+            registry_server=foundation.registry_server,
+            pull_identity_id=foundation.pull_identity_id,
+            pull_role=foundation.pull_role,
+            image=image.digest,
+            size=size,
+            sessions=settings.sessions,
+            api_keys=settings.access.api_keys,
+            environment_variables=settings.environment_variables,
+        ),
+    )

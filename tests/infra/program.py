@@ -1,0 +1,73 @@
+"""Runs the whole Pulumi program for a stack file, against the doubles of the engine and of Azure."""
+
+import runpy
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from tests.infra import stack_files
+from tests.infra.azure_double import REGISTRY_SERVER, AzureDouble
+from tests.infra.engine_double import Declared, EngineDouble
+
+APP = "azure-native:app:ContainerApp"
+POOL = "azure-native:app:ContainerAppsSessionPool"
+ENVIRONMENT = "azure-native:app:ManagedEnvironment"
+GROUP = "azure-native:resources:ResourceGroup"
+REGISTRY = "azure-native:containerregistry:Registry"
+WORKSPACE = "azure-native:operationalinsights:Workspace"
+IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
+ROLE = "azure-native:authorization:RoleAssignment"
+BUDGET = "azure-native:consumption:Budget"
+ALERT = "azure-native:monitor:MetricAlert"
+PEOPLE = "azure-native:monitor:ActionGroup"
+IMAGE = "docker:index/image:Image"
+CONTAINER = "docker:index/container:Container"
+
+STACKS = {
+    "dev": ("ai-ta-ra-code-executor2-dev", 2, 200),
+    "contest": ("ai-ta-ra-code-executor2", 10, 1000),
+    "idle": ("ai-ta-ra-code-executor2-idle", 0, 1000),
+}
+"""The stacks in Azure: their app, and its replicas."""
+
+PREBUILT = f"{REGISTRY_SERVER}/executor-image@sha256:" + "ab" * 32
+
+API_KEYS = "backend:" + "0123456789abcdef" * 4
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the program."""
+
+    stack: str
+    preview: bool
+    engine: EngineDouble
+
+    @property
+    def app(self) -> Declared:
+        """The Container App that the run declared."""
+        return self.engine.only(APP)
+
+
+def deploy(
+    stack: str, engine: EngineDouble, *, secret: Collection[str] = ("apiKeys",), **changes: str | None
+) -> EngineDouble:
+    """Runs the program as the Pulumi command would, with `changes` to the stack's settings, `secret` ones encrypted."""
+    project = stack_files.project()["name"]
+    engine.run(
+        lambda: runpy.run_path(str(stack_files.ROOT), run_name="__main__"),
+        project=project,
+        stack=stack,
+        config=stack_files.stack_config(stack, **changes),
+        secret_keys=[f"{project}:{key}" for key in secret],
+    )
+    return engine
+
+
+def preview() -> EngineDouble:
+    """An engine that only previews."""
+    return EngineDouble(AzureDouble(), preview=True)
+
+
+def update() -> EngineDouble:
+    """An engine that deploys."""
+    return EngineDouble(AzureDouble(), preview=False)
