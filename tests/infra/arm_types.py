@@ -20,6 +20,9 @@ ENVELOPE = frozenset({"id", "name", "type", "apiVersion", "systemData", "propert
 KEYS_AS_LIST = frozenset({"userAssignedIdentities"})
 """Maps with nothing in their values, which azure-native lets a program write as the list of their keys."""
 
+RENAMED: Mapping[str, str] = {"odata.type": "odataType"}
+"""Properties of Azure's whose name is none in a program, and what azure-native calls them."""
+
 FRACTIONS = frozenset({"cpu", "gpu"})
 """Numbers of Azure's that the published types call integers, because Bicep has no fractions."""
 
@@ -167,6 +170,8 @@ def _check_variant(types: list[Any], expected: Mapping[str, Any], value: object,
         yield f"{place}: {value!r} is no object"
         return
     key, variants = expected["discriminator"], expected["elements"]
+    if key in RENAMED and RENAMED[key] in value:
+        value = {key if name == RENAMED[key] else name: inner for name, inner in value.items()}
     if value.get(key) not in variants:
         yield f"{place}.{key}: {value.get(key)!r} is none of {sorted(variants)}"
         return

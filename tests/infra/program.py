@@ -1,7 +1,7 @@
 """Runs the whole Pulumi program for a stack file, against the doubles of the engine and of Azure."""
 
 import runpy
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from tests.infra import stack_files
@@ -48,17 +48,23 @@ class Run:
         return self.engine.only(APP)
 
 
-def deploy(
-    stack: str, engine: EngineDouble, *, secret: Collection[str] = ("apiKeys",), **changes: str | None
-) -> EngineDouble:
-    """Runs the program as the Pulumi command would, with `changes` to the stack's settings, `secret` ones encrypted."""
-    project = stack_files.project()["name"]
+def deploy(stack: str, engine: EngineDouble, **changes: str | None) -> EngineDouble:
+    """Runs the program as the Pulumi command would, with `changes` to the stack's settings and the API keys encrypted."""
+    return _deploy(stack, engine, changes, secret_keys=["code-executor:apiKeys"])
+
+
+def deploy_unencrypted(stack: str, engine: EngineDouble, **changes: str | None) -> EngineDouble:
+    """Does the same with every setting in clear text."""
+    return _deploy(stack, engine, changes, secret_keys=[])
+
+
+def _deploy(stack: str, engine: EngineDouble, changes: Mapping[str, str | None], secret_keys: Sequence[str]) -> EngineDouble:
     engine.run(
         lambda: runpy.run_path(str(stack_files.ROOT), run_name="__main__"),
-        project=project,
+        project=stack_files.project()["name"],
         stack=stack,
         config=stack_files.stack_config(stack, **changes),
-        secret_keys=[f"{project}:{key}" for key in secret],
+        secret_keys=secret_keys,
     )
     return engine
 
