@@ -25,7 +25,7 @@ bench: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks
 
 image:
-	docker build -t executor-image:dev runtime
+	docker build --target judge -t executor-image:dev runtime
 
 lock: $(VENV)/dev.stamp
 	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \

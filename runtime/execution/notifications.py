@@ -15,21 +15,27 @@ import time
 from collections.abc import Callable, Iterator
 
 from runtime.execution.protocol import Limits
-from runtime.execution.usage import data_bytes, open_descriptors, process_group, thread_count
+from runtime.execution.usage import data_bytes, open_descriptors, process_group, stat_fields, thread_clock_ns, thread_count
 from runtime.execution.workspace import Workspace
 from runtime.sandbox.identity import ReadingAs
-from runtime.sandbox.seccomp import CLONE_THREAD, NUMBERS
+from runtime.sandbox.seccomp import CLONE_THREAD, CLONE_VM, NUMBERS
 from runtime.sandbox.syscalls import open_beneath
 
 _NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 _RESPONSE = struct.Struct("=QqiI")
 _RECEIVE = 0xC0502100
 _SEND = 0xC0182101
+_SET_FLAGS = 0x40082104
+_SYNC_WAKE_UP = 1
 _CONTINUE = 1
 _AT_FDCWD = 0xFFFFFF9C
 _AT_SYMLINK_NOFOLLOW = 0x100
 _UTIME_NOW, _UTIME_OMIT = 0x3FFFFFFF, 0x3FFFFFFE
 _PATH_MAX = 4096
+# How long a call may wait for its answer while it is not clear how many processes there are.
+_UNCLEAR_SECONDS = 0.2
+# CPU time after which a thread that was allowed to fork is certainly out of the call.
+_LONGEST_FORK_NS = 30_000_000
 _MAP_SHARED_BIT, _MAP_ANONYMOUS = 0x01, 0x20
 #: Sockets of one run, open at the same time: their buffers (208 KiB each way) are charged to nobody.
 _MOST_DESCRIPTORS = 512
@@ -43,12 +49,26 @@ Answer = int | None
 class _Grant:
     """A thread that was allowed to create a process or thread and may still be about to."""
 
-    __slots__ = ("before", "is_thread", "thread")
+    __slots__ = ("is_thread", "ran_ns", "shares_memory")
 
-    def __init__(self, thread: int, is_thread: bool, before: frozenset[int]) -> None:
+    def __init__(self, *, is_thread: bool, shares_memory: bool) -> None:
+        self.is_thread = is_thread
+        self.shares_memory = shares_memory
+        #: Its CPU time when it was first found running, where nobody can see whether it is still creating.
+        self.ran_ns: int | None = None
+
+
+class _Deferred:
+    """A call that waits for its answer until it is clear how many processes there are."""
+
+    __slots__ = ("deadline", "identifier", "is_thread", "shares_memory", "thread")
+
+    def __init__(self, identifier: int, thread: int, *, is_thread: bool, shares_memory: bool) -> None:
+        self.identifier = identifier
         self.thread = thread
         self.is_thread = is_thread
-        self.before = before
+        self.shares_memory = shares_memory
+        self.deadline = time.monotonic() + _UNCLEAR_SECONDS
 
 
 class Notifications:
@@ -57,11 +77,18 @@ class Notifications:
     def __init__(self, listener: int, limits: Limits, workspace: Workspace, uid: int, tree: Callable[[], list[int]]) -> None:
         """`uid` is the run's own, or 0 where it shares the service's."""
         self._listener = listener
+        # Since Linux 6.6: the caller's processor is handed straight to us, instead of another one being woken. Elsewhere
+        # the call is refused, and the wait for an answer is a little longer.
+        with contextlib.suppress(OSError):
+            fcntl.ioctl(listener, _SET_FLAGS, _SYNC_WAKE_UP)
         self._limits = limits
         self._workspace = workspace
         self._uid = uid
         self._tree = tree
         self._grants: dict[int, _Grant] = {}
+        # Never lower than what there is: counted at some time, and one more for each grant since.
+        self._most_processes = self._most_tasks = 1
+        self._deferred: list[_Deferred] = []
         self.memory_refused = False
         #: Shared anonymous memory that the run has mapped, in bytes, whether or not any process still shows it.
         self.shared_bytes = 0
@@ -85,14 +112,17 @@ class Notifications:
             raise
         identifier, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(buffer)
         if self.closed:
-            answer: Answer = errno.EAGAIN
+            self._respond(identifier, errno.EAGAIN)
         elif number in _CREATES:
-            answer = self._create(thread, number, arguments[0])
+            self._create(identifier, thread, number, arguments[0])
         else:
             try:
                 answer = self._answers[_NAMES[number]](thread, tuple(arguments))
             except OSError as error:
                 answer = error.errno or errno.EPERM
+            self._respond(identifier, answer)
+
+    def _respond(self, identifier: int, answer: Answer) -> None:
         if answer is Allowed:
             response = _RESPONSE.pack(identifier, 0, 0, _CONTINUE)
         else:
@@ -100,57 +130,68 @@ class Notifications:
         with contextlib.suppress(FileNotFoundError):  # the caller was killed while it waited
             fcntl.ioctl(self._listener, _SEND, response)
 
-    def _create(self, thread: int, number: int, flags: int) -> Answer:
-        is_thread = number == NUMBERS["clone"] and bool(flags & CLONE_THREAD)
+    @property
+    def waiting(self) -> bool:
+        """Whether calls wait for `answer_waiting`."""
+        return bool(self._deferred)
+
+    def answer_waiting(self) -> None:
+        """Looks again at the calls for which it was not clear how many processes there are."""
+        deferred, self._deferred = self._deferred, []
+        for call in deferred:
+            self._count(call)
+
+    def _create(self, identifier: int, thread: int, number: int, flags: int) -> None:
+        is_clone = number == NUMBERS["clone"]
+        is_thread = is_clone and bool(flags & CLONE_THREAD)
+        shares_memory = number == NUMBERS["vfork"] or (is_clone and bool(flags & CLONE_VM))
         self._grants.pop(thread, None)  # it came back, so what it was granted before is done
-        tree = self._tree()
-        self._settle(tree)
-        if not self._fits(tree, is_thread):
-            # At the limit it is worth looking whether every grant is still on its way.
-            deadline = time.monotonic() + 0.02
-            while self._grants and time.monotonic() < deadline and not self._fits(tree, is_thread):
-                for pending in list(self._grants):
-                    if not self._is_creating(pending):
-                        del self._grants[pending]
-                time.sleep(0.0005)
-                tree = self._tree()
-                self._settle(tree)
-            if not self._fits(tree, is_thread):
-                return errno.EAGAIN
-        self._grants[thread] = _Grant(thread, is_thread, frozenset(tree))
-        return Allowed
+        # A signal that arrives while a call waits for its answer makes it fail with EINTR, which no program expects of
+        # fork; so the answer comes without looking at the processes as long as there cannot be too many.
+        if self._most_tasks < self._limits.tasks and (is_thread or self._most_processes < self._limits.processes):
+            self._grant(identifier, thread, is_thread=is_thread, shares_memory=shares_memory)
+        else:
+            self._count(_Deferred(identifier, thread, is_thread=is_thread, shares_memory=shares_memory))
 
-    def _fits(self, tree: list[int], is_thread: bool) -> bool:
-        pending_processes = sum(not grant.is_thread for grant in self._grants.values())
-        if not is_thread and len(tree) + pending_processes >= self._limits.processes:
-            return False
-        if len(tree) == 1 and not self._grants and not is_thread:
-            return True
-        tasks = sum(max(thread_count(pid), 1) for pid in tree)
-        return tasks + len(self._grants) < self._limits.tasks
+    def _grant(self, identifier: int, thread: int, *, is_thread: bool, shares_memory: bool) -> None:
+        self._most_tasks += 1
+        self._most_processes += not is_thread
+        self._grants[thread] = _Grant(is_thread=is_thread, shares_memory=shares_memory)
+        self._respond(identifier, Allowed)
 
-    def _settle(self, tree: list[int]) -> None:
-        """Drops the grants whose new process is there to be seen, each new process standing for one grant."""
+    def _count(self, call: _Deferred) -> None:
+        """Grants or refuses by what there is now; puts the call off while a grant may still be on its way."""
         for thread, grant in list(self._grants.items()):
-            if grant.is_thread:
-                if not os.path.exists(f"/proc/{thread}") or not self._is_creating(thread):
-                    del self._grants[thread]
-            elif any(pid not in grant.before for pid in tree):
-                new = next(pid for pid in tree if pid not in grant.before)
+            if self._is_settled(thread, grant):
                 del self._grants[thread]
-                for other in self._grants.values():
-                    other.before |= {new}
+        # Counted after that: what has settled is among them.
+        tree = self._tree()
+        processes = len(tree) + sum(not grant.is_thread for grant in self._grants.values())
+        tasks = sum(max(thread_count(pid), 1) for pid in tree) + len(self._grants)
+        self._most_processes, self._most_tasks = processes, tasks
+        if tasks < self._limits.tasks and (call.is_thread or processes < self._limits.processes):
+            self._grant(call.identifier, call.thread, is_thread=call.is_thread, shares_memory=call.shares_memory)
+        elif self._grants and time.monotonic() < call.deadline:
+            self._deferred.append(call)
+        else:
+            self._respond(call.identifier, errno.EAGAIN)
 
-    def _is_creating(self, thread: int) -> bool:
-        """Whether the thread is inside fork or clone, as far as can be seen: on a processor nobody can tell."""
+    def _is_settled(self, thread: int, grant: _Grant) -> bool:
+        """Whether the thread's new process or thread is there already, or will not come."""
         try:
             with ReadingAs(self._uid), open(f"/proc/{thread}/syscall", "rb") as file:
                 word = file.read(64).split()[0]
         except (FileNotFoundError, ProcessLookupError):
-            return False
-        except OSError:
             return True
-        return word == b"running" or int(word) in _CREATES
+        except OSError:
+            word = b"running"  # the program has made itself unreadable
+        if word != b"running":
+            # With shared memory nothing in clone waits but a parent for its vfork child, which is there by then.
+            return int(word) not in _CREATES or (grant.shares_memory and stat_fields(thread)[:1] in ([b"S"], [b"D"]))
+        ran_ns = thread_clock_ns(thread)
+        if grant.ran_ns is None:
+            grant.ran_ns = ran_ns
+        return ran_ns > grant.ran_ns + _LONGEST_FORK_NS
 
     def _one_process(self, _thread: int, arguments: tuple[int, ...]) -> Answer:
         return Allowed if _signed(arguments[0]) in self._tree() else errno.EPERM

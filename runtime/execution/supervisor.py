@@ -44,12 +44,14 @@ _LARGEST_PIPE = 1 << 20
 # How long output may wait in the pipe after a read. Without it a program that prints much wakes us for every line.
 _READ_PAUSE_MS = 2.0
 _CPUS = os.cpu_count() or 1
-# Faster than memory was seen to grow, with huge pages too; it decides when to look next.
-_GROWTH_BYTES_PER_MS = 12 << 20
-_FIRST_LOOK_MS, _LOOK_MIN_MS, _LOOK_MAX_MS = 10.0, 1.5, 25.0
+# Faster than memory was seen to grow on one processor, with huge pages too; it decides when to look next.
+_GROWTH_BYTES_PER_MS = 6 << 20
+_FIRST_LOOK_MS, _LOOK_MIN_MS, _LOOK_MAX_MS = 5.0, 1.5, 25.0
 # The directory is scanned this often at most, and for at most one part in so many of the time.
 _SCAN_MS = 100.0
 _SCAN_SHARE = 20
+# How soon to look again at calls that wait for an answer.
+_RETRY_MS = 1.0
 # A program that failed this close to its limit is taken to have failed for lack of memory.
 _NEAR_LIMIT = 0.85
 _COLD_SECONDS = 10.0
@@ -225,6 +227,9 @@ class _Run:
                 else:
                     paused = [stream for stream in (self._stdout, self._stderr) if not self._resumed(stream, now)]
                     wake_at = min(look_at, self._limits.wall_ms, *(stream.resume_at for stream in paused))
+                    if self._notifications and self._notifications.waiting:
+                        self._notifications.answer_waiting()
+                        wake_at = min(wake_at, now + _RETRY_MS)
                     for descriptor, event in self._poller.poll(max(0.0, wake_at - now)):
                         self._handlers[descriptor](event)
         finally:
@@ -306,7 +311,10 @@ class _Run:
                 return 0.0
             now = self._now()
             self._next_scan = now + max(_SCAN_MS, _SCAN_SHARE * (now - started))
-        soon = (memory_left + self._limits.memory_bytes // 4) / _GROWTH_BYTES_PER_MS
+        soon = _LOOK_MAX_MS
+        if len(tree) > 1 or self._limits.data_headroom_bytes or not self._notifications:
+            # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
+            soon = memory_left / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
         return max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
 
     def _memory(self, tree: list[int]) -> int:

@@ -54,6 +54,12 @@ def process_clock_ns(pid: int) -> int:
         return 0
 
 
+def thread_clock_ns(thread: int) -> int:
+    """CPU time of one thread in nanoseconds; 0 where it is gone or the kernel keeps no such account."""
+    fields = _read(f"/proc/{thread}/schedstat").split()
+    return int(fields[0]) if fields else 0
+
+
 def stat_fields(pid: int) -> list[bytes]:
     """The fields of /proc/PID/stat behind the name, state first; empty where the process is gone."""
     text = _read(f"/proc/{pid}/stat")

@@ -265,7 +265,9 @@ def for_process(program: bytes, pid: int) -> bytes:
 
 
 _SECCOMP_SET_MODE_FILTER = 1
-_SECCOMP_FILTER_FLAG_NEW_LISTENER = 8
+_SECCOMP_FILTER_FLAG_NEW_LISTENER = 1 << 3
+# Since Linux 5.19: once the supervisor has taken a call up, only a fatal signal interrupts the wait for its answer.
+_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5
 
 
 def install(program: bytes, *, notify: bool) -> int:
@@ -276,6 +278,14 @@ def install(program: bytes, *, notify: bool) -> int:
     buffer = ctypes.create_string_buffer(program, len(program))
     # struct sock_fprog: the number of instructions and a pointer to them.
     fprog = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
-    flags = _SECCOMP_FILTER_FLAG_NEW_LISTENER if notify else 0
-    result = syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(flags), fprog)
-    return result if notify else -1
+    if not notify:
+        syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(0), fprog)
+        return -1
+    flags = _SECCOMP_FILTER_FLAG_NEW_LISTENER
+    try:
+        killable = ctypes.c_uint(flags | _SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
+        return syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), killable, fprog)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        return syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(flags), fprog)

@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -104,13 +105,13 @@ def _words(pid: int) -> bytes:
 
 
 @contextmanager
-def place(letter: str, tmp: Path) -> Iterator[Place]:
+def place(letter: str) -> Iterator[Place]:
     """Starts the executor of one place; skips, saying why, where this machine cannot offer it."""
     if letter in "cd":
         if os.geteuid() != 0:
             pytest.skip("needs root, to be anyone")
         existing = frozenset(str(path) for path in Path("/tmp").glob("executor-*"))
-        with _on_host(letter, tmp) as executor:
+        with tempfile.TemporaryDirectory(prefix="pytest-place-") as tmp, _on_host(letter, Path(tmp)) as executor:
             assert executor.pid
             yield Place(letter, executor, executor.pid, Path("/"), files=existing)
         return
@@ -143,9 +144,6 @@ def _on_host(letter: str, tmp: Path) -> Iterator[Executor]:
 def _copy_for_others(folder: Path) -> None:
     """The runtime and its packages where an ordinary user may read them; a checkout under /root is closed to others."""
     folder.chmod(0o755)
-    for parent in folder.parents:
-        if parent.stat().st_uid == os.geteuid() and str(parent).startswith("/tmp/"):
-            parent.chmod(0o755)
     shutil.copytree(ROOT / "runtime", folder / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
     locked = re.findall(r"^([\w.-]+)==", (ROOT / "runtime/requirements.lock").read_text(), re.MULTILINE)
     for name in locked:

@@ -54,10 +54,10 @@ BENIGN = _read("program")
 
 
 @pytest.fixture(scope="session", params=[pytest.param(letter, id=f"place_{letter}") for letter in _LETTERS])
-def here(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
+def here(request: pytest.FixtureRequest) -> Iterator[Place]:
     """One place after the other; each is looked at as a whole when its programs are through."""
     letter: str = request.param
-    with place(letter, tmp_path_factory.mktemp("place")) as found:
+    with place(letter) as found:
         for language in sorted(found.executor.languages()):
             found.executor.execute(
                 language, {"python": "print(1)", "c": "int main(void) { return 0; }"}.get(language, "true")

@@ -38,7 +38,7 @@ def build() -> str:
         if os.environ.get("REQUIRE_IMAGE_TESTS") == "1":
             pytest.fail("no Docker engine can be reached, and these tests must not be skipped here")
         pytest.skip("no Docker engine can be reached: the image is not tested")
-    docker("build", "-q", "-t", TAG, str(ROOT / "runtime"))
+    docker("build", "-q", "--target", "judge", "-t", TAG, str(ROOT / "runtime"))
     return TAG
 
 
