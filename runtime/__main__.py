@@ -46,17 +46,12 @@ def main() -> int:
         print(f"The executor was not started: {error}", file=sys.stderr)
         return 3
     try:
-        if not settings.allow_weak_isolation:
-            executor.require_floor()
+        executor.require_floor(allow_weak=settings.allow_weak_isolation)
         can_execute = not os.statvfs(executor.root).f_flag & os.ST_NOEXEC
         registry = Registry(languages, settings.path, can_execute_files=can_execute)
         return uvloop.run(_serve(settings, executor, registry))
     except WeakIsolationError as error:
-        print(
-            f"The executor was not started: this host cannot isolate programs ({error}). "
-            "EXECUTOR_ALLOW_WEAK_ISOLATION=1 runs them all the same.",
-            file=sys.stderr,
-        )
+        print(f"The executor was not started, because this host cannot isolate programs: {error}.", file=sys.stderr)
         return 3
     finally:
         executor.close()

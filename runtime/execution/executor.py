@@ -71,6 +71,7 @@ def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: 
         missing.append("neither Landlock nor a uid of its own for each run")
     if not seccomp:
         missing.append("no seccomp filter")
+    missing += [f"{layer} switched off for a test" for layer in ("rlimits", "watcher") if layer in disabled]
     if not enforceable.no_new_privileges:
         missing.append("no_new_privs cannot be set")
     return Isolation(
@@ -209,10 +210,17 @@ class Executor:
         enforceable = msgspec.msgpack.decode(ours.recv(4096), type=Enforceable)
         self.isolation = isolation(enforceable, self._disabled, self._highest_abi, len(self.slots))
 
-    def require_floor(self) -> None:
-        """Raises WeakIsolationError where the host does not give what is necessary."""
-        if self.isolation.weak:
-            raise WeakIsolationError("; ".join(self.isolation.missing))
+    def require_floor(self, *, allow_weak: bool) -> None:
+        """Raises WeakIsolationError where the host does not give what is necessary.
+
+        `allow_weak` lets it pass, but never lets programs run as root.
+        """
+        if os.geteuid() == 0 and not self.isolation.own_uid:
+            raise WeakIsolationError("programs would run as root: start the executor as another user")
+        if self.isolation.weak and not allow_weak:
+            raise WeakIsolationError(
+                f"{'; '.join(self.isolation.missing)}. EXECUTOR_ALLOW_WEAK_ISOLATION=1 runs programs all the same"
+            )
 
     def configure(self, rules: tuple[tuple[str, int], ...], warm: dict[str, tuple[WarmStart, ...]]) -> None:
         """What programs may read, and what to keep ready in each slot's box; before `open`."""
@@ -241,6 +249,8 @@ class Executor:
             uids=UIDS_PER_SLOT,
             shared_memory=force.shared_memory,
             alone=len(self.slots) == 1,
+            rlimits="rlimits" not in self._disabled,
+            watcher="watcher" not in self._disabled,
             warm=self._warm.get(f"{directory}/{BOX}", ()),
         )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)

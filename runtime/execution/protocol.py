@@ -124,6 +124,9 @@ class SupervisorConfig(msgspec.Struct, frozen=True):
     shared_memory: bool
     #: Whether this is the only slot, so that the use of a file system is this run's use.
     alone: bool
+    #: Whether each process is limited by the kernel, and whether the supervisor watches the sums.
+    rlimits: bool
+    watcher: bool
     warm: tuple[WarmStart, ...]
 
 

@@ -5,6 +5,7 @@ It is the subreaper of all that its programs start, has one thread, and holds no
 
 import contextlib
 import fcntl
+import math
 import os
 import select
 import signal
@@ -188,6 +189,8 @@ class _Run:
 
     def _limit(self) -> None:
         limits = self._limits
+        if not self._supervisor.config.rlimits:
+            return
         with ActingAs(self._worker.uid):
             rlimits.limit(
                 self._worker.pid,
@@ -221,12 +224,16 @@ class _Run:
                 now = self._now()
                 if now >= self._limits.wall_ms:
                     self._ended = Ended.WALL_TIME
-                elif now >= look_at:
+                elif now >= look_at and self._supervisor.config.watcher:
                     pause = self._look()
                     look_at = self._now() + pause
                 else:
                     paused = [stream for stream in (self._stdout, self._stderr) if not self._resumed(stream, now)]
-                    wake_at = min(look_at, self._limits.wall_ms, *(stream.resume_at for stream in paused))
+                    wake_at = min(
+                        look_at if self._supervisor.config.watcher else math.inf,
+                        self._limits.wall_ms,
+                        *(stream.resume_at for stream in paused),
+                    )
                     if self._notifications and self._notifications.waiting:
                         self._notifications.answer_waiting()
                         wake_at = min(wake_at, now + _RETRY_MS)
@@ -370,7 +377,7 @@ class Supervisor:
             for place, used in ((config.directory, True), (leftovers.SHARED_MEMORY, config.shared_memory))
             if used and leftovers.is_memory(place)
         ]
-        self._config = config
+        self.config = config
         self._plan = _confinement(config)
         self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
         self._cold: deque[Worker] = deque()
@@ -426,16 +433,16 @@ class Supervisor:
 
     def _next_workspace(self) -> tuple[Workspace, int]:
         self._serial += 1
-        uid = self._config.first_uid
+        uid = self.config.first_uid
         if uid:
-            uid += self._serial % self._config.uids
-        return Workspace(self._config.directory, f"w{self._serial}", uid), uid
+            uid += self._serial % self.config.uids
+        return Workspace(self.config.directory, f"w{self._serial}", uid), uid
 
     def _prepare(self) -> None:
         """Brings every kind of worker to the number that is to be ready."""
         if not self._cold:
             self._cold.append(self._start_cold())
-        for start in self._config.warm:
+        for start in self.config.warm:
             queue = self._ready[start.name]
             while len(queue) < start.ready and (worker := self._start_warm(start)):
                 queue.append(worker)
@@ -468,9 +475,9 @@ class Supervisor:
 
     def _start_origin(self, start: WarmStart) -> Origin:
         # Its programs will run in the directory of this name, which need not be there any more by then.
-        box = f"{self._config.directory}/{BOX}"
+        box = f"{self.config.directory}/{BOX}"
         os.makedirs(box, exist_ok=True)
-        origin = Origin(start, self._plan, box, own_uids=self._config.first_uid > 0)
+        origin = Origin(start, self._plan, box, own_uids=self.config.first_uid > 0)
         self._origins[start.name] = origin
         self.waiting_pids.add(origin.pid)
         origin.wait_up()
@@ -544,7 +551,7 @@ class Supervisor:
         worker.workspace.remove()
         if worker.uid > 0:
             leftovers.remove_owned(worker.uid)
-        elif self._config.shared_memory:
+        elif self.config.shared_memory:
             leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.attacks.places import PLACES
+from tests.image.engine import build
 
 _ID = re.compile(r"test_(attack|benign)\[.*?place_(\w)")
 
@@ -25,3 +26,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 skipped = counts[letter, kind, "skipped"]
                 more = f" ({skipped} do not apply)" if skipped else ""
                 terminalreporter.write_line(f"place {letter}, {words}: {said} {held}/{total}{more}")
+
+
+@pytest.fixture(scope="session")
+def image() -> str:
+    return build()

@@ -17,7 +17,7 @@ from tests.image.engine import build, container, state
 from tests.server import ROOT, Executor, running
 
 #: As Azure runs it, and a bound on processes that a fork bomb would run into if ours did not hold.
-_NO_CAPABILITIES = (
+NO_CAPABILITIES = (
     "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g", "--cpus", "0.5", "--pids-limit", "256",
 )  # fmt: skip
 _WATCHED = ("tmp", "var/tmp", "dev/shm", "run/lock", "dev/mqueue")
@@ -111,12 +111,12 @@ def place(letter: str) -> Iterator[Place]:
         if os.geteuid() != 0:
             pytest.skip("needs root, to be anyone")
         existing = frozenset(str(path) for path in Path("/tmp").glob("executor-*"))
-        with tempfile.TemporaryDirectory(prefix="pytest-place-") as tmp, _on_host(letter, Path(tmp)) as executor:
+        with on_host_as_user({}) if letter == "c" else running() as executor:
             assert executor.pid
             yield Place(letter, executor, executor.pid, Path("/"), files=existing)
         return
     image = build()
-    options = _NO_CAPABILITIES if letter in "ae" else ("--memory", "1g")
+    options = NO_CAPABILITIES if letter in "ae" else ("--memory", "1g")
     settings = {"e": {"EXECUTOR_TEST_LANDLOCK_ABI": "1"}, "f": {"EXECUTOR_TEST_DISABLE_LAYERS": "landlock"}}.get(letter, {})
     with container(image, *options, settings=settings) as executor:
         first = int(str(state(executor.container)["Pid"]))
@@ -124,21 +124,22 @@ def place(letter: str) -> Iterator[Place]:
 
 
 @contextmanager
-def _on_host(letter: str, tmp: Path) -> Iterator[Executor]:
-    if letter == "d":
-        with running() as executor:
-            yield executor
-        return
+def on_host_as_user(settings: dict[str, str]) -> Iterator[Executor]:
+    """An executor on this machine that runs as an ordinary user, with a secret of that user's beside it."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root, to become an ordinary user")
     python = Path(sys.executable).resolve()
-    if not os.access(python, os.X_OK) or "/root/" in str(python):
+    if str(python).startswith("/root/"):
         python = Path("/usr/bin/python3")
-    _copy_for_others(tmp)
-    os.environ["PYTHONPATH"] = str(tmp)
-    try:
-        with running(command=(str(python), "-m", "runtime"), cwd=tmp, user=_USER) as executor:
+    with tempfile.TemporaryDirectory(prefix="pytest-place-") as name:
+        folder = Path(name)
+        _copy_for_others(folder)
+        (folder / "secret").write_text("secret")
+        (folder / "secret").chmod(0o600)
+        os.chown(folder / "secret", _USER, _USER)
+        command = (str(python), "-m", "runtime")
+        with running(settings | {"PYTHONPATH": name}, command=command, cwd=folder, user=_USER) as executor:
             yield executor
-    finally:
-        del os.environ["PYTHONPATH"]
 
 
 def _copy_for_others(folder: Path) -> None:
