@@ -98,7 +98,7 @@ class AzureDouble:
 
     def create(self, resource: Declared) -> tuple[str, Mapping[str, Any]]:
         """Gives each type the outputs that it has in reality, as far as a program may use them."""
-        inputs = _plain(resource.inputs)
+        inputs = plain(resource.inputs)
         if resource.type.startswith("docker:"):
             return self._create_in_docker(resource.type, inputs)
         return create_in_azure(resource.type, inputs)
@@ -144,11 +144,12 @@ def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str,
     return f"{group}/providers/{kind}/{name}", outputs
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Gives a declared value without its marks of secrecy."""
     if isinstance(value, Secret):
-        return _plain(value.value)
+        return plain(value.value)
     if isinstance(value, Mapping):
-        return {key: _plain(inner) for key, inner in value.items()}
+        return {key: plain(inner) for key, inner in value.items()}
     if isinstance(value, list):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return value

@@ -170,8 +170,9 @@ class EngineDouble:
         return resource
 
     def all_of(self, resource_type: str) -> list[Declared]:
-        """Gives the resources of this type."""
-        return [resource for resource in self.resources if resource.type == resource_type]
+        """Gives the resources of this type in the order of their names: they are declared at the same time."""
+        found = [resource for resource in self.resources if resource.type == resource_type]
+        return sorted(found, key=lambda resource: resource.name)
 
     def types(self) -> list[str]:
         """Gives the types of everything that a provider would create, in alphabetical order."""

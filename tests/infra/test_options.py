@@ -319,7 +319,7 @@ def test_sessions_have_a_pool_of_the_same_image_without_network_and_without_a_to
     assert pool["secrets"] == [{"name": "api-keys", "value": Secret(API_KEYS)}]
     (container,) = pool["customContainerTemplate"]["containers"]
     assert container["image"] == engine.outputs["imageDigest"]
-    pull, call = engine.all_of(ROLE)
+    call, pull = engine.all_of(ROLE)
     assert pull.urn in engine.only(POOL).dependencies
     assert call.inputs["principalId"] == "22222222-3333-4444-5555-666666666666"
     if engine.preview:
@@ -408,9 +408,9 @@ def test_several_apps_share_what_they_stand_on_and_have_an_image_a_url_and_an_al
     apps = '[{"imageTarget": "node", "maxReplicas": 20}, {"imageTarget": "full", "appName": "everything"}]'
     engine = checked(deploy("dev", new_engine(), apps=apps, alertEmails='["ta@example.org"]'))
     assert engine.types() == sorted([IDENTITY, ROLE, IMAGE, IMAGE, APP, APP, BUDGET, PEOPLE, ALERT, ALERT])
-    assert [image.inputs["build"]["target"] for image in engine.all_of(IMAGE)] == ["node", "full"]
+    assert [image.inputs["build"]["target"] for image in engine.all_of(IMAGE)] == ["full", "node"]
     tags = [image.inputs["imageName"].rpartition(":")[2] for image in engine.all_of(IMAGE)]
-    assert tags == ["v1-node", "v1-full"]
+    assert tags == ["v1-full", "v1-node"]
     names = {app.inputs["containerAppName"]: app.inputs["template"]["scale"]["maxReplicas"] for app in engine.all_of(APP)}
     assert names == {"ai-ta-ra-code-executor2-dev-node": 20, "everything": 200}
     assert engine.outputs["executorUrls"] == {

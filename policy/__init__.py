@@ -1,0 +1,1 @@
+"""A policy pack: `pulumi up --policy-pack policy`."""
