@@ -99,7 +99,12 @@ def problems(resource: Declared, folder: Path = FOLDER) -> list[str]:
 
     An enumeration counts as closed even where Azure leaves it open for later versions: here, another value is a slip.
     """
-    arm = RESOURCES[resource.type]
+    return body_problems(resource.type, resource.inputs, resource.name, folder)
+
+
+def body_problems(resource_type: str, declared: Mapping[str, Any], name: str, folder: Path = FOLDER) -> list[str]:
+    """Does the same for a body by itself; `name` begins each line."""
+    arm = RESOURCES[resource_type]
     types = json.loads((folder / arm.file).read_text(encoding="utf-8"))
     body = next(t["body"] for t in types if t["$type"] == "ResourceType" and t["name"].partition("@")[0] == arm.name)
     members = _resolved(types, body)["properties"]
@@ -108,8 +113,8 @@ def problems(resource: Declared, folder: Path = FOLDER) -> list[str]:
         "$type": "ObjectType",
         "properties": {**{key: member for key, member in members.items() if key not in ENVELOPE}, **lifted},
     }
-    inputs = {key: value for key, value in resource.inputs.items() if key not in arm.in_url}
-    return list(_check(types, flat, inputs, resource.name))
+    inputs = {key: value for key, value in declared.items() if key not in arm.in_url}
+    return list(_check(types, flat, inputs, name))
 
 
 def _resolved(types: list[Any], reference: Mapping[str, str]) -> dict[str, Any]:

@@ -88,28 +88,39 @@ class AzureDouble:
 
     def look_up(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Finds what `EXISTING` lists."""
-        if token in SECRETS:
-            return SECRETS[token]
-        known, found = EXISTING.get(token, ({}, {}))
-        if arguments != known:
-            message = f"ResourceNotFound: {token} finds nothing for {dict(arguments)}"
-            raise NotFoundError(message)
-        return found
+        return look_up_in_azure(token, arguments)
 
     def create(self, resource: Declared) -> tuple[str, Mapping[str, Any]]:
         """Gives each type the outputs that it has in reality, as far as a program may use them."""
         inputs = plain(resource.inputs)
         if resource.type.startswith("docker:"):
-            return self._create_in_docker(resource.type, inputs)
+            return create_in_docker(resource.type, inputs, pushes=self.pushes)
         return create_in_azure(resource.type, inputs)
 
-    def _create_in_docker(self, resource_type: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
-        if resource_type == "docker:index/container:Container":
-            return hashlib.sha256(inputs["name"].encode()).hexdigest(), inputs
-        repository = inputs["imageName"].rpartition(":")[0]
-        digest = f"sha256:{hashlib.sha256(repository.encode()).hexdigest()}"
-        pushed = self.pushes and not inputs["skipPush"]
-        return inputs["imageName"], {**inputs, "repoDigest": f"{repository}@{digest}" if pushed else digest}
+
+def look_up_in_azure(token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Finds what `EXISTING` lists, and keys of whatever is asked for.
+
+    Raises:
+        NotFoundError: There is nothing of that name.
+    """
+    if token in SECRETS:
+        return SECRETS[token]
+    known, found = EXISTING.get(token, ({}, {}))
+    if arguments != known:
+        message = f"ResourceNotFound: {token} finds nothing for {dict(arguments)}"
+        raise NotFoundError(message)
+    return found
+
+
+def create_in_docker(resource_type: str, inputs: Mapping[str, Any], *, pushes: bool = True) -> tuple[str, Mapping[str, Any]]:
+    """Gives the id and the outputs of a new image or container."""
+    if resource_type == "docker:index/container:Container":
+        return hashlib.sha256(inputs["name"].encode()).hexdigest(), inputs
+    repository = inputs["imageName"].rpartition(":")[0]
+    digest = f"sha256:{hashlib.sha256(repository.encode()).hexdigest()}"
+    pushed = pushes and not inputs["skipPush"]
+    return inputs["imageName"], {**inputs, "repoDigest": f"{repository}@{digest}" if pushed else digest}
 
 
 def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

@@ -1,0 +1,257 @@
+"""A provider that stands in for azure-native and docker, and speaks Pulumi's ResourceProvider protocol.
+
+It checks bodies against Azure's published types, keeps what it made in a file, and fails where a test wants it to.
+`python -m tests.engine.stand_in ENGINE_ADDRESS` prints the port that it listens on, as the engine expects of a plugin.
+"""
+
+# gRPC prescribes the names of a service's methods, and that each takes a request and a context.
+# ruff: noqa: N802, ARG002
+
+import json
+import os
+import stat
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import grpc
+from google.protobuf import empty_pb2, json_format, struct_pb2
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+
+from tests.infra import arm_types, stack_files
+from tests.infra.azure_double import create_in_azure, create_in_docker, look_up_in_azure, plain
+from tests.infra.engine_double import NotFoundError, decode
+
+CLOUD_VARIABLE = "STAND_IN_CLOUD"
+"""Names the file that holds the cloud: what was made, and the faults to come."""
+
+VERSION = "3.29.0"
+
+IMMUTABLE: Mapping[str, frozenset[str]] = {kind: arm.in_url | {"location"} for kind, arm in arm_types.RESOURCES.items()} | {
+    "azure-native:resources:ResourceGroup": frozenset({"resourceGroupName", "location"})
+}
+"""Inputs that no update changes: another value is another resource."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What goes wrong, once.
+
+    Attributes:
+        call: The method, such as `Create`.
+        type: The resource type.
+        kind: `refuse` answers with an error; `hang` waits until the engine cancels; `die` makes the resource and ends the
+            process before the answer, as a lost connection does.
+        message: What Azure says.
+    """
+
+    call: str
+    type: str
+    kind: str
+    message: str = "ResourceGroupQuotaExceeded: a fault of the test's"
+
+
+class CloudFile:
+    """What the cloud holds, from one run of the command to the next."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def changed(self) -> Iterator[dict[str, Any]]:
+        """Gives the content, and writes it back."""
+        with self._lock:
+            content: dict[str, Any] = {"resources": {}, "faults": [], "calls": []}
+            if self._path.exists():
+                content = json.loads(self._path.read_text(encoding="utf-8"))
+            yield content
+            self._path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+
+    def resources(self) -> dict[str, Any]:
+        """Gives what exists, by its id."""
+        with self.changed() as content:
+            return dict(content["resources"])
+
+    def calls(self) -> list[str]:
+        """Gives the changes that were asked for, as `Create azure-native:app:ContainerApp`."""
+        with self.changed() as content:
+            return list(content["calls"])
+
+    def remove(self, resource_id: str) -> None:
+        """Takes something away behind Pulumi's back."""
+        with self.changed() as content:
+            del content["resources"][resource_id]
+
+    def add_fault(self, fault: Fault) -> None:
+        """Lets something go wrong once."""
+        with self.changed() as content:
+            content["faults"].append(vars(fault))
+
+    def take_fault(self, call: str, resource_type: str) -> Fault | None:
+        """Gives the fault that is due, and forgets it."""
+        with self.changed() as content:
+            content["calls"].append(f"{call} {resource_type}")
+            for fault in content["faults"]:
+                if (fault["call"], fault["type"]) == (call, resource_type):
+                    content["faults"].remove(fault)
+                    return Fault(**fault)
+        return None
+
+
+class StandIn(provider_pb2_grpc.ResourceProviderServicer):
+    """The provider."""
+
+    def __init__(self, cloud: CloudFile) -> None:
+        self._cloud = cloud
+        self._cancelled = threading.Event()
+
+    def GetPluginInfo(self, request: object, context: object) -> plugin_pb2.PluginInfo:
+        return plugin_pb2.PluginInfo(version=VERSION)
+
+    def GetSchema(self, request: object, context: object) -> provider_pb2.GetSchemaResponse:
+        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "azure-native", "version": VERSION}))
+
+    def GetMapping(self, request: object, context: object) -> provider_pb2.GetMappingResponse:
+        return provider_pb2.GetMappingResponse()
+
+    def CheckConfig(self, request: provider_pb2.CheckRequest, context: object) -> provider_pb2.CheckResponse:
+        return provider_pb2.CheckResponse(inputs=request.news)
+
+    def DiffConfig(self, request: object, context: object) -> provider_pb2.DiffResponse:
+        return provider_pb2.DiffResponse(changes=provider_pb2.DiffResponse.DIFF_NONE)
+
+    def Configure(self, request: object, context: object) -> provider_pb2.ConfigureResponse:
+        return provider_pb2.ConfigureResponse(acceptSecrets=True, acceptResources=True, supportsPreview=True)
+
+    def Cancel(self, request: object, context: object) -> empty_pb2.Empty:
+        self._cancelled.set()
+        return empty_pb2.Empty()
+
+    def Invoke(self, request: provider_pb2.InvokeRequest, context: object) -> provider_pb2.InvokeResponse:
+        response = provider_pb2.InvokeResponse()
+        try:
+            getattr(response, "return").update(look_up_in_azure(request.tok, decode(request.args)))
+        except NotFoundError as error:
+            response.failures.append(provider_pb2.CheckFailure(reason=str(error)))
+        return response
+
+    def Check(self, request: provider_pb2.CheckRequest, context: object) -> provider_pb2.CheckResponse:
+        response = provider_pb2.CheckResponse(inputs=request.news)
+        kind = _type_of(request.urn)
+        if kind in arm_types.RESOURCES and arm_types.FOLDER.is_dir():
+            for problem in arm_types.body_problems(kind, decode(request.news), "body"):
+                response.failures.append(provider_pb2.CheckFailure(reason=problem))
+        return response
+
+    def Diff(self, request: provider_pb2.DiffRequest, context: object) -> provider_pb2.DiffResponse:
+        old, new = decode(request.old_inputs), decode(request.news)
+        differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        replacing = [key for key in differing if key in IMMUTABLE.get(_type_of(request.urn), frozenset())]
+        changes = provider_pb2.DiffResponse.DIFF_SOME if differing else provider_pb2.DiffResponse.DIFF_NONE
+        return provider_pb2.DiffResponse(changes=changes, diffs=differing, replaces=replacing)
+
+    def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
+        if request.preview:
+            return provider_pb2.CreateResponse(properties=request.properties)
+        kind, fault = self._begin("Create", request.urn, context)
+        made_id, outputs = _made(kind, plain(decode(request.properties)))
+        with self._cloud.changed() as content:
+            if made_id in content["resources"]:
+                context.abort(grpc.StatusCode.ALREADY_EXISTS, f"cannot create already existing resource {made_id!r}")
+            content["resources"][made_id] = {"type": kind, "outputs": outputs}
+        if fault is not None and fault.kind == "die":
+            os._exit(1)
+        return provider_pb2.CreateResponse(id=made_id, properties=_answer(request.properties, outputs))
+
+    def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
+        if request.preview:
+            return provider_pb2.UpdateResponse(properties=request.news)
+        kind, _ = self._begin("Update", request.urn, context)
+        _, outputs = _made(kind, plain(decode(request.news)))
+        with self._cloud.changed() as content:
+            if request.id not in content["resources"]:
+                context.abort(grpc.StatusCode.NOT_FOUND, f"ResourceNotFound: there is no {request.id}")
+            content["resources"][request.id] = {"type": kind, "outputs": outputs}
+        return provider_pb2.UpdateResponse(properties=_answer(request.news, outputs))
+
+    def Read(self, request: provider_pb2.ReadRequest, context: object) -> provider_pb2.ReadResponse:
+        if request.id not in self._cloud.resources():
+            return provider_pb2.ReadResponse()  # without an id: it is gone
+        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+
+    def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
+        self._begin("Delete", request.urn, context)
+        with self._cloud.changed() as content:
+            content["resources"].pop(request.id, None)
+        return empty_pb2.Empty()
+
+    def _begin(self, call: str, urn: str, context: grpc.ServicerContext) -> tuple[str, Fault | None]:
+        """Lets a fault that is due happen, unless it comes later in the call."""
+        kind = _type_of(urn)
+        fault = self._cloud.take_fault(call, kind)
+        if fault is not None and fault.kind == "refuse":
+            context.abort(grpc.StatusCode.UNKNOWN, fault.message)
+        if fault is not None and fault.kind == "hang":
+            cancelled = self._cancelled.wait(timeout=300)
+            context.abort(grpc.StatusCode.CANCELLED, "cancelled" if cancelled else "nobody cancelled in five minutes")
+        return kind, fault
+
+
+def _type_of(urn: str) -> str:
+    return urn.split("::")[2].rpartition("$")[2]
+
+
+def _made(kind: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
+    return create_in_docker(kind, inputs) if kind.startswith("docker:") else create_in_azure(kind, inputs)
+
+
+def _answer(inputs: struct_pb2.Struct, outputs: Mapping[str, Any]) -> struct_pb2.Struct:
+    """Gives the outputs, with those that were inputs as they came: secret ones still marked."""
+    answer = struct_pb2.Struct()
+    answer.CopyFrom(inputs)
+    sent = json_format.MessageToDict(inputs)
+    answer.update({key: value for key, value in outputs.items() if key not in sent or key == "identity"})
+    return answer
+
+
+def serve(cloud: CloudFile) -> tuple[grpc.Server, int]:
+    """Starts the provider, and gives the port that it listens on."""
+    server = grpc.server(ThreadPoolExecutor(max_workers=16))
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(cloud), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    return server, port
+
+
+def write_plugin(folder: Path, name: str) -> Path:
+    """Writes an executable `pulumi-resource-NAME` that runs this module, for the engine to find."""
+    folder.mkdir(parents=True, exist_ok=True)
+    plugin = folder / f"pulumi-resource-{name}"
+    plugin.write_text(
+        f"#!/bin/sh\nPYTHONPATH='{stack_files.ROOT}' exec '{sys.executable}' -m tests.engine.stand_in \"$@\"\n",
+        encoding="utf-8",
+    )
+    plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
+    return plugin
+
+
+def main() -> None:
+    """Runs as a plugin until the engine ends it."""
+    server, port = serve(CloudFile(Path(os.environ[CLOUD_VARIABLE])))
+    print(port, flush=True)
+    try:
+        server.wait_for_termination()
+    except KeyboardInterrupt:
+        # The terminal's Ctrl-C reaches the plugin too; the engine still wants answers before it ends it.
+        time.sleep(30)
+
+
+if __name__ == "__main__":
+    main()

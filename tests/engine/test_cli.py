@@ -1,0 +1,212 @@
+"""The README's deploy section and the runbook's commands with the real Pulumi command, against the stand-in.
+
+These tests have not been run where they were written, for want of the command: they skip there, and say so.
+"""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from moto.server import ThreadedMotoServer
+
+from infra.state import main as prepare_state
+from tests.engine.cli import Project, copied_project
+from tests.engine.stand_in import Fault
+from tests.infra.azure_double import ENVIRONMENT_DOMAIN
+from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, STACKS
+
+pytestmark = [
+    pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi command is not on PATH"),
+    pytest.mark.timeout(900),
+]
+
+NAME = STACKS["contest"][0]
+URL = f"https://{NAME}.{ENVIRONMENT_DOMAIN}"
+
+
+@pytest.fixture(params=["file", "s3"])
+def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Project]:
+    """The project with its state in a folder, and in a bucket that `infra.state` made."""
+    if request.param == "file":
+        (tmp_path / "state").mkdir()
+        yield copied_project(tmp_path / "project", f"file://{tmp_path / 'state'}")
+        return
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"s3://state-{port}?region=eu-west-1&endpoint={host}:{port}&disableSSL=true&s3ForcePathStyle=true"
+    assert prepare_state([url]) == 0
+    yield copied_project(tmp_path / "project", url)
+    server.stop()
+
+
+@pytest.fixture
+def local_state(tmp_path: Path) -> Project:
+    (tmp_path / "state").mkdir()
+    return copied_project(tmp_path / "project", f"file://{tmp_path / 'state'}")
+
+
+def test_a_stack_lives_from_its_first_preview_to_its_end(project: Project) -> None:
+    project.run("stack", "init", "contest")
+    preview = project.run("preview", "--stack", "contest")
+    assert "az containerapp env list-usages" in preview
+    assert project.cloud.resources() == {}
+
+    project.run("up", "--yes", "--stack", "contest")
+    outputs = project.outputs()
+    assert outputs["executorUrl"] == URL
+    assert project.made()[APP]["template"]["scale"]["maxReplicas"] == 1000
+
+    # Again, with nothing to do.
+    before = project.cloud.calls()
+    project.run("up", "--yes", "--expect-no-changes")
+    assert project.cloud.calls() == before
+
+    # A change in place.
+    project.run("config", "set", "minReplicas", "20")
+    project.run("up", "--yes")
+    assert project.made()[APP]["template"]["scale"]["minReplicas"] == 20
+    assert project.cloud.calls()[len(before) :] == [f"Update {APP}"]
+
+    project.run("refresh", "--yes", "--expect-no-changes")
+    project.run("destroy", "--yes")
+    assert project.cloud.resources() == {}
+    project.run("stack", "rm", "--yes", "contest")
+
+
+def test_each_stack_has_an_app_of_its_own(local_state: Project) -> None:
+    for stack, (name, low, high) in STACKS.items():
+        local_state.run("stack", "init", stack)
+        local_state.run("up", "--yes", "--stack", stack)
+        outputs = local_state.outputs()
+        assert (outputs["appName"], outputs["minReplicas"], outputs["maxReplicas"]) == (name, low, high)
+    apps = [resource for resource in local_state.cloud.resources().values() if resource["type"] == APP]
+    assert len(apps) == len(STACKS)
+
+
+def test_wrong_settings_are_all_named_in_one_message_without_a_traceback(local_state: Project) -> None:
+    local_state.run("stack", "init", "dev")
+    local_state.run("config", "set", "minReplicas", "500")
+    local_state.run("config", "set", "memory", "4.0Gi")
+    printed = local_state.run("up", "--yes", fails=True)
+    assert "2 settings are wrong, so nothing was declared" in printed
+    assert "minReplicas is '500': must not be above maxReplicas, which is 200" in printed
+    assert "memory is '4.0Gi'" in printed
+    assert "Traceback" not in printed
+    assert local_state.cloud.resources() == {}
+
+
+def test_keys_stay_secret_in_the_state_and_on_the_screen(local_state: Project) -> None:
+    local_state.run("stack", "init", "dev")
+    local_state.run("config", "set", "apiKeys", API_KEYS)
+    assert "config set --secret apiKeys" in local_state.run("preview", fails=True)
+    local_state.run("config", "set", "--secret", "apiKeys", API_KEYS)
+    printed = local_state.run("up", "--yes")
+    assert API_KEYS not in printed
+    assert API_KEYS not in local_state.run("stack", "export")
+    assert API_KEYS not in (local_state.folder / "Pulumi.dev.yaml").read_text(encoding="utf-8")
+    assert json.loads(local_state.run("stack", "output", "--json"))["executorUrl"].startswith("https://")
+    assert local_state.made()[APP]["configuration"]["secrets"][0]["value"] == API_KEYS
+
+
+def test_a_deployment_that_azure_refused_goes_on_where_it_stopped(local_state: Project) -> None:
+    local_state.run("stack", "init", "contest")
+    local_state.cloud.add_fault(Fault("Create", APP, "refuse", "MaxNumberOfCoresExceeded"))
+    assert "MaxNumberOfCoresExceeded" in local_state.run("up", "--yes", fails=True)
+    assert IDENTITY in local_state.made()
+    local_state.run("up", "--yes")
+    assert local_state.outputs()["executorUrl"] == URL
+    assert local_state.cloud.calls().count(f"Create {IDENTITY}") == 1
+
+
+def test_a_deployment_that_was_interrupted_is_resumed(local_state: Project) -> None:
+    local_state.run("stack", "init", "contest")
+    local_state.cloud.add_fault(Fault("Create", APP, "hang"))
+    process = local_state.start("up", "--yes")
+    try:
+        deadline = time.monotonic() + 180
+        while f"Create {APP}" not in local_state.cloud.calls():
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < deadline
+            time.sleep(0.5)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=120)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    assert process.returncode != 0
+    assert APP not in local_state.made()
+    # The interrupted command gave its lock back; had it been killed, `pulumi cancel --yes` would come first.
+    local_state.run("up", "--yes")
+    assert local_state.outputs()["executorUrl"] == URL
+
+
+def test_a_creation_whose_answer_was_lost_is_cleared_up_before_the_deployment_goes_on(local_state: Project) -> None:
+    local_state.run("stack", "init", "contest")
+    local_state.run("config", "set", "--path", "alertEmails[0]", "ta@example.org")
+    local_state.cloud.add_fault(Fault("Create", APP, "die"))
+    local_state.run("up", "--yes", fails=True)
+    assert APP in local_state.made()
+    pending = json.loads(local_state.run("stack", "export"))["deployment"].get("pending_operations", [])
+    known = json.loads(local_state.run("stack", "export"))["deployment"]["resources"]
+    assert pending or APP not in {resource["type"] for resource in known}
+    app_id = next(key for key, value in local_state.cloud.resources().items() if value["type"] == APP)
+    local_state.cloud.remove(app_id)
+    local_state.run("refresh", "--yes", "--clear-pending-creates")
+    local_state.run("up", "--yes")
+    assert BUDGET in local_state.made()
+
+
+def test_something_that_was_deleted_by_hand_is_made_again_after_a_refresh(local_state: Project) -> None:
+    local_state.run("stack", "init", "contest")
+    local_state.run("up", "--yes")
+    app_id = next(key for key, value in local_state.cloud.resources().items() if value["type"] == APP)
+    local_state.cloud.remove(app_id)
+    local_state.run("refresh", "--yes")
+    local_state.run("up", "--yes")
+    assert app_id in local_state.cloud.resources()
+
+
+def test_what_is_shared_survives_the_end_of_the_stack_that_made_it(local_state: Project) -> None:
+    local_state.run("stack", "init", "dev")
+    for setting, value in (("registry", "create"), ("registryName", "anewregistry")):
+        local_state.run("config", "set", setting, value)
+    local_state.run("up", "--yes")
+    assert "protected" in local_state.run("destroy", "--yes", fails=True)
+    local_state.run("state", "unprotect", "--all", "--yes")
+    local_state.run("destroy", "--yes")
+    assert "azure-native:containerregistry:Registry" in local_state.made()
+
+
+def test_the_policy_pack_stops_what_breaks_a_rule(local_state: Project) -> None:
+    local_state.run("stack", "init", "dev")
+    printed = local_state.run("preview", "--policy-pack", "policy", fails=True)
+    assert "public-ingress-has-a-key" in printed
+    assert "budget-present" in printed
+
+
+@pytest.mark.skipif(shutil.which("docker") is None, reason="there is no Docker command")
+def test_the_local_stack_answers_on_this_machine(tmp_path: Path) -> None:
+    """With the real Docker provider, which the Pulumi command fetches."""
+    if subprocess.run(["docker", "info"], capture_output=True, check=False).returncode != 0:
+        pytest.skip("no Docker engine is reachable")
+    (tmp_path / "state").mkdir()
+    project = copied_project(tmp_path / "project", f"file://{tmp_path / 'state'}", plugins=("azure-native",))
+    project.run("stack", "init", "local")
+    project.run("config", "set", "appName", "code-executor-engine-test")
+    project.run("config", "set", "localPort", "18431")
+    try:
+        project.run("up", "--yes")
+        url = project.outputs()["executorUrl"]
+        answer = subprocess.run(["curl", "-sS", f"{url}/health"], capture_output=True, text=True, check=True)
+        assert json.loads(answer.stdout)["status"] == "healthy"
+    finally:
+        project.run("destroy", "--yes")
