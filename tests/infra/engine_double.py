@@ -9,8 +9,9 @@ waits for something else or is deleted first cannot be seen there.
 
 import asyncio
 import contextvars
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -119,50 +120,25 @@ class EngineDouble:
         secret_keys: Collection[str] = (),
     ) -> None:
         """Runs `program` to its end, and raises whatever it raised."""
+        with self.serving() as address:
+            # The SDK keeps its state in context variables: a context of its own keeps runs apart.
+            contextvars.copy_context().run(
+                run_program, program, Target(address, project, stack, preview=self.preview), config, secret_keys
+            )
+
+    @contextmanager
+    def serving(self) -> Iterator[str]:
+        """Gives the address of the engine, for a program in this process or in another."""
         server = grpc.server(ThreadPoolExecutor(max_workers=8))
-        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(
-            _Monitor(self, self._cloud, f"urn:pulumi:{stack}::{project}"), server
-        )
+        monitor = _Monitor(self, self._cloud)
+        resource_pb2_grpc.add_ResourceMonitorServicer_to_server(monitor, server)
         engine_pb2_grpc.add_EngineServicer_to_server(_Engine(self), server)
         address = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
         server.start()
         try:
-            # The SDK keeps its state in context variables: a context of its own keeps runs apart.
-            contextvars.copy_context().run(self._run, program, address, project, stack, config, secret_keys)
+            yield address
         finally:
             server.stop(grace=5).wait()
-
-    def _run(  # noqa: PLR0917 - Context.run passes no keywords that it could take for its own
-        self,
-        program: Callable[[], object],
-        address: str,
-        project: str,
-        stack: str,
-        config: Mapping[str, str],
-        secret_keys: Collection[str],
-    ) -> None:
-        reset_options(
-            project=project,
-            stack=stack,
-            organization="organization",
-            root_directory=".",
-            parallel=8,
-            monitor_address=address,
-            engine_address=address,
-            preview=self.preview,
-        )
-        pulumi.runtime.set_all_config(dict(config), list(secret_keys))
-
-        def run_program() -> None:
-            program()
-
-        loop = asyncio.new_event_loop()
-        # A program that fails leaves futures behind that nobody looks at, which asyncio would report at length.
-        loop.set_exception_handler(lambda _loop, _context: None)
-        try:
-            loop.run_until_complete(pulumi.runtime.run_in_stack(run_program))
-        finally:
-            loop.close()
 
     def only(self, resource_type: str) -> Declared:
         """Gives the one resource of this type."""
@@ -179,11 +155,49 @@ class EngineDouble:
         return sorted(resource.type for resource in self.resources if resource.custom)
 
 
+@dataclass(frozen=True)
+class Target:
+    """The engine that a program runs against, and what it is told of itself."""
+
+    address: str
+    project: str
+    stack: str
+    preview: bool
+
+
+def run_program(
+    program: Callable[[], object], target: Target, config: Mapping[str, str], secret_keys: Collection[str]
+) -> None:
+    """Runs `program` as the Pulumi command's language host does."""
+    reset_options(
+        project=target.project,
+        stack=target.stack,
+        organization="organization",
+        root_directory=".",
+        parallel=8,
+        monitor_address=target.address,
+        engine_address=target.address,
+        preview=target.preview,
+    )
+    pulumi.runtime.set_all_config(dict(config), list(secret_keys))
+
+    def run() -> None:
+        program()
+
+    loop = asyncio.new_event_loop()
+    # A program that fails leaves futures behind that nobody looks at, which asyncio would report at length.
+    loop.set_exception_handler(lambda _loop, _context: None)
+    try:
+        loop.run_until_complete(pulumi.runtime.run_in_stack(run))
+    finally:
+        loop.close()
+
+
 class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
-    def __init__(self, engine: EngineDouble, cloud: Cloud, urn_prefix: str) -> None:
+    def __init__(self, engine: EngineDouble, cloud: Cloud) -> None:
         self._engine = engine
         self._cloud = cloud
-        self._urn_prefix = urn_prefix
+        self._urn_prefix = ""
         self._pending: set[str] = set()
 
     def GetDeploymentInfo(self, request: object, context: object) -> resource_pb2.DeploymentInfo:
@@ -214,6 +228,9 @@ class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
     def RegisterResource(
         self, request: resource_pb2.RegisterResourceRequest, context: object
     ) -> resource_pb2.RegisterResourceResponse:
+        if request.type == STACK_TYPE:
+            project, _, stack = request.name.rpartition("-")
+            self._urn_prefix = f"urn:pulumi:{stack}::{project}"
         parent_type = request.parent.split("::")[2] if request.parent else ""
         family = "" if parent_type in {"", STACK_TYPE} else f"{parent_type}$"
         resource = Declared(
