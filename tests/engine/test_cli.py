@@ -17,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from infra.state import main as prepare_state
 from tests.engine.cli import Project, copied_project
 from tests.engine.stand_in import Fault
+from tests.infra import stack_files
 from tests.infra.azure_double import ENVIRONMENT_DOMAIN
 from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, STACKS
 
@@ -79,6 +80,17 @@ def test_a_stack_lives_from_its_first_preview_to_its_end(project: Project) -> No
     project.run("destroy", "--yes")
     assert project.cloud.resources() == {}
     project.run("stack", "rm", "--yes", "contest")
+
+
+def test_the_readme_s_deploy_section_works_as_it_is_written(local_state: Project) -> None:
+    text = (stack_files.ROOT / "README.md").read_text(encoding="utf-8")
+    section = text.partition("## Deploy\n")[2].partition("\n## ")[0]
+    commands = [line.partition("#")[0].split()[1:] for line in section.splitlines() if line.startswith("    pulumi ")]
+    assert ["up", "--stack", "contest"] in commands
+    for command in commands:
+        if command[0] != "login":  # the test has a place of its own for the state
+            local_state.run(*command, *(["--yes"] if command[0] == "up" else []))
+    assert local_state.outputs()["appName"] == STACKS["idle"][0]
 
 
 def test_each_stack_has_an_app_of_its_own(local_state: Project) -> None:
