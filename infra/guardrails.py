@@ -89,7 +89,7 @@ class Guardrails(pulumi.ComponentResource):
         self.register_outputs({})
 
     def _alert(self, name: str, args: GuardrailsArgs, watched: WatchedApp, group: monitor.ActionGroup) -> None:
-        above = args.settings.replica_alert or int(REPLICA_SHARE * watched.size.max_replicas)
+        above = args.settings.replica_alert or max(1, int(REPLICA_SHARE * watched.size.max_replicas))
         suffix = "" if watched.size.key == "default" else f"-{watched.size.key}"
         monitor.MetricAlert(
             f"{name}-replicas{suffix}",

@@ -1,6 +1,8 @@
 """Reads `Pulumi.yaml` and `Pulumi.<stack>.yaml` the way the Pulumi command merges them: the SDK alone reads neither."""
 
+import copy
 import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +46,12 @@ def stack_config(stack: str, **changes: str | None) -> dict[str, str]:
 
 
 def _mapping(path: Path) -> dict[str, Any]:
+    # Parsing takes as long as the whole program; a copy, because what is given out may be changed.
+    return copy.deepcopy(_parsed(path, path.stat().st_mtime_ns))
+
+
+@cache
+def _parsed(path: Path, _modified: int) -> dict[str, Any]:
     content = yaml.safe_load(path.read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content

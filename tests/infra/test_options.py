@@ -405,17 +405,17 @@ def test_a_session_pool_has_a_budget_and_no_alert_since_it_has_no_replicas() -> 
 
 @BOTH
 def test_several_apps_share_what_they_stand_on_and_have_an_image_a_url_and_an_alert_each(new_engine: Any) -> None:
-    apps = '[{"imageTarget": "node", "maxReplicas": 20}, {"imageTarget": "full", "appName": "everything"}]'
+    apps = '[{"imageTarget": "node", "maxReplicas": 20}, {"imageTarget": "judge", "appName": "everything"}]'
     engine = checked(deploy("dev", new_engine(), apps=apps, alertEmails='["ta@example.org"]'))
     assert engine.types() == sorted([IDENTITY, ROLE, IMAGE, IMAGE, APP, APP, BUDGET, PEOPLE, ALERT, ALERT])
-    assert [image.inputs["build"]["target"] for image in engine.all_of(IMAGE)] == ["full", "node"]
+    assert [image.inputs["build"]["target"] for image in engine.all_of(IMAGE)] == ["judge", "node"]
     tags = [image.inputs["imageName"].rpartition(":")[2] for image in engine.all_of(IMAGE)]
-    assert tags == ["v1-full", "v1-node"]
+    assert tags == ["v1-judge", "v1-node"]
     names = {app.inputs["containerAppName"]: app.inputs["template"]["scale"]["maxReplicas"] for app in engine.all_of(APP)}
     assert names == {"ai-ta-ra-code-executor2-dev-node": 20, "everything": 200}
     assert engine.outputs["executorUrls"] == {
         "node": f"https://ai-ta-ra-code-executor2-dev-node.{ENVIRONMENT_DOMAIN}",
-        "full": f"https://everything.{ENVIRONMENT_DOMAIN}",
+        "judge": f"https://everything.{ENVIRONMENT_DOMAIN}",
     }
     assert engine.outputs["executorUrl"] == engine.outputs["executorUrls"]["node"]
 

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import re
+import subprocess
+import sys
 from datetime import UTC, datetime
 from typing import Any
 
@@ -127,6 +129,7 @@ WRONG = [
     ("workloadProfileMaxNodes", "0", "from 1 to 100"),
     ("pullIdentityId", "puller", "a user-assigned identity's resource id"),
     ("imageTarget", "Judge", "a stage of runtime/Dockerfile"),
+    ("imageTarget", "cobol", "a stage of runtime/Dockerfile: "),
     ("buildArgs", "[]", "a map of names to texts"),
     ("registryCredentials", "password", "login or admin"),
     ("apps", "python", "a list of maps"),
@@ -472,11 +475,11 @@ def test_a_contest_that_is_over_keeps_no_replicas_and_is_pointed_out() -> None:
 def test_each_app_of_a_list_has_the_stack_s_size_unless_it_has_its_own() -> None:
     apps = parsed(
         apps='[{"imageTarget": "python"},'
-        '{"imageTarget": "full", "appName": "all", "cpu": "2", "memory": "4.0Gi", "maxReplicas": 5}]'
+        '{"imageTarget": "judge", "appName": "all", "cpu": "2", "memory": "4.0Gi", "maxReplicas": 5}]'
     ).apps
     assert [(app.key, app.name, app.image_name, app.max_replicas, app.cpu) for app in apps] == [
         ("python", "code-executor-python", "executor-image:v1-python", 200, 0.5),
-        ("full", "all", "executor-image:v1-full", 5, 2.0),
+        ("judge", "all", "executor-image:v1-judge", 5, 2.0),
     ]
 
 
@@ -501,3 +504,14 @@ def test_every_message_is_a_sentence_that_says_what_would_be_right() -> None:
     for key, value, _ in WRONG:
         for problem in refusal(**{key: value}).problems:
             assert re.match(r"must |does not exist", problem.expected), problem
+
+
+def test_a_target_of_another_checkout_is_no_matter_where_the_image_is_finished() -> None:
+    (app,) = parsed(apps=json.dumps([{"imageTarget": "cobol", "image": DIGEST}])).apps
+    assert app.prebuilt_image == DIGEST
+
+
+def test_the_check_of_variables_needs_none_of_the_executor_s_packages() -> None:
+    # `pulumi up` has a virtual environment of its own, without them.
+    program = f"import sys; sys.path.insert(0, {str(stack_files.ROOT)!r}); import runtime.settings"
+    subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)

@@ -41,7 +41,10 @@ CASES: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "logWorkspace": "create",
         },
     ),
-    "several-apps": ("dev", {**GUARDED, "apps": '[{"imageTarget": "node"}, {"imageTarget": "full", "maxReplicas": 20}]'}),
+    "several-apps": (
+        "dev",
+        {**GUARDED, "apps": '[{"imageTarget": "node"}, {"imageTarget": "judge", "appName": "judge", "maxReplicas": 20}]'},
+    ),
 }
 
 
