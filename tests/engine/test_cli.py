@@ -192,7 +192,7 @@ def test_what_is_shared_survives_the_end_of_the_stack_that_made_it(local_state: 
     for setting, value in (("registry", "create"), ("registryName", "anewregistry")):
         local_state.run("config", "set", setting, value)
     local_state.run("up", "--yes")
-    assert "protected" in local_state.run("destroy", "--yes", fails=True)
+    assert "protect" in local_state.run("destroy", "--yes", fails=True)
     local_state.run("state", "unprotect", "--all", "--yes")
     local_state.run("destroy", "--yes")
     assert "azure-native:containerregistry:Registry" in local_state.made()

@@ -211,3 +211,26 @@ def test_a_provider_that_dies_has_made_what_nobody_knows_of(
     with pytest.raises(grpc.RpcError):
         create(provider, GROUP_INPUTS)
     assert len(cloud.resources()) == 1
+
+
+def test_what_newer_engines_ask_for_first_is_declined_in_the_way_that_they_accept(
+    provider: provider_pb2_grpc.ResourceProviderStub,
+) -> None:
+    # The engine goes on without a handshake where the answer is UNIMPLEMENTED (pkg/resource/plugin/provider_plugin.go).
+    for call, request in (
+        (provider.Handshake, provider_pb2.ProviderHandshakeRequest()),
+        (provider.Parameterize, provider_pb2.ParameterizeRequest()),
+    ):
+        with pytest.raises(grpc.RpcError) as declined:
+            call(request)
+        assert declined.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+def test_it_is_configured_as_the_engine_configures_it(provider: provider_pb2_grpc.ResourceProviderStub) -> None:
+    assert provider.GetPluginInfo(empty_pb2.Empty()).version == "3.29.0"
+    news = struct({"location": "eastus2"})
+    assert provider.CheckConfig(provider_pb2.CheckRequest(urn="urn", news=news)).inputs == news
+    answer = provider.Configure(provider_pb2.ConfigureRequest(args=news, acceptSecrets=True))
+    assert (answer.acceptSecrets, answer.supportsPreview) == (True, True)
+    none = provider_pb2.DiffResponse.DIFF_NONE
+    assert provider.DiffConfig(provider_pb2.DiffRequest(news=news)).changes == none
