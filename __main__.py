@@ -16,6 +16,7 @@ first = deployed[0]
 pulumi.export("hosting", settings.hosting)
 pulumi.export("executorUrl", first.url)
 pulumi.export("executorUrls", {app.key: app.url for app in deployed})
+pulumi.export("fqdn", first.host)
 pulumi.export("appName", first.name)
 pulumi.export("imageDigest", first.image)
 pulumi.export("imageDigests", {app.key: app.image for app in deployed})

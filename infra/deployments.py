@@ -22,13 +22,15 @@ class DeployedApp:
         name: In Azure or in Docker.
         url: Where the backend sends its requests.
         image: Digest of what runs, or its id where it never left this machine.
-        revision: The revision, which only a Container App has.
+        host: Host name of the URL, which only a Container App has.
+        revision: The revision, likewise.
     """
 
     key: str
     name: str
     url: pulumi.Output[str]
     image: pulumi.Output[str]
+    host: pulumi.Output[str] | None = None
     revision: pulumi.Output[str] | None = None
 
 
@@ -77,7 +79,7 @@ def _deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[Deployed
             deployed.append(DeployedApp(size.key, size.name, pool.url, image.digest))
         else:
             executor = _executor_app(settings, size, foundation, image, tags)
-            deployed.append(DeployedApp(size.key, size.name, executor.url, image.digest, executor.revision))
+            deployed.append(DeployedApp(size.key, size.name, executor.url, image.digest, executor.host, executor.revision))
             watched.append(WatchedApp(executor.id, size))
     if settings.guardrails.emails:
         Guardrails(

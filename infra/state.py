@@ -13,12 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-import boto3
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
-from azure.identity import DefaultAzureCredential
-from azure.storage.blob import BlobLeaseClient, BlobServiceClient, ContainerClient, RetentionPolicy
-from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+try:
+    import boto3
+    from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError
+    from azure.identity import DefaultAzureCredential
+    from azure.storage.blob import BlobLeaseClient, BlobServiceClient, ContainerClient, RetentionPolicy
+    from botocore.config import Config
+    from botocore.exceptions import BotoCoreError, ClientError
+except ModuleNotFoundError as missing:
+    sys.exit(f"state: the package {missing.name} is not there: pip install -r infra/requirements-state.txt")
 
 RETENTION_DAYS = 30
 """Days for which a deleted blob can be had back."""
@@ -88,6 +91,9 @@ def prepare_s3(location: Location) -> Iterator[Check]:
     if endpoint and "://" not in endpoint:
         endpoint = f"{'http' if location.options.get('disableSSL') == 'true' else 'https'}://{endpoint}"
     region = location.options.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    if not region:
+        msg = f"name the region: {location.url}?region=NAME, or AWS_REGION"
+        raise StateError(msg)
     session = boto3.Session(profile_name=location.options.get("profile"), region_name=region)
     client = session.client(
         "s3", endpoint_url=endpoint, config=Config(s3={"addressing_style": "path" if endpoint else "auto"})

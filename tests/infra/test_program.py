@@ -75,6 +75,7 @@ def test_the_outputs_tell_where_the_executor_is_what_it_runs_and_how_far_it_scal
         "hosting": "app",
         "executorUrl": url,
         "executorUrls": {"default": url},
+        "fqdn": url.removeprefix("https://"),
         "appName": name,
         "imageDigests": {"default": digest},
         "minReplicas": low,

@@ -16,8 +16,7 @@ from infra.quota import Demand, cores_needed
 from infra.settings import KEYS, MEMORY_FOR_CPU, Problem, SettingsError, parse_settings
 from tests.infra.test_settings import GOOD, NOW
 
-settings.register_profile("infra", max_examples=60, deadline=None)
-settings.load_profile("infra")
+EXAMPLES = settings(max_examples=60, deadline=None)
 
 REPLICAS = st.integers(min_value=0, max_value=1000)
 CPUS = st.sampled_from(sorted(MEMORY_FOR_CPU))
@@ -35,6 +34,7 @@ def problems_of(changes: Mapping[str, str]) -> tuple[Problem, ...]:
     return ()
 
 
+@EXAMPLES
 @given(st.dictionaries(st.sampled_from(KEYS), st.text(max_size=40), max_size=6))
 def test_any_texts_at_all_are_either_taken_or_refused_by_key(changes: dict[str, str]) -> None:
     problems = problems_of(changes)
@@ -49,11 +49,13 @@ JSON = st.recursive(
 )
 
 
+@EXAMPLES
 @given(st.sampled_from(["apps", "contests", "allowedIps", "tags", "environmentVariables", "buildArgs", "alertEmails"]), JSON)
 def test_any_json_at_all_is_either_taken_or_refused_by_key(key: str, value: object) -> None:
     assert {problem.setting for problem in problems_of({key: json.dumps(value)})} <= {key}
 
 
+@EXAMPLES
 @given(REPLICAS, REPLICAS)
 def test_replicas_are_taken_exactly_where_the_least_is_not_above_the_most(low: int, high: int) -> None:
     try:
@@ -65,6 +67,7 @@ def test_replicas_are_taken_exactly_where_the_least_is_not_above_the_most(low: i
         assert 0 <= low <= high <= 1000
 
 
+@EXAMPLES
 @given(st.decimals(min_value=0, max_value=5, places=2), st.decimals(min_value=0, max_value=9, places=2))
 def test_a_size_is_taken_exactly_where_azure_has_it(cpu: Decimal, memory: Decimal) -> None:
     try:
@@ -75,6 +78,7 @@ def test_a_size_is_taken_exactly_where_azure_has_it(cpu: Decimal, memory: Decima
         assert MEMORY_FOR_CPU[cpu] == memory
 
 
+@EXAMPLES
 @given(SIZES, SIZES)
 def test_more_never_costs_less(one: Size, other: Size) -> None:
     both = estimate([one, other], RATES)
@@ -85,6 +89,7 @@ def test_more_never_costs_less(one: Size, other: Size) -> None:
         assert part.month >= part.contest
 
 
+@EXAMPLES
 @given(st.lists(SIZES, min_size=1, max_size=4), st.integers(min_value=1, max_value=20_000))
 def test_a_quota_fits_exactly_where_two_revisions_of_everything_do(sizes: list[Size], quota: int) -> None:
     need = cores_needed(Demand(size.max_replicas, size.cpu) for size in sizes)
@@ -93,6 +98,7 @@ def test_a_quota_fits_exactly_where_two_revisions_of_everything_do(sizes: list[S
     assert not need.fits(quota) or need.fits(quota + 1)
 
 
+@EXAMPLES
 @given(
     st.datetimes(min_value=datetime(2026, 1, 1), max_value=datetime(2030, 1, 1)),  # noqa: DTZ001 - the zone comes next
     st.integers(min_value=0, max_value=240),

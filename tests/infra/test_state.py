@@ -1,6 +1,8 @@
 """The place of Pulumi's state, at servers that speak the protocols of S3 and of Azure's blobs."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import boto3
@@ -11,6 +13,7 @@ from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
 from infra.state import Check, StateError, bucket_policy, main, parse_location, prepare_azblob, prepare_s3
+from tests.infra import stack_files
 from tests.infra.azurite import azurite
 
 BUCKET = "team-state"
@@ -172,14 +175,33 @@ def test_a_place_where_no_state_can_be_is_refused(url: str, message: str) -> Non
 def test_a_mistake_on_the_command_line_is_said_in_one_line(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("AZURE_STORAGE_ACCOUNT", "AZURE_STORAGE_CONNECTION_STRING", "AZURE_STORAGE_KEY"):
+    for name in (
+        "AZURE_STORAGE_ACCOUNT",
+        "AZURE_STORAGE_CONNECTION_STRING",
+        "AZURE_STORAGE_KEY",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    ):
         monkeypatch.delenv(name, raising=False)
-    assert main([]) == 2
-    assert main(["gs://bucket"]) == 2
-    assert main(["azblob://team-state"]) == 2
+    for arguments in ([], ["gs://bucket"], ["azblob://team-state"], ["s3://team-state"]):
+        assert main(arguments) == 2
     lines = capsys.readouterr().err.splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["usage", "state", "state"]
+    assert [line.partition(":")[0] for line in lines] == ["usage", "state", "state", "state"]
     assert "storage_account=NAME" in lines[2]
+    assert "region=NAME" in lines[3]
+
+
+def test_a_missing_package_is_said_with_what_installs_it() -> None:
+    command = [
+        sys.executable,
+        "-I",
+        "-S",
+        "-c",
+        f"import sys; sys.path.insert(0, {str(stack_files.ROOT)!r}); import infra.state",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == "state: the package boto3 is not there: pip install -r infra/requirements-state.txt\n"
 
 
 def test_a_server_that_cannot_be_reached_is_said_in_one_line(
