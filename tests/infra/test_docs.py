@@ -12,7 +12,7 @@ import pytest
 from infra.pricing import Size, estimate, load_rates
 from infra.settings import KEYS, parse_settings
 from tests.infra import stack_files
-from tests.infra.program import STACKS
+from tests.infra.program import STACKS, deploy, update
 
 RUNBOOK = stack_files.ROOT / "docs" / "operations.md"
 
@@ -68,3 +68,8 @@ def test_the_runbook_s_cores_are_those_of_the_stack_files(stack: str, row: str) 
     steady = most * 0.5
     assert f"{steady:,.0f} | {2 * steady:,.0f}" in row.replace("\\", "")
     assert re.search(row, RUNBOOK.read_text(encoding="utf-8"))
+
+
+def test_the_runbook_explains_exactly_the_outputs_that_there_are() -> None:
+    section = RUNBOOK.read_text(encoding="utf-8").partition("## Every output")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == set(deploy("dev", update()).outputs)
