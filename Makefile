@@ -42,6 +42,6 @@ $(VENV)/runtime.stamp: runtime/requirements.lock | $(BIN)/python
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r runtime/requirements.lock
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements.txt requirements-dev.txt
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements.txt requirements-dev.txt infra/requirements-state.txt policy/requirements.txt
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@touch $@

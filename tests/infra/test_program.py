@@ -1,6 +1,8 @@
 """The whole Pulumi program, run for every stack file as a preview and as an update against the engine double."""
 
+import ast
 import runpy
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -352,3 +354,19 @@ def test_the_check_of_azure_s_types_finds(inputs: dict[str, Any], complaint: str
     changed = {key: value for key, value in {**good.inputs, **inputs}.items() if value is not None}
     (problem,) = arm_types.problems(replace(good, inputs=changed))
     assert complaint in problem
+
+
+def test_the_program_imports_nothing_that_its_own_requirements_do_not_install() -> None:
+    named = (stack_files.ROOT / "requirements.txt").read_text(encoding="utf-8")
+    wanted = {line.partition("==")[0].replace("-", "_") for line in named.splitlines() if "==" in line}
+    files = [stack_files.ROOT / "__main__.py", *(stack_files.ROOT / "infra").glob("*.py")]
+    for file in files:
+        if file.name == "state.py":  # a command of its own, with requirements of its own
+            continue
+        imported: set[str] = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                imported |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                imported.add(node.module.partition(".")[0])
+        assert imported <= {*wanted, *sys.stdlib_module_names, "infra", "runtime"}, file.name

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from infra.settings import APP_ONLY, KEYS, LOCATION_KEY, MEMORY_FOR_CPU, Settings, SettingsError, parse_settings
+from runtime import settings as runtime_settings
 from tests.infra import stack_files
 
 DIGEST = "registry.example.com/executor-image@sha256:" + "0123456789abcdef" * 4
@@ -515,3 +516,12 @@ def test_the_check_of_variables_needs_none_of_the_executor_s_packages() -> None:
     # `pulumi up` has a virtual environment of its own, without them.
     program = f"import sys; sys.path.insert(0, {str(stack_files.ROOT)!r}); import runtime.settings"
     subprocess.run([sys.executable, "-I", "-S", "-c", program], check=True)
+
+
+def test_the_keys_that_a_stack_takes_are_those_that_the_executor_takes() -> None:
+    variables = {f"EXECUTOR_{field.name.upper()}" for field in dataclasses.fields(runtime_settings.Settings)}
+    if "EXECUTOR_API_KEYS" not in variables:
+        pytest.skip("this checkout's executor asks for no keys yet")
+    for keys in (f"backend:{HASH}", f"backend:{HASH},grader_2.x-y:{HASH}"):
+        assert parsed(apiKeys=keys).access.api_keys == keys
+        runtime_settings.read_settings({"EXECUTOR_API_KEYS": keys})

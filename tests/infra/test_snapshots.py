@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from tests.infra import arm_types
 from tests.infra.engine_double import Declared, EngineDouble, Secret, Unknown
 from tests.infra.program import API_KEYS, deploy, preview, update
 
@@ -109,6 +110,7 @@ def test_a_preview_declares_the_same_as_far_as_it_can_know(case: str) -> None:
     for resource in planned.resources:
         assert _agrees(dict(resource.inputs), dict(made[resource.urn].inputs)), resource.name
     assert _agrees(planned.outputs, done.outputs)
+    assert arm_types.every_problem(planned.resources) == arm_types.every_problem(done.resources) == []
 
 
 def _agrees(planned: Any, done: Any) -> bool:
