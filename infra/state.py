@@ -89,7 +89,9 @@ def prepare_s3(location: Location) -> Iterator[Check]:
     """Creates the bucket if there is none, and gives each property as it then is."""
     endpoint = location.options.get("endpoint")
     if endpoint and "://" not in endpoint:
-        endpoint = f"{'http' if location.options.get('disableSSL') == 'true' else 'https'}://{endpoint}"
+        # The first name is of Pulumi's older releases, which the present ones still take.
+        plain = any(location.options.get(name) == "true" for name in ("disableSSL", "disable_https"))
+        endpoint = f"{'http' if plain else 'https'}://{endpoint}"
     region = location.options.get("region") or os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     if not region:
         msg = f"name the region: {location.url}?region=NAME, or AWS_REGION"
