@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher")
+LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
 class SettingsError(Exception):
@@ -56,7 +56,7 @@ def _text(text: str) -> str:
 
 
 def _layers(text: str) -> tuple[str, ...]:
-    """Names of layers, separated by commas: landlock, seccomp, notify, own_uid, rlimits, watcher."""
+    """Names of layers, separated by commas."""
     names = tuple(name for name in text.split(",") if name)
     if any(name not in LAYERS for name in names):
         raise ValueError

@@ -49,6 +49,7 @@ class Isolation:
     user_notification: bool
     own_uid: bool
     no_new_privileges: bool
+    pid_namespace: bool
     process_limit: str
     shared_memory: bool
     #: What is missing of the floor: empty where the executor may serve.
@@ -80,6 +81,7 @@ def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: 
         user_notification=notify,
         own_uid=own_uid,
         no_new_privileges=enforceable.no_new_privileges,
+        pid_namespace=enforceable.pid_namespace and "pid_namespace" not in disabled,
         process_limit="exact" if notify else "by uid" if own_uid else "none",
         shared_memory=concurrency == 1,
         missing=tuple(missing),
@@ -243,7 +245,7 @@ class Executor:
             landlock_abi=force.landlock_abi,
             seccomp=force.seccomp,
             notify=force.user_notification,
-            own_pid_namespace=False,
+            own_pid_namespace=force.pid_namespace,
             service_pids=(1, os.getpid(), os.getppid(), self._spawner.pid),
             first_uid=FIRST_UID + number * UIDS_PER_SLOT if force.own_uid else 0,
             uids=UIDS_PER_SLOT,

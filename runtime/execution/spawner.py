@@ -53,6 +53,9 @@ def main() -> None:
                 continue
             message, descriptors, _, _ = socket.recv_fds(server, _MESSAGE, 1)
             if not message:
+                for pid in descendants(children(os.getpid())):
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGKILL)
                 return
             config = msgspec.msgpack.decode(message, type=SupervisorConfig)
             supervisors.add(_fork(config, descriptors[0], (server.fileno(), wake_reader, wake_writer)))

@@ -344,6 +344,9 @@ class _Run:
         """Kills every process of the run until none is left, and takes their times."""
         if self._notifications:
             self._notifications.closed = True
+        if self._worker.first in self._supervisor.waiting_pids:
+            # With the first process of a pid namespace the kernel ends all the others.
+            self._supervisor.waiting_pids.discard(self._worker.first)
         empty = 0
         # The kernel's list may miss one while others leave it, so it has to be empty twice.
         while empty < 2:
@@ -352,9 +355,10 @@ class _Run:
             for pid in tree:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            for pid in children(os.getpid()):
-                if pid not in self._supervisor.waiting_pids:
-                    self._reap(pid)
+            # Only who was killed just now is sure to end, and the first process of a namespace ends after all the others.
+            ended = [pid for pid in children(os.getpid()) if pid in tree]
+            for pid in sorted(ended, key=lambda pid: pid == self._worker.first):
+                self._reap(pid)
 
     def _reap(self, pid: int) -> None:
         _, status, used = os.wait4(pid, 0)
@@ -450,15 +454,21 @@ class Supervisor:
     def _start_cold(self) -> Worker:
         workspace, uid = self._next_workspace()
         worker = start_cold(self._plan, workspace, uid)
-        self.waiting_pids.add(worker.pid)
+        self._know(worker)
         return worker
+
+    def _know(self, worker: Worker) -> None:
+        """From now on its processes are not taken for a run's."""
+        self.waiting_pids.add(worker.pid)
+        if worker.first:
+            self.waiting_pids.add(worker.first)
 
     def _start_warm(self, start: WarmStart) -> Worker | None:
         """One more worker, or None where its origin has failed."""
         if not start.forks:
             workspace, uid = self._next_workspace()
             worker = start_interpreter(self._plan, workspace, uid, start)
-            self.waiting_pids.add(worker.pid)
+            self._know(worker)
             return worker
         workspace, uid = self._next_workspace()
         try:
@@ -497,6 +507,7 @@ class Supervisor:
             if worker in queue:
                 queue.remove(worker)
         self._kill_waiting(worker.pid)
+        self._kill_waiting(worker.first)
         worker.close()
         worker.workspace.remove()
 
@@ -506,7 +517,8 @@ class Supervisor:
         for queue in self._ready.values():
             for worker in tuple(queue):
                 try:
-                    self.waiting_pids.add(worker.wait_pid(_COLD_SECONDS))
+                    worker.wait_pid(_COLD_SECONDS)
+                    self._know(worker)
                 except WorkerError as error:
                     _complain(str(error))
                     self._discard(worker)
@@ -566,7 +578,7 @@ def _confinement(config: SupervisorConfig) -> Confinement:
             service_pids=(*config.service_pids, os.getpid()),
         )
         program = seccomp.assemble(table)
-    return Confinement(config.rules, config.landlock_abi, program, config.notify)
+    return Confinement(config.rules, config.landlock_abi, program, config.notify, config.own_pid_namespace)
 
 
 def _complain(message: str) -> None:

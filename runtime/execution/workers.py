@@ -10,11 +10,12 @@ import marshal
 import os
 import signal
 import socket
+from collections.abc import Callable
 from pathlib import Path
 
 from runtime.execution.protocol import Job, WarmStart
 from runtime.execution.workspace import Workspace
-from runtime.sandbox.confine import Confinement, confine
+from runtime.sandbox.confine import Confinement, confine, fork_into
 from runtime.sandbox.identity import pass_on_capabilities
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
 
@@ -77,44 +78,46 @@ class Worker:
         self.channel = channel
         self.uid = uid
         self.pid = 0
+        #: The first process of the worker's pid namespace, 0 where it has none.
+        self.first = 0
         self.listener = -1
         self.up = False
 
     def check(self, seconds: float) -> bool:
-        """Whether the worker is waiting for its run; looks for its report for at most `seconds`.
+        """Whether the worker is waiting for its run; looks for its reports for at most `seconds`.
 
         Raises WorkerError where it failed or is gone.
         """
-        self.channel.settimeout(seconds)
-        while not self.up:
-            try:
-                message, descriptors, _, _ = socket.recv_fds(self.channel, 4096, 1)
-            except (TimeoutError, BlockingIOError):
+        while not (self.up and self.pid):
+            if not self._report_arrived(seconds):
                 return False
-            except OSError as error:
-                raise WorkerError(f"worker {self.kind}: {error}") from error
-            if descriptors:
-                self.listener = descriptors[0]
-                os.set_inheritable(self.listener, False)
-            if message == b"up":
-                self.up = True
-            elif message.startswith(b"pid "):
-                self.pid = int(message[4:])
-            elif message != b"confined":
-                raise WorkerError(f"worker {self.kind}: {message.decode(errors='replace') or 'ended before its run'}")
         return True
 
-    def wait_pid(self, seconds: float) -> int:
-        """The worker's pid; raises WorkerError where another process forks it and does not say which it became."""
-        if not self.pid:
-            self.channel.settimeout(seconds)
-            try:
-                word, number = self.channel.recv(64).split()
-                if word == b"pid":
-                    self.pid = int(number)
-            except (OSError, ValueError) as error:
-                raise WorkerError(f"worker {self.kind} has not appeared: {error}") from error
-        return self.pid
+    def wait_pid(self, seconds: float) -> None:
+        """Until the pid is known; raises WorkerError where another process forks it and does not say which it became."""
+        while not self.pid:
+            if not self._report_arrived(seconds):
+                raise WorkerError(f"worker {self.kind} has not appeared")
+
+    def _report_arrived(self, seconds: float) -> bool:
+        """Takes one report, in whatever order they come: pid, confined, up."""
+        self.channel.settimeout(seconds)
+        try:
+            message, descriptors, _, _ = socket.recv_fds(self.channel, 4096, 1)
+        except (TimeoutError, BlockingIOError):
+            return False
+        except OSError as error:
+            raise WorkerError(f"worker {self.kind}: {error}") from error
+        if descriptors:
+            self.listener = descriptors[0]
+            os.set_inheritable(self.listener, False)
+        if message == b"up":
+            self.up = True
+        elif message.startswith(b"pid "):
+            self.pid, self.first = map(int, message.split()[1:])
+        elif message != b"confined":
+            raise WorkerError(f"worker {self.kind}: {message.decode(errors='replace') or 'ended before its run'}")
+        return True
 
     def complaint(self) -> str:
         """What the worker said after the word to go: empty, unless it could not become the program."""
@@ -162,12 +165,32 @@ def start_cold(plan: Confinement, workspace: Workspace, uid: int) -> Worker:
     pipes = Pipes()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     worker = Worker("", workspace, pipes, ours, uid)
-    worker.pid = os.fork()
-    if worker.pid == 0:
-        _cold_worker(plan, workspace.path, uid, pipes, theirs)
-    theirs.close()
-    pipes.close_theirs()
+    _fork(worker, plan, theirs, lambda: _cold_worker(plan, workspace.path, uid, pipes, theirs))
     return worker
+
+
+def _fork(worker: Worker, plan: Confinement, theirs: socket.socket, become: Callable[[], None]) -> None:
+    """Forks the worker's process, in a pid namespace through one in between; raises OSError or WorkerError."""
+    pid = os.fork()
+    if pid == 0:
+        try:
+            if not plan.own_pids:
+                become()
+            worker_pid, first = fork_into(plan)
+            if worker_pid == 0:
+                become()
+            theirs.send(b"pid %d %d" % (worker_pid, first))
+        except OSError as error:
+            theirs.send(f"!{error}".encode())
+        finally:
+            os._exit(0)
+    theirs.close()
+    worker.pipes.close_theirs()
+    if plan.own_pids:
+        os.waitpid(pid, 0)
+        worker.wait_pid(_START_SECONDS)
+    else:
+        worker.pid = pid
 
 
 def _report(listener: int, words: bytes) -> None:
@@ -215,8 +238,8 @@ def start_interpreter(plan: Confinement, workspace: Workspace, uid: int, start: 
     pipes = Pipes()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     worker = Worker(start.name, workspace, pipes, ours, uid)
-    worker.pid = os.fork()
-    if worker.pid == 0:
+
+    def become() -> None:
         try:
             listener = _confine_here(plan, workspace.path, uid, pipes, theirs)
             _report(listener, b"confined")
@@ -226,8 +249,8 @@ def start_interpreter(plan: Confinement, workspace: Workspace, uid: int, start: 
                 os.write(CHANNEL, f"!{error}".encode())
         finally:
             os._exit(127)
-    theirs.close()
-    pipes.close_theirs()
+
+    _fork(worker, plan, theirs, become)
     return worker
 
 

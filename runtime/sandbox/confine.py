@@ -7,7 +7,7 @@ from runtime.sandbox.syscalls import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SE
 
 _SIGKILL = 9
 #: How much more than its supervisor a program yields, so that the killer wins.
-NICENESS = 5
+NICENESS = 15
 
 
 class Confinement:
@@ -15,21 +15,29 @@ class Confinement:
 
     `rules`: Landlock's, as pairs of a path and the rights below it, without the program's own directory;
     `landlock_abi`: the level to use, 0 leaves Landlock out; `program`: the seccomp filter with `seccomp.OWN_PID` in
-    it, empty for none; `notify`: the supervisor answers some calls.
+    it, empty for none; `notify`: the supervisor answers some calls; `own_pids`: in a pid namespace of its own.
     """
 
-    __slots__ = ("landlock_abi", "notify", "program", "rules")
+    __slots__ = ("landlock_abi", "notify", "own_pids", "program", "rules")
 
-    def __init__(self, rules: "tuple[tuple[str, int], ...]", landlock_abi: int, program: bytes, notify: bool) -> None:
+    def __init__(
+        self,
+        rules: "tuple[tuple[str, int], ...]",
+        landlock_abi: int,
+        program: bytes,
+        notify: bool,
+        own_pids: bool,
+    ) -> None:
         """Every field, in the order in which `as_tuple` gives them."""
         self.rules = rules
         self.landlock_abi = landlock_abi
         self.program = program
         self.notify = notify
+        self.own_pids = own_pids
 
-    def as_tuple(self) -> "tuple[tuple[tuple[str, int], ...], int, bytes, bool]":
+    def as_tuple(self) -> "tuple[tuple[tuple[str, int], ...], int, bytes, bool, bool]":
         """The fields in order, to hand to a process that cannot share the object."""
-        return (self.rules, self.landlock_abi, self.program, self.notify)
+        return (self.rules, self.landlock_abi, self.program, self.notify, self.own_pids)
 
 
 def confine(plan: Confinement, directory: str, uid: int) -> int:
@@ -48,6 +56,10 @@ def confine(plan: Confinement, directory: str, uid: int) -> int:
         identity.become(uid)
         # A change of uid makes a process unreadable again.
         prctl(PR_SET_DUMPABLE, 1)
+    if plan.own_pids:
+        # Those that came with a user namespace.
+        identity.drop_capabilities()
+        prctl(PR_SET_DUMPABLE, 1)
     prctl(PR_SET_PDEATHSIG, _SIGKILL)
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     os.umask(0o022)
@@ -57,6 +69,45 @@ def confine(plan: Confinement, directory: str, uid: int) -> int:
     if not plan.program:
         return -1
     return seccomp.install(seccomp.for_process(plan.program, os.getpid()), notify=plan.notify)
+
+
+def fork_into(plan: Confinement) -> "tuple[int, int]":
+    """Forks the process that is to be confined: its pid and that of its namespace's first process, as we see them.
+
+    Returns (0, 0) in the new process. The second pid is 0 where there is no namespace. The caller must then end itself
+    at once, so that both become children of the supervisor.
+    """
+    middle = os.getpid()
+    first = 0
+    if plan.own_pids:
+        identity.enter_pid_namespace()
+        first = os.fork()
+        if first == 0:
+            try:
+                _wait_until_adopted(middle)
+                prctl(PR_SET_PDEATHSIG, _SIGKILL)
+                identity.reap_for_ever()
+            finally:
+                os._exit(1)
+    worker = os.fork()
+    if worker:
+        return worker, first
+    _wait_until_adopted(middle)
+    return 0, 0
+
+
+def _wait_until_adopted(middle: int) -> None:
+    """Until the process in between has ended, so that the death signal to come is about the supervisor.
+
+    Within a pid namespace a parent outside has no number, but under /proc of the outer one it has.
+    """
+    while True:
+        descriptor = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
+        text = os.read(descriptor, 4096)
+        os.close(descriptor)
+        if int(text[text.rfind(b")") + 2 :].split()[1]) != middle:
+            return
+        os.sched_yield()
 
 
 def _be_killed_first() -> None:

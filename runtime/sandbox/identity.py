@@ -1,17 +1,24 @@
 """Whom a program runs as: a uid of its own where this process may give one, and no capability anywhere."""
 
+# Only what is compiled in: the rest of `signal` would be imported into the interpreter of programs.
+import _signal  # type: ignore[import-not-found]
 import os
 import struct
 
 from runtime.sandbox.syscalls import (
+    CLONE_NEWPID,
+    CLONE_NEWUSER,
     PR_CAP_AMBIENT,
     PR_CAP_AMBIENT_CLEAR_ALL,
     PR_CAP_AMBIENT_RAISE,
+    PR_SET_DUMPABLE,
     SYS_CAPSET,
+    close_from,
     prctl,
     setfsgid,
     setfsuid,
     syscall,
+    unshare,
 )
 
 # Bits of the capability sets, from include/uapi/linux/capability.h of the Linux source.
@@ -19,6 +26,7 @@ CAP_CHOWN = 0
 CAP_KILL = 5
 CAP_SETGID = 6
 CAP_SETUID = 7
+CAP_SYS_ADMIN = 21
 #: What it takes to give each run a uid of its own: become it, hand it a directory, and end its processes.
 OWN_UID_CAPABILITIES = (CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID)
 
@@ -76,6 +84,44 @@ def drop_capabilities() -> None:
     """Empties every capability set; going from one ordinary uid to another does not do it."""
     prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
     _set_capabilities(0, 0, 0)
+
+
+def enter_pid_namespace() -> None:
+    """Puts the children of this process into a pid namespace of their own; OSError where that is not to be had.
+
+    Without CAP_SYS_ADMIN it first enters a user namespace, in which it keeps its uid and gid. The first child becomes
+    the namespace's first process: `reap_for_ever` is for that one.
+    """
+    if capabilities() >> CAP_SYS_ADMIN & 1:
+        unshare(CLONE_NEWPID)
+        return
+    uid, gid = os.getuid(), os.getgid()
+    unshare(CLONE_NEWUSER | CLONE_NEWPID)
+    # The capabilities that come with it made this process unreadable for itself.
+    prctl(PR_SET_DUMPABLE, 1)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"{uid} {uid} 1"), ("gid_map", f"{gid} {gid} 1")):
+        descriptor = os.open(f"/proc/self/{name}", os.O_WRONLY | os.O_CLOEXEC)
+        try:
+            os.write(descriptor, text.encode())
+        finally:
+            os.close(descriptor)
+
+
+def reap_for_ever() -> None:
+    """The life of a pid namespace's first process: it takes orphans, and its end is the end of all.
+
+    Nothing may look into it, and as no signal has a handler here, none that a program sends reaches it.
+    """
+    prctl(PR_SET_DUMPABLE, 0)
+    drop_capabilities()
+    _signal.signal(_signal.SIGINT, _signal.SIG_IGN)
+    _signal.pthread_sigmask(_signal.SIG_BLOCK, (_signal.SIGCHLD,))
+    close_from(0)
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            _signal.sigwait((_signal.SIGCHLD,))
 
 
 class ReadingAs:

@@ -29,6 +29,7 @@ class Enforceable:
     user_notification: bool
     own_uid: bool
     no_new_privileges: bool
+    pid_namespace: bool
 
 
 def probe() -> Enforceable:
@@ -39,6 +40,7 @@ def probe() -> Enforceable:
         user_notification=_notification_works(),
         own_uid=_holds(_uid_can_change),
         no_new_privileges=_holds(_no_new_privileges_holds),
+        pid_namespace=_holds(_pid_namespace_holds),
     )
 
 
@@ -70,6 +72,14 @@ def _landlock_holds() -> bool:
     except PermissionError:
         return True
     return False
+
+
+def _pid_namespace_holds() -> bool:
+    identity.enter_pid_namespace()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if os.getpid() == 1 else 1)
+    return os.waitpid(child, 0)[1] == 0
 
 
 def _seccomp_holds() -> bool:

@@ -49,6 +49,15 @@ def prctl(option: int, argument: int, third: int = 0) -> int:
     )
 
 
+CLONE_NEWUSER = 0x10000000
+CLONE_NEWPID = 0x20000000
+
+
+def unshare(flags: int) -> None:
+    """Leaves what `flags` name and gets an own one of each; raises OSError where the kernel refuses it."""
+    checked(LIBC.unshare(flags), "unshare")
+
+
 def setfsuid(uid: int) -> None:
     """Changes the identity for file access; the call never reports failure."""
     LIBC.setfsuid(uid)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.sandbox.probe import FIRST_UID
 from tests.image.engine import build, container, state
 from tests.server import ROOT, Executor, running
 
@@ -72,6 +73,18 @@ class Place:
                     if not re.match(r"executor-|pytest-|tmp|runc-process", name)
                 }
         return found
+
+    def _is_a_programs(self, path: Path) -> bool:
+        """On this machine others write to public places as well; in a container nobody does."""
+        if re.match(r"executor-|runc-process", path.name):
+            return False
+        if self.letter not in "cd":
+            return True
+        try:
+            uid = path.lstat().st_uid
+        except FileNotFoundError:
+            return False
+        return uid >= FIRST_UID or (uid == _USER and not path.name.startswith("pytest-"))
 
     def boxes(self) -> set[str]:
         """What the executor's own directory holds besides directories that wait for a run."""

@@ -156,8 +156,11 @@ def _run(found: Place, entry: dict[str, Any]) -> dict[str, Any]:
     return run
 
 
-def _check(entry: dict[str, Any], run: dict[str, Any]) -> None:
+def _check(found: Place, entry: dict[str, Any], run: dict[str, Any]) -> None:
     if "refused" in entry:
+        return
+    if "ppid" in entry["code"] and found.executor.health()["isolation"]["pid_namespace"]:
+        # There its parent has no number: it can only signal itself, or nobody. The invariants decide.
         return
     default = "wrong_answer" if entry.get("judge") else "ok"
     status = entry.get("status", default)
@@ -184,7 +187,7 @@ def _check(entry: dict[str, Any], run: dict[str, Any]) -> None:
 def test_attack(watched: Place, entry: dict[str, Any], turn: int) -> None:  # noqa: ARG001 - the same again
     _fits(watched, entry)
     for _ in range(1 if entry.get("judge") else int(entry.get("times", 1))):
-        _check(entry, _run(watched, entry))
+        _check(watched, entry, _run(watched, entry))
 
 
 @pytest.mark.parametrize("entry", [pytest.param(entry, id=f"{entry['language']}: {entry['name']}") for entry in BENIGN])

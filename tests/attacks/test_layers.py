@@ -63,7 +63,7 @@ def whole() -> Iterator[Executor]:
 def test_only_landlock_keeps_files_of_the_services_uid_closed(whole: Executor) -> None:
     with _as_user("landlock") as without:
         code = "import glob; print(len([open(p).read() for p in glob.glob('/tmp/pytest-place-*/secret')]))"
-        assert without.execute("python", code)["stdout"] == "2\n"
+        assert int(without.execute("python", code)["stdout"]) >= 2
         assert whole.execute("python", code)["stdout"] == "0\n"
 
 

@@ -23,7 +23,7 @@ def _serve(modules):
     path = list(sys.path)
     importers = set(sys.path_importer_cache)
     sys.path.insert(0, runtime_root)
-    from runtime.sandbox.confine import Confinement, confine
+    from runtime.sandbox.confine import Confinement, confine, fork_into
 
     control.send(b"up")
     while True:
@@ -44,15 +44,17 @@ def _serve(modules):
             continue
         stdin, stdout, stderr, go = descriptors
         channel = _socket.socket(fileno=go)
-        middle = os.getpid()
-        worker = os.fork()
+        plan = Confinement(*plan)
+        try:
+            worker, first = fork_into(plan)
+        except OSError as error:
+            channel.send(b"!" + str(error).encode())
+            os._exit(127)
         if worker:
             # The worker now becomes a child of the supervisor, which is the nearest subreaper.
-            channel.send(b"pid %d" % worker)
+            channel.send(b"pid %d %d" % (worker, first))
             os._exit(0)
         control.close()
-        while os.getppid() == middle:
-            os.sched_yield()
         try:
             os.dup2(stdin, 0)
             os.dup2(stdout, 1)
@@ -60,7 +62,7 @@ def _serve(modules):
             for descriptor in (stdin, stdout, stderr):
                 os.close(descriptor)
             os.chdir(directory)
-            listener = confine(Confinement(*plan), directory, uid)
+            listener = confine(plan, directory, uid)
         except OSError as error:
             channel.send(b"!" + str(error).encode())
             os._exit(127)
@@ -70,7 +72,7 @@ def _serve(modules):
         sys.path[:] = path
         for name in set(sys.path_importer_cache) - importers:
             del sys.path_importer_cache[name]
-        del Confinement, confine
+        del Confinement, confine, fork_into, plan
         for name in set(sys.modules) - modules:
             del sys.modules[name]
         import gc
