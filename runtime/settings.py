@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+_DIGEST_BYTES = 32
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -53,6 +54,17 @@ def _text(text: str) -> str:
     if not text:
         raise ValueError
     return text
+
+
+def _keys(text: str) -> tuple[tuple[str, str], ...]:
+    """Pairs of a name and the SHA-256 of a key in hexadecimal, as in `backend:9f86d0...,test:60303a...`."""
+    pairs = []
+    for item in text.split(","):
+        name, _, digest = item.strip().partition(":")
+        if not name or len(bytes.fromhex(digest)) != _DIGEST_BYTES:
+            raise ValueError
+        pairs.append((name, digest.lower()))
+    return tuple(pairs)
 
 
 def _layers(text: str) -> tuple[str, ...]:
@@ -102,6 +114,9 @@ class Settings:
     path: str = _setting(
         "/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin", _text, "where toolchains are looked for, and PATH of programs"
     )
+    api_keys: tuple[tuple[str, str], ...] = _setting(
+        (), _keys, "who may call: names and SHA-256 of keys; nobody is asked if unset"
+    )
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
     log_level: str = _setting("info", _text, "debug, info, warning or error")
     test_disable_layers: tuple[str, ...] = _setting((), _layers, "for tests only: layers to leave out")
@@ -129,7 +144,9 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         try:
             values[item.name] = item.metadata["parse"](text)
         except ValueError:
-            problems.append(f"{variable} is {text!r}: must be {_form(item.metadata['parse'])}")
+            # A key that was put there in clear text must not end in a log.
+            shown = "not what it must be" if item.name == "api_keys" else repr(text)
+            problems.append(f"{variable} is {shown}: must be {_form(item.metadata['parse'])}")
     settings = Settings(**values)
     for low, high in (
         ("default_timeout_seconds", "max_timeout_seconds"),

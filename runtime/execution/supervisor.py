@@ -56,6 +56,8 @@ _RETRY_MS = 1.0
 # A program that failed this close to its limit is taken to have failed for lack of memory.
 _NEAR_LIMIT = 0.85
 _COLD_SECONDS = 10.0
+# With two, one is confined while the other serves.
+_COLD_READY = 2
 
 
 class _Stream:
@@ -444,7 +446,7 @@ class Supervisor:
 
     def _prepare(self) -> None:
         """Brings every kind of worker to the number that is to be ready."""
-        if not self._cold:
+        while len(self._cold) < _COLD_READY:
             self._cold.append(self._start_cold())
         for start in self.config.warm:
             queue = self._ready[start.name]
@@ -459,9 +461,7 @@ class Supervisor:
 
     def _know(self, worker: Worker) -> None:
         """From now on its processes are not taken for a run's."""
-        self.waiting_pids.add(worker.pid)
-        if worker.first:
-            self.waiting_pids.add(worker.first)
+        self.waiting_pids.update(pid for pid in (worker.pid, worker.first, worker.middle) if pid)
 
     def _start_warm(self, start: WarmStart) -> Worker | None:
         """One more worker, or None where its origin has failed."""
@@ -508,15 +508,17 @@ class Supervisor:
                 queue.remove(worker)
         self._kill_waiting(worker.pid)
         self._kill_waiting(worker.first)
+        self._kill_waiting(worker.middle)
         worker.close()
         worker.workspace.remove()
 
     def _take(self, job: Job) -> Worker:
         """A worker for the job: a warm one where one is up, else a cold one. Raises OSError or WorkerError."""
         # A forked worker appears among our children by itself; from now on whoever is not known is the run's.
-        for queue in self._ready.values():
+        for queue in self._queues():
             for worker in tuple(queue):
                 try:
+                    self.waiting_pids.discard(worker.middle)
                     worker.wait_pid(_COLD_SECONDS)
                     self._know(worker)
                 except WorkerError as error:
@@ -534,6 +536,8 @@ class Supervisor:
             return queue.popleft()
         worker = self._cold.popleft() if self._cold else self._start_cold()
         try:
+            worker.wait_pid(_COLD_SECONDS)
+            self._know(worker)
             if worker.check(_COLD_SECONDS):
                 return worker
             raise WorkerError(f"no worker within {_COLD_SECONDS:.0f} s")

@@ -80,6 +80,8 @@ class Worker:
         self.pid = 0
         #: The first process of the worker's pid namespace, 0 where it has none.
         self.first = 0
+        #: The process in between that starts it in its namespace, 0 once that has ended.
+        self.middle = 0
         self.listener = -1
         self.up = False
 
@@ -98,6 +100,9 @@ class Worker:
         while not self.pid:
             if not self._report_arrived(seconds):
                 raise WorkerError(f"worker {self.kind} has not appeared")
+        if self.middle:
+            os.waitpid(self.middle, 0)
+            self.middle = 0
 
     def _report_arrived(self, seconds: float) -> bool:
         """Takes one report, in whatever order they come: pid, confined, up."""
@@ -187,8 +192,7 @@ def _fork(worker: Worker, plan: Confinement, theirs: socket.socket, become: Call
     theirs.close()
     worker.pipes.close_theirs()
     if plan.own_pids:
-        os.waitpid(pid, 0)
-        worker.wait_pid(_START_SECONDS)
+        worker.middle = pid
     else:
         worker.pid = pid
 

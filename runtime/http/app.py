@@ -18,6 +18,7 @@ from runtime.execution.executor import Executor, Slot
 from runtime.execution.protocol import WarmStart
 from runtime.execution.workers import BOOTSTRAP
 from runtime.http.admission import Admission, Busy
+from runtime.http.auth import Keys
 from runtime.http.problems import (
     BusyError,
     DrainingError,
@@ -37,6 +38,7 @@ from runtime.settings import Settings
 
 _log = logging.getLogger(__name__)
 Field = TypeVar("Field")
+_OPEN_PATHS = ("/health", "/ready")
 SERVICE = "Code Execution Service"
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -82,6 +84,7 @@ class Service:
         self._settings = settings
         self._executor = executor
         self._registry = registry
+        self._keys = Keys(settings.api_keys)
         self._judge = Judge(settings, registry)
         self._admission: Admission[Slot] = Admission(
             executor.slots, queue_length=settings.queue_length, queue_seconds=settings.queue_seconds
@@ -94,7 +97,9 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
-        app = web.Application(middlewares=[_refusals], client_max_size=int(self._settings.max_body_mb * (1 << 20)))
+        app = web.Application(
+            middlewares=[_refusals, self._authorize], client_max_size=int(self._settings.max_body_mb * (1 << 20))
+        )
         app.add_routes(
             [
                 web.post("/execute", self.execute),
@@ -137,6 +142,13 @@ class Service:
             )
             for slot in self._executor.slots
         }
+
+    @web.middleware
+    async def _authorize(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Before anything of the body is read; the platform's probes carry no key."""
+        if request.path not in _OPEN_PATHS:
+            self._keys.caller(request.headers)
+        return await handler(request)
 
     def drain(self) -> None:
         """From now on new work is refused; running work goes on."""

@@ -74,7 +74,7 @@ class When:
             return f"{name} is not null"
         masked = "" if self.mask == 0xFFFFFFFF else f" & {self.mask:#x}"
         shown = -1 if self.value == 0xFFFFFFFF else hex(self.value) if self.value > 255 else self.value
-        return f"{name}{masked} has one of {shown}" if self.kind == "bits" else f"{name}{masked} {self.kind} {shown}"
+        return f"{name} & {self.value:#x}" if self.kind == "bits" else f"{name}{masked} {self.kind} {shown}"
 
 
 class Rule:

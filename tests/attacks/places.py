@@ -67,11 +67,7 @@ class Place:
         for place in _WATCHED:
             folder = self.root / place
             if folder.is_dir():
-                found |= {
-                    f"{place}/{name}"
-                    for name in os.listdir(folder)
-                    if not re.match(r"executor-|pytest-|tmp|runc-process", name)
-                }
+                found |= {f"{place}/{name}" for name in os.listdir(folder) if self._is_a_programs(folder / name)}
         return found
 
     def _is_a_programs(self, path: Path) -> bool:
