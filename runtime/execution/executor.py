@@ -27,7 +27,7 @@ from runtime.execution.protocol import (
     frame_length,
 )
 from runtime.execution.supervisor import BOX
-from runtime.execution.workers import RUNTIME_ROOT
+from runtime.execution.workers import BOOTSTRAP, RUNTIME_ROOT
 from runtime.sandbox.probe import FIRST_UID, UIDS_PER_SLOT, Enforceable
 
 _log = logging.getLogger(__name__)
@@ -182,6 +182,11 @@ class Executor:
         self.root = tempfile.mkdtemp(prefix="executor-", dir=work_parent)
         # Programs with a uid of their own have to pass through, but not to look around.
         os.chmod(self.root, 0o711)  # noqa: S103
+        # Interpreters load it with a program's identity, which the service's own files are closed to.
+        self.bootstrap = f"{self.root}/bootstrap"
+        shutil.copytree(BOOTSTRAP, self.bootstrap, ignore=shutil.ignore_patterns("__pycache__"))
+        for path in (Path(self.bootstrap), *Path(self.bootstrap).iterdir()):
+            os.chmod(path, 0o755)  # noqa: S103
         self.slots = [Slot(self, number) for number in range(concurrency)]
         self._disabled = disabled
         self._highest_abi = highest_abi

@@ -71,6 +71,30 @@ class _Deferred:
         self.deadline = time.monotonic() + _UNCLEAR_SECONDS
 
 
+def let_through(listener: int) -> None:
+    """Allows the next call of a worker that is still starting: it is an interpreter with no line of a user's code in it."""
+    notification = _receive(listener)
+    if notification:
+        _send(listener, _RESPONSE.pack(notification[0], 0, 0, _CONTINUE))
+
+
+def _receive(listener: int) -> "tuple[int, ...] | None":
+    """The next notification, or None where its process has died meanwhile."""
+    buffer = bytearray(_NOTIFICATION.size)
+    try:
+        fcntl.ioctl(listener, _RECEIVE, buffer)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.EINTR, errno.EAGAIN):
+            return None
+        raise
+    return _NOTIFICATION.unpack(buffer)
+
+
+def _send(listener: int, response: bytes) -> None:
+    with contextlib.suppress(FileNotFoundError):  # the caller was killed while it waited
+        fcntl.ioctl(listener, _SEND, response)
+
+
 class Notifications:
     """The answers for one run. `tree` gives the run's processes at this moment."""
 
@@ -103,14 +127,10 @@ class Notifications:
 
     def answer_next(self) -> None:
         """Takes one notification and answers it; returns without one where its process has died meanwhile."""
-        buffer = bytearray(_NOTIFICATION.size)
-        try:
-            fcntl.ioctl(self._listener, _RECEIVE, buffer)
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.EINTR, errno.EAGAIN):
-                return
-            raise
-        identifier, thread, _, number, _, _, *arguments = _NOTIFICATION.unpack(buffer)
+        notification = _receive(self._listener)
+        if notification is None:
+            return
+        identifier, thread, _, number, _, _, *arguments = notification
         if self.closed:
             self._respond(identifier, errno.EAGAIN)
         elif number in _CREATES:
@@ -127,8 +147,7 @@ class Notifications:
             response = _RESPONSE.pack(identifier, 0, 0, _CONTINUE)
         else:
             response = _RESPONSE.pack(identifier, 0, -answer, 0)
-        with contextlib.suppress(FileNotFoundError):  # the caller was killed while it waited
-            fcntl.ioctl(self._listener, _SEND, response)
+        _send(self._listener, response)
 
     @property
     def waiting(self) -> bool:

@@ -5,6 +5,7 @@ It is the subreaper of all that its programs start, has one thread, and holds no
 
 import contextlib
 import fcntl
+import functools
 import math
 import os
 import select
@@ -17,7 +18,7 @@ from collections.abc import Callable
 import msgspec
 
 from runtime.execution import leftovers
-from runtime.execution.notifications import Notifications
+from runtime.execution.notifications import Notifications, let_through
 from runtime.execution.protocol import (
     HEADER_BYTES,
     Ended,
@@ -220,6 +221,9 @@ class _Run:
             self._listen(self._worker.listener, self._on_notification)
         if self._input:
             self._listen(self._worker.pipes.stdin, self._on_stdin, select.POLLOUT)
+        for worker in self._supervisor.starting():
+            self._listen(worker.channel.fileno(), functools.partial(self._on_report, worker))
+            self._tend(worker)
         look_at = _FIRST_LOOK_MS
         try:
             while self._ended is None:
@@ -281,6 +285,25 @@ class _Run:
             self._notifications.answer_next()
         else:
             self._ignore(self._worker.listener)  # the last process under this filter is gone
+
+    def _on_report(self, worker: Worker, _event: int) -> None:
+        """A worker that starts meanwhile has got further, or has failed, which is looked into after the run."""
+        try:
+            worker.check(0)
+        except WorkerError:
+            self._ignore(worker.channel.fileno())
+            return
+        self._tend(worker)
+
+    def _tend(self, worker: Worker) -> None:
+        """Listens to a starting worker's calls from when it has a filter until it is up."""
+        listening = worker.listener in self._handlers
+        if worker.listener >= 0 and not worker.up and not listening:
+            self._listen(worker.listener, lambda _: let_through(worker.listener))
+        elif worker.up:
+            self._ignore(worker.channel.fileno())
+            if listening:
+                self._ignore(worker.listener)
 
     def _on_stdin(self, event: int) -> None:
         self._feed()
@@ -418,6 +441,7 @@ class Supervisor:
         poller.register(self.control, select.POLLIN)
         while True:
             waiting = {worker.channel.fileno(): worker for queue in self._queues() for worker in queue}
+            waiting |= {worker.listener: worker for worker in self.starting() if worker.listener >= 0}
             for descriptor in waiting:
                 poller.register(descriptor, select.POLLIN)
             ready = [descriptor for descriptor, _ in poller.poll()]
@@ -428,11 +452,18 @@ class Supervisor:
             for descriptor in ready:
                 worker = waiting[descriptor]
                 try:
-                    worker.check(0)
+                    if descriptor == worker.listener:
+                        let_through(descriptor)
+                    else:
+                        worker.check(0)
                 except WorkerError:
                     self._discard(worker)
                     self._prepare()
                     break
+
+    def starting(self) -> list[Worker]:
+        """The workers that are not up yet."""
+        return [worker for queue in self._queues() for worker in queue if not worker.up]
 
     def _queues(self) -> list[deque[Worker]]:
         return [self._cold, *self._ready.values()]

@@ -16,7 +16,6 @@ from runtime import __version__
 from runtime.execution import leftovers
 from runtime.execution.executor import Executor, Slot
 from runtime.execution.protocol import WarmStart
-from runtime.execution.workers import BOOTSTRAP
 from runtime.http.admission import Admission, Busy
 from runtime.http.auth import Keys
 from runtime.http.problems import (
@@ -121,7 +120,7 @@ class Service:
         self._executor.close()
 
     def _rules(self) -> tuple[tuple[str, int], ...]:
-        rules = (*self._registry.readable(), (BOOTSTRAP, landlock.READ))
+        rules = (*self._registry.readable(), (self._executor.bootstrap, landlock.READ))
         if self._executor.isolation.shared_memory:
             rules = (*rules, (leftovers.SHARED_MEMORY, landlock.SHARED_MEMORY))
         return rules
@@ -132,7 +131,7 @@ class Service:
             slot.box: tuple(
                 WarmStart(
                     name=language.name,
-                    argv=self._registry.command(language.warm.run, box=slot.box, bootstrap=BOOTSTRAP),
+                    argv=self._registry.command(language.warm.run, box=slot.box, bootstrap=self._executor.bootstrap),
                     env=self._registry.environment(language, slot.box),
                     forks=language.warm.forks,
                     ready=language.warm.ready,

@@ -1,0 +1,32 @@
+// Preloaded into a Node that is started ahead: waits for its run, then lets Node go on to `main.js` as if it had not waited.
+'use strict'
+const { isMainThread } = require('worker_threads')
+// A worker thread preloads this file again, and only has to forget it.
+delete require.cache[__filename]
+process.execArgv.splice(process.execArgv.indexOf(__filename) - 1, 2)
+if (isMainThread) {
+  const fs = require('fs')
+  const Module = require('module')
+  const path = require('path')
+  fs.writeSync(3, 'up')
+  const message = Buffer.alloc(1 << 18)
+  const length = fs.readSync(3, message)
+  fs.closeSync(3)
+  if (length === 0) process.exit(0)
+  // The directory got its name only now; changing into it makes Node forget the name that it remembers.
+  process.chdir('.')
+  const main = path.resolve('main.js')
+  process.argv[1] = main
+  process.argv.push(...message.toString('utf8', 0, length).split('\0').slice(1))
+  // Node took the main file's path down before. A bound function leaves no frame in stack traces.
+  const runMain = Module.runMain
+  const ordinary = { value: runMain, writable: true, enumerable: true, configurable: true }
+  Object.defineProperty(Module, 'runMain', {
+    configurable: true,
+    enumerable: true,
+    get() {
+      Object.defineProperty(Module, 'runMain', ordinary)
+      return runMain.bind(Module, main)
+    },
+  })
+}
