@@ -101,6 +101,7 @@ class Settings:
     default_memory_mb: int = _setting(256, _integer(16, 65_536), "memory of a run that names none, in MiB")
     max_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory that a request may ask for, in MiB")
     compile_memory_mb: int = _setting(512, _integer(64, 65_536), "memory of a compile step, in MiB")
+    compile_cache_mb: int = _setting(64, _integer(0, 4096), "memory for what compile steps made, in MiB; 0 keeps nothing")
     max_processes: int = _setting(10, _integer(1, 1000), "processes of a run at the same time")
     max_tasks: int = _setting(128, _integer(8, 4096), "processes and threads of a run at the same time")
     max_file_mb: int = _setting(10, _integer(1, 1024), "largest file that a program may write, in MiB")

@@ -31,7 +31,7 @@ from runtime.http.problems import (
 from runtime.http.requests import decode, to_submission
 from runtime.judging.judge import Judge
 from runtime.judging.submission import CaseResult, StepResult
-from runtime.languages.registry import Language, Registry
+from runtime.languages.registry import Registry
 from runtime.sandbox import landlock
 from runtime.settings import Settings
 
@@ -88,8 +88,6 @@ class Service:
         self._admission: Admission[Slot] = Admission(
             executor.slots, queue_length=settings.queue_length, queue_seconds=settings.queue_seconds
         )
-        self._versions: dict[str, str] = {}
-        self._asking: dict[str, asyncio.Task[str]] = {}
         self._started = time.monotonic()
         self._open = False
         self._draining = False
@@ -115,8 +113,6 @@ class Service:
         await self._executor.open()
         self._open = True
         yield
-        for task in self._asking.values():
-            task.cancel()
         self._executor.close()
 
     def _rules(self) -> tuple[tuple[str, int], ...]:
@@ -169,7 +165,7 @@ class Service:
         submission = to_submission(body, self._settings, self._registry)
         try:
             async with self._admission.slot() as slot:
-                version = await self._version(submission.language, slot)
+                version = await self._judge.version(submission.language, slot)
                 if submission.test_cases is None:
                     result = await self._judge.run(submission, slot)
                     return _json(_RunAnswer(
@@ -183,12 +179,6 @@ class Service:
                 ))  # fmt: skip
         except Busy as error:
             raise BusyError(f"{error}.", headers={"Retry-After": str(error.retry_after)}) from error
-
-    async def _version(self, language: Language, slot: Slot) -> str:
-        """The toolchain's version, asked once."""
-        if language.name not in self._versions:
-            self._versions[language.name] = await self._judge.version(language, slot)
-        return self._versions[language.name]
 
     async def health(self, _request: web.Request) -> web.Response:
         """`GET /health`."""
@@ -216,16 +206,16 @@ class Service:
         """`GET /languages`; the first call asks each toolchain for its version."""
         try:
             for language in self._registry.languages.values():
-                if language.name not in self._versions:
+                if self._judge.known_version(language) is None:
                     async with self._admission.slot() as slot:
-                        await self._version(language, slot)
+                        await self._judge.version(language, slot)
         except Busy as error:
             raise BusyError(f"{error}.", headers={"Retry-After": str(error.retry_after)}) from error
         return _json(
             [
                 {
                     "language": language.name,
-                    "version": self._versions[language.name],
+                    "version": self._judge.known_version(language),
                     "aliases": language.aliases,
                     "compiled": language.compiled,
                 }

@@ -8,7 +8,9 @@ import msgspec
 
 from runtime.execution.executor import Slot
 from runtime.execution.protocol import Collect, Ended, Job, Limits, Outcome
+from runtime.judging import compile_cache
 from runtime.judging.comparators import COMPARATORS
+from runtime.judging.compile_cache import CompileCache, Compiled
 from runtime.judging.submission import (
     CaseResult,
     JudgeResult,
@@ -48,6 +50,8 @@ class Judge:
         """Both stay as they are."""
         self._settings = settings
         self._registry = registry
+        self._cache = CompileCache(settings.compile_cache_mb * _MB)
+        self._versions: dict[str, str] = {}
 
     async def run(self, submission: Submission, slot: Slot) -> RunResult:
         """A plain submission: compiled if need be, and run once."""
@@ -76,7 +80,16 @@ class Judge:
         return JudgeResult(verdict, sum(result.passed for result in results), len(results), tuple(results), compiled)
 
     async def version(self, language: Language, slot: Slot) -> str:
-        """What the language's toolchain says of its version, asked inside the sandbox; empty where it says nothing."""
+        """What the language's toolchain says of its version, asked once, inside the sandbox; empty where it says nothing."""
+        if language.name not in self._versions:
+            self._versions[language.name] = await self._ask_version(language, slot)
+        return self._versions[language.name]
+
+    def known_version(self, language: Language) -> str | None:
+        """The version, where it has been asked for already."""
+        return self._versions.get(language.name)
+
+    async def _ask_version(self, language: Language, slot: Slot) -> str:
         outcome = await slot.run(
             Job(
                 argv=self._registry.command(language.version, box=slot.box),
@@ -99,19 +112,30 @@ class Judge:
             return None, submission
         sources = tuple(file.name for file in submission.files if file.name.endswith(language.extensions))
         words = self._registry.command(language.compile, box=slot.box, file=submission.files[0].name, sources=sources)
-        outcome = await slot.run(
-            Job(
-                argv=words,
-                env=self._registry.environment(language, slot.box),
-                files=submission.files,
-                limits=self._compile_limits(language),
-                collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
-            )
+        # The directory is the slot's and says nothing about what is made.
+        place = compile_cache.key(
+            language.name,
+            await self.version(language, slot),
+            tuple(word.replace(slot.box, "") for word in words),
+            submission.files,
         )
-        result = self._compile_step(outcome)
-        made = {file.name for file in outcome.files}
+        compiled = self._cache.get(place)
+        if compiled is None:
+            outcome = await slot.run(
+                Job(
+                    argv=words,
+                    env=self._registry.environment(language, slot.box),
+                    files=submission.files,
+                    limits=self._compile_limits(language),
+                    collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
+                )
+            )
+            compiled = Compiled(self._compile_step(outcome), outcome.files)
+            if compiled.step.status is Status.OK:
+                self._cache.put(place, compiled)
+        made = {file.name for file in compiled.files}
         kept = tuple(file for file in submission.files if file.name not in made)
-        return result, msgspec.structs.replace(submission, files=(*kept, *outcome.files))
+        return compiled.step, msgspec.structs.replace(submission, files=(*kept, *compiled.files))
 
     def _compile_limits(self, language: Language) -> Limits:
         settings = self._settings

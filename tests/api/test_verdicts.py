@@ -47,3 +47,14 @@ def test_a_compiled_program_is_not_an_answer_of_its_compiler(executor: Executor,
     answer = executor.post({"language": language, "code": '#include <stdio.h>\nint main(void) { puts("hi"); }'}).json()
     assert answer["compile"]["code"] == 0
     assert answer["run"]["stdout"] == "hi\n"
+
+
+@pytest.mark.parametrize("language", ["c", "cpp"], indirect=True)
+def test_a_source_seen_before_is_not_compiled_again_and_a_changed_one_is(executor: Executor, language: str) -> None:
+    code = f"#include <stdio.h>\n// {language}\nint main(void) {{ puts(__TIME__); }}"
+    first, second = (executor.post({"language": language, "code": code}).json() for _ in range(2))
+    changed = executor.post({"language": language, "code": code + "\n"}).json()
+    assert first["run"]["stdout"] == second["run"]["stdout"]
+    assert first["compile"] == second["compile"]
+    assert changed["compile"] != first["compile"]
+    assert changed["run"]["status"] == "ok"

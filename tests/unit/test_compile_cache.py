@@ -1,0 +1,48 @@
+"""The compile cache: bounded, least recently used out first, and a key that knows every difference."""
+
+from runtime.execution.protocol import File
+from runtime.judging.compile_cache import CompileCache, Compiled, key
+from runtime.judging.submission import Status, StepResult
+
+_STEP = StepResult("", "", 0, None, Status.OK, "", 1.0, 1.0, 0, False, False)
+
+
+def _compiled(size: int) -> Compiled:
+    return Compiled(_STEP, (File("main", b"x" * size, executable=True),))
+
+
+def test_the_key_knows_language_version_command_and_every_file() -> None:
+    files = (File("a.c", b"1"), File("b.h", b"2"))
+    keys = {
+        key("c", "12", ("gcc", "-O2"), files),
+        key("cpp", "12", ("gcc", "-O2"), files),
+        key("c", "13", ("gcc", "-O2"), files),
+        key("c", "12", ("gcc", "-O3"), files),
+        key("c", "12", ("gcc", "-O2"), files[:1]),
+        key("c", "12", ("gcc", "-O2"), (files[0], File("b.h", b"3"))),
+        key("c", "12", ("gcc", "-O2"), (File("a", b".c1"), files[1])),
+    }
+    assert len(keys) == 7
+
+
+def test_the_least_recently_used_goes_first_and_the_bytes_are_bounded() -> None:
+    cache = CompileCache(100_000)
+    for name in (b"a", b"b", b"c"):
+        cache.put(name, _compiled(20_000))
+    assert cache.get(b"a") is not None
+    for name in (b"d", b"e"):
+        cache.put(name, _compiled(20_000))
+    assert cache.held_bytes <= 100_000
+    assert cache.get(b"b") is None
+    assert cache.get(b"a") is not None
+    assert cache.get(b"e") is not None
+
+
+def test_what_is_too_large_is_not_kept_and_nothing_is_kept_without_room() -> None:
+    cache = CompileCache(100_000)
+    cache.put(b"a", _compiled(50_000))
+    assert cache.get(b"a") is None
+    empty = CompileCache(0)
+    empty.put(b"a", _compiled(1))
+    assert empty.get(b"a") is None
+    assert empty.held_bytes == 0
