@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -43,8 +43,6 @@ class Place:
     executor: Executor
     first: int
     root: Path
-    server: int = 0
-    files: frozenset[str] = field(default_factory=frozenset)
 
     @property
     def landlock(self) -> bool:
@@ -85,11 +83,24 @@ class Place:
     def boxes(self) -> set[str]:
         """What the executor's own directory holds besides directories that wait for a run."""
         found = set()
-        for top in (self.root / "tmp").glob("executor-*"):
-            if str(top) in self.files or not top.is_dir():
-                continue
+        for top in self._own_directories():
             for slot in top.iterdir():
-                found |= {f"{slot.name}/{entry.name}" for entry in slot.iterdir() if not re.fullmatch(r"w\d+", entry.name)}
+                if slot.name != "bootstrap":
+                    found |= {
+                        f"{slot.name}/{entry.name}" for entry in slot.iterdir() if not re.fullmatch(r"w\d+", entry.name)
+                    }
+        return found
+
+    def _own_directories(self) -> set[Path]:
+        """Found by where the waiting workers are: other executors may run on this machine."""
+        found = set()
+        for pid in self.processes():
+            try:
+                match = re.match(r"/(tmp/executor-[^/]+)/", os.readlink(f"/proc/{pid}/cwd"))
+            except FileNotFoundError:
+                continue
+            if match:
+                found.add(self.root / match[1])
         return found
 
     def weight(self) -> tuple[int, int]:
@@ -119,10 +130,9 @@ def place(letter: str) -> Iterator[Place]:
     if letter in "cd":
         if os.geteuid() != 0:
             pytest.skip("needs root, to be anyone")
-        existing = frozenset(str(path) for path in Path("/tmp").glob("executor-*"))
         with on_host_as_user({}) if letter == "c" else running() as executor:
             assert executor.pid
-            yield Place(letter, executor, executor.pid, Path("/"), files=existing)
+            yield Place(letter, executor, executor.pid, Path("/"))
         return
     image = build()
     options = NO_CAPABILITIES if letter in "ae" else ("--memory", "1g")
