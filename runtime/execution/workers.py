@@ -212,9 +212,10 @@ def _confine_here(plan: Confinement, directory: str, uid: int, pipes: Pipes, cha
 
 
 def _restore_signals() -> None:
-    """Python ignores two signals for itself; a program expects every one at its default, and none blocked."""
-    for number in (signal.SIGPIPE, signal.SIGXFSZ, signal.SIGINT, signal.SIGTERM, signal.SIGCHLD):
-        signal.signal(number, signal.SIG_DFL)
+    """Every signal at its default and none blocked: Python ignores two for itself, and a shell two for what it started."""
+    for number in range(1, signal.NSIG):
+        with contextlib.suppress(OSError, ValueError):  # those that cannot be changed, and those that libc keeps
+            signal.signal(number, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 

@@ -4,6 +4,7 @@ import contextlib
 import fnmatch
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator
 
 from runtime.execution.protocol import Collect, File
@@ -13,6 +14,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: Files deeper than this are not brought back.
 _DEPTH = 16
+_USAGE_SECONDS = 0.1
 
 
 class Workspace:
@@ -108,11 +110,15 @@ class Workspace:
                 os.close(descriptor)
 
     def usage(self, most_files: int) -> tuple[int, int]:
-        """Bytes on disk and number of files, counted until there are more than `most_files`."""
+        """Bytes on disk and number of files, counted until there are more than `most_files` or the time for it is up.
+
+        A tree can be made so that looking through it takes seconds, in which nobody would watch the clock.
+        """
         total = count = 0
+        deadline = time.monotonic() + _USAGE_SECONDS
         waiting = [os.dup(self.descriptor)]
         try:
-            while waiting and count <= most_files:
+            while waiting and count <= most_files and time.monotonic() < deadline:
                 folder = waiting.pop()
                 try:
                     with os.scandir(folder) as entries:

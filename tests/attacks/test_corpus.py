@@ -62,6 +62,9 @@ def here(request: pytest.FixtureRequest) -> Iterator[Place]:
             found.executor.execute(
                 language, {"python": "print(1)", "c": "int main(void) { return 0; }"}.get(language, "true")
             )
+        # What a large answer takes once is not growth.
+        for _ in range(3):
+            found.executor.execute("python", "while True: print('x' * 1000)")
         _settled(found)
         before = found.weight()
         yield found
