@@ -113,7 +113,10 @@ def proportional_mb(pid: int) -> float:
     """PSS of the executor with all its processes, in MiB; needs the right to read them."""
     total = 0
     for member in family(pid):
-        text = Path(f"/proc/{member}/smaps_rollup").read_text()
+        try:
+            text = Path(f"/proc/{member}/smaps_rollup").read_text()
+        except ProcessLookupError:
+            continue  # it has ended and waits to be reaped: it holds no memory
         total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
     return total / 1024
 
