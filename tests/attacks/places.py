@@ -148,7 +148,7 @@ def on_host_as_user(settings: dict[str, str]) -> Iterator[Executor]:
     if os.geteuid() != 0:
         pytest.skip("needs root, to become an ordinary user")
     python = Path(sys.executable).resolve()
-    if str(python).startswith("/root/"):
+    if python.is_relative_to(Path.home()):
         python = Path("/usr/bin/python3")
     with tempfile.TemporaryDirectory(prefix="pytest-place-") as name:
         folder = Path(name)
