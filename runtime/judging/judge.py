@@ -68,12 +68,12 @@ class Judge:
         verdict = Status.ACCEPTED
         for case in cases:
             if compiled and compiled.status is not Status.OK:
-                result = _without_run(case, compiled.status)
+                step = _without_run(compiled.status)
             elif verdict is not Status.ACCEPTED and submission.stop_on_failure:
-                result = _without_run(case, Status.SKIPPED)
+                step = _without_run(Status.SKIPPED)
             else:
-                outcome = await slot.run(self._run_job(prepared, slot, case.input.encode()))
-                result = _compared(case, self._step(outcome, submission), submission.comparator)
+                step = self._step(await slot.run(self._run_job(prepared, slot, case.input.encode())), submission)
+            result = _compared(case, step, submission.comparator)
             if verdict is Status.ACCEPTED:
                 verdict = result.status
             results.append(result)
@@ -250,33 +250,15 @@ def _step_result(outcome: Outcome, status: Status, message: str) -> StepResult:
     )
 
 
-def _not_run(compiled: StepResult) -> StepResult:
-    """What a plain answer shows as the run where there was none: the compiler's words, repeated."""
+def _without_run(status: Status) -> StepResult:
+    """A run that there was none of, and why."""
     return StepResult(
-        stdout="",
-        stderr=compiled.stderr or compiled.stdout,
-        code=compiled.code,
-        signal=compiled.signal,
-        status=compiled.status,
-        message=compiled.message,
-        cpu_time=0.0,
-        wall_time=0.0,
-        memory=0,
-        stdout_truncated=False,
-        stderr_truncated=compiled.stderr_truncated,
-    )
-
-
-def _without_run(case: TestCase, status: Status) -> CaseResult:
-    return CaseResult(
-        id=case.id,
-        passed=False,
-        status=status,
         stdout="",
         stderr="",
         code=None,
         signal=None,
-        expected_output=case.expected_output,
+        status=status,
+        message="",
         cpu_time=0.0,
         wall_time=0.0,
         memory=0,
@@ -285,7 +267,20 @@ def _without_run(case: TestCase, status: Status) -> CaseResult:
     )
 
 
+def _not_run(compiled: StepResult) -> StepResult:
+    """What a plain answer shows as the run where there was none: the compiler's words, repeated."""
+    return msgspec.structs.replace(
+        _without_run(compiled.status),
+        stderr=compiled.stderr or compiled.stdout,
+        code=compiled.code,
+        signal=compiled.signal,
+        message=compiled.message,
+        stderr_truncated=compiled.stderr_truncated,
+    )
+
+
 def _compared(case: TestCase, step: StepResult, comparator: str) -> CaseResult:
+    """The case's result: an ordinary end is judged by its output, any other way to end stands as it is."""
     status = step.status
     if status is Status.OK:
         same = COMPARATORS[comparator](step.stdout, case.expected_output)
