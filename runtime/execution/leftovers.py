@@ -9,7 +9,7 @@ from runtime.sandbox.identity import ReadingAs
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's name for it, not a file of ours
 #: Where every uid may write on an ordinary system. Landlock closes them; a uid of its own does not.
-_PUBLIC = ("/tmp", "/var/tmp", SHARED_MEMORY, "/run/lock", "/dev/mqueue")  # noqa: S108
+PUBLIC = ("/tmp", "/var/tmp", SHARED_MEMORY, "/run/lock", "/dev/mqueue")  # noqa: S108
 
 
 def used_bytes(path: str) -> int:
@@ -66,9 +66,9 @@ def remove_new(path: str, before: frozenset[str]) -> None:
             os.unlink(f"{path}/{name}")
 
 
-def remove_owned(uid: int) -> None:
-    """Removes everything that belongs to the run's own `uid` from the public places."""
-    for place in _PUBLIC:
+def remove_owned(uid: int, places: tuple[str, ...]) -> None:
+    """Removes everything that belongs to the run's own `uid` from directories that others use too."""
+    for place in places:
         try:
             with os.scandir(place) as entries:
                 owned = [entry.name for entry in entries if entry.stat(follow_symlinks=False).st_uid == uid]

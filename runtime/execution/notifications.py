@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 
 from runtime.execution.protocol import Limits
 from runtime.execution.usage import data_bytes, open_descriptors, process_group, stat_fields, thread_clock_ns, thread_count
-from runtime.execution.workspace import Workspace
+from runtime.execution.workers import Worker
 from runtime.sandbox.identity import ReadingAs
 from runtime.sandbox.seccomp import CLONE_THREAD, CLONE_VM, NUMBERS
 from runtime.sandbox.syscalls import open_beneath
@@ -41,6 +41,7 @@ _MAP_SHARED_BIT, _MAP_ANONYMOUS = 0x01, 0x20
 _MOST_DESCRIPTORS = 512
 _NAMES = {number: name for name, number in NUMBERS.items()}
 _CREATES = frozenset(NUMBERS[name] for name in ("clone", "fork", "vfork"))
+_EXIT_GROUP = NUMBERS["exit_group"]
 
 Allowed = None
 Answer = int | None
@@ -96,24 +97,29 @@ def _send(listener: int, response: bytes) -> None:
 
 
 class Notifications:
-    """The answers for one run. `tree` gives the run's processes at this moment."""
+    """The answers for the run that `worker` serves. `tree` gives the run's processes at this moment."""
 
-    def __init__(self, listener: int, limits: Limits, workspace: Workspace, uid: int, tree: Callable[[], list[int]]) -> None:
-        """`uid` is the run's own, or 0 where it shares the service's."""
-        self._listener = listener
+    def __init__(self, worker: Worker, limits: Limits, tree: Callable[[], list[int]]) -> None:
+        """The worker has a listener."""
+        self._listener = worker.listener
+        self._pid = worker.pid
+        self._uid = worker.uid
+        self._workspace = worker.workspace
         # Since Linux 6.6: the caller's processor is handed straight to us, instead of another one being woken. Elsewhere
         # the call is refused, and the wait for an answer is a little longer.
         with contextlib.suppress(OSError):
-            fcntl.ioctl(listener, _SET_FLAGS, _SYNC_WAKE_UP)
+            fcntl.ioctl(worker.listener, _SET_FLAGS, _SYNC_WAKE_UP)
         self._limits = limits
-        self._workspace = workspace
-        self._uid = uid
         self._tree = tree
         self._grants: dict[int, _Grant] = {}
         # Never lower than what there is: counted at some time, and one more for each grant since.
         self._most_processes = self._most_tasks = 1
         self._deferred: list[_Deferred] = []
         self.memory_refused = False
+        #: Whether there has ever been a process beside the program.
+        self.forked = False
+        #: With what the program is about to end, once it has asked to while it was the only process. It then waits.
+        self.exit_code: int | None = None
         #: Shared anonymous memory that the run has mapped, in bytes, whether or not any process still shows it.
         self.shared_bytes = 0
         self.closed = False
@@ -135,6 +141,8 @@ class Notifications:
             self._respond(identifier, errno.EAGAIN)
         elif number in _CREATES:
             self._create(identifier, thread, number, arguments[0])
+        elif number == _EXIT_GROUP:
+            self._exit(identifier, thread, arguments[0])
         else:
             try:
                 answer = self._answers[_NAMES[number]](thread, tuple(arguments))
@@ -148,6 +156,13 @@ class Notifications:
         else:
             response = _RESPONSE.pack(identifier, 0, -answer, 0)
         _send(self._listener, response)
+
+    def _exit(self, identifier: int, thread: int, code: int) -> None:
+        """The last word of a program that is alone is as good as its end, and its memory need not be waited for."""
+        if not self.forked and os.path.exists(f"/proc/{self._pid}/task/{thread}"):
+            self.exit_code = code & 0xFF
+        else:
+            self._respond(identifier, Allowed)
 
     @property
     def waiting(self) -> bool:
@@ -175,6 +190,7 @@ class Notifications:
     def _grant(self, identifier: int, thread: int, *, is_thread: bool, shares_memory: bool) -> None:
         self._most_tasks += 1
         self._most_processes += not is_thread
+        self.forked = self.forked or not is_thread
         self._grants[thread] = _Grant(is_thread=is_thread, shares_memory=shares_memory)
         self._respond(identifier, Allowed)
 

@@ -30,7 +30,15 @@ from runtime.execution.protocol import (
     frame_length,
     receive_exactly,
 )
-from runtime.execution.usage import CpuTime, children, descendants, held_bytes, overlap_bytes
+from runtime.execution.usage import (
+    CpuTime,
+    children,
+    descendants,
+    held_bytes,
+    overlap_bytes,
+    peak_bytes,
+    process_clock_ns,
+)
 from runtime.execution.workers import Origin, Worker, WorkerError, start_cold, start_interpreter
 from runtime.execution.workspace import Workspace
 from runtime.sandbox import rlimits, seccomp
@@ -102,7 +110,7 @@ class _Run:
     """One job on one worker, from the word to go until the last of its processes is gone."""
 
     def __init__(self, worker: Worker, job: Job, supervisor: "Supervisor") -> None:
-        self._worker = worker
+        self.worker = worker
         self._job = job
         self._limits = job.limits
         self._input = memoryview(job.stdin)
@@ -111,7 +119,7 @@ class _Run:
         self._stderr = _Stream(worker.pipes.stderr, job.limits.output_bytes)
         self._notifications: Notifications | None = None
         if worker.listener >= 0:
-            self._notifications = Notifications(worker.listener, job.limits, worker.workspace, worker.uid, self._tree)
+            self._notifications = Notifications(worker, job.limits, self._tree)
         self._cpu = CpuTime(worker.pid)
         self._memory_places = [(place, leftovers.used_bytes(place)) for place in supervisor.memory_places]
         self._peak = 0
@@ -120,21 +128,28 @@ class _Run:
         self._reaped_cpu_s = 0.0
         self._largest_rss = 0
         self._status: int | None = None
+        self._over = False
         self._started = 0.0
         self._poller = select.poll()
         self._handlers: dict[int, Callable[[int], None]] = {}
 
     def _tree(self) -> list[int]:
         """Every process of the run: the program, its descendants, and orphans that came to the supervisor."""
-        return descendants([pid for pid in children(os.getpid()) if pid not in self._supervisor.waiting_pids])
+        waiting = self._supervisor.waiting_pids()
+        found = descendants([pid for pid in children(os.getpid()) if pid not in waiting])
+        # The first process of a pid namespace is ours; orphans come to it.
+        return [pid for pid in found if pid != self.worker.first]
 
     def _now(self) -> float:
         """Milliseconds since the start."""
         return (time.monotonic() - self._started) * 1000
 
     def serve(self) -> Outcome:
-        """Runs the job to its end. Raises WorkerError where the worker did not take it; it is then still to be ended."""
-        worker = self._worker
+        """Runs the job to its end. Raises WorkerError where the worker did not take it.
+
+        What is left of its processes then cannot change the outcome any more, and is still to be ended.
+        """
+        worker = self.worker
         self._limit()
         self._widen_pipes()
         while self._input and self._feed():
@@ -147,7 +162,8 @@ class _Run:
             self._watch()
         finally:
             wall_ms = self._now()
-            self.end()
+            if not self._conclude():
+                self.end()
         stdout, stderr = self._stdout.drain(), self._stderr.drain()
         ended, code, number = self._verdict()
         complaint = "" if worker.kind else worker.complaint()
@@ -170,6 +186,21 @@ class _Run:
             warm=bool(worker.kind),
             files=worker.workspace.collect(collect) if collect and not failed else (),
         )
+
+    def _conclude(self) -> bool:
+        """Takes the account of a program that was always alone; False where something is to be ended before the answer."""
+        notifications = self._notifications
+        if self._ended is not Ended.EXITED or notifications is None or notifications.forked:
+            return False
+        if notifications.exit_code is None:
+            self._reap(self.worker.pid)
+        else:
+            self._status = notifications.exit_code << 8
+            self._reaped_cpu_s = process_clock_ns(self.worker.pid) / 1e9
+            self._largest_rss = peak_bytes(self.worker.pid)
+            os.kill(self.worker.pid, signal.SIGKILL)
+        # Until it is gone, its threads can still write.
+        return not self._job.collect
 
     def _verdict(self) -> tuple[Ended, int | None, int | None]:
         status = self._status or 0
@@ -194,33 +225,33 @@ class _Run:
         limits = self._limits
         if not self._supervisor.config.rlimits:
             return
-        with ActingAs(self._worker.uid):
+        with ActingAs(self.worker.uid):
             rlimits.limit(
-                self._worker.pid,
+                self.worker.pid,
                 data_bytes=limits.memory_bytes + limits.data_headroom_bytes,
                 stack_bytes=limits.stack_bytes,
                 file_bytes=limits.file_bytes,
                 open_files=limits.open_files,
                 cpu_seconds=limits.cpu_ms // 1000 + 2,
-                tasks=limits.tasks if self._worker.uid > 0 else 0,
+                tasks=limits.tasks if self.worker.uid > 0 else 0,
             )
 
     def _widen_pipes(self) -> None:
         """Makes room for all the output that is wanted: Node keeps in its memory what a full pipe does not take."""
         size = min(self._limits.output_bytes + 1, _LARGEST_PIPE)
-        for descriptor in (self._worker.pipes.stdout, self._worker.pipes.stderr):
+        for descriptor in (self.worker.pipes.stdout, self.worker.pipes.stderr):
             with contextlib.suppress(PermissionError):  # the uid's share of pipe memory is used up; it works without
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, size)
 
     def _watch(self) -> None:
         """Serves the program until it ends by itself or meets a limit, which `_ended` then names."""
-        pidfd = os.pidfd_open(self._worker.pid)
+        pidfd = os.pidfd_open(self.worker.pid)
         self._listen(pidfd, self._on_exit)
         self._listen(self._supervisor.control.fileno(), self._on_control)
         if self._notifications:
-            self._listen(self._worker.listener, self._on_notification)
+            self._listen(self.worker.listener, self._on_notification)
         if self._input:
-            self._listen(self._worker.pipes.stdin, self._on_stdin, select.POLLOUT)
+            self._listen(self.worker.pipes.stdin, self._on_stdin, select.POLLOUT)
         for worker in self._supervisor.starting():
             self._listen(worker.channel.fileno(), functools.partial(self._on_report, worker))
             self._tend(worker)
@@ -283,8 +314,10 @@ class _Run:
     def _on_notification(self, event: int) -> None:
         if event & select.POLLIN and self._notifications:
             self._notifications.answer_next()
+            if self._notifications.exit_code is not None:
+                self._ended = self._ended or Ended.EXITED
         else:
-            self._ignore(self._worker.listener)  # the last process under this filter is gone
+            self._ignore(self.worker.listener)  # the last process under this filter is gone
 
     def _on_report(self, worker: Worker, _event: int) -> None:
         """A worker that starts meanwhile has got further, or has failed, which is looked into after the run."""
@@ -308,13 +341,13 @@ class _Run:
     def _on_stdin(self, event: int) -> None:
         self._feed()
         if event & select.POLLERR or not self._input:
-            self._ignore(self._worker.pipes.stdin)
-            self._worker.pipes.close_stdin()
+            self._ignore(self.worker.pipes.stdin)
+            self.worker.pipes.close_stdin()
 
     def _feed(self) -> bool:
         """Writes as much input as the pipe takes; False once it takes no more, there is no more, or nobody reads it."""
         try:
-            written = os.write(self._worker.pipes.stdin, self._input[:_CHUNK])
+            written = os.write(self.worker.pipes.stdin, self._input[:_CHUNK])
         except BlockingIOError:
             return False
         except BrokenPipeError:
@@ -336,8 +369,8 @@ class _Run:
             return 0.0
         started = self._now()
         if started >= self._next_scan:
-            size, count = self._worker.workspace.usage(self._limits.files)
-            size += leftovers.unlinked_bytes(tree, self._worker.uid)
+            size, count = self.worker.workspace.usage(self._limits.files)
+            size += leftovers.unlinked_bytes(tree, self.worker.uid)
             if size > self._limits.disk_bytes or count > self._limits.files:
                 self._ended = Ended.DISK
                 return 0.0
@@ -357,21 +390,35 @@ class _Run:
         files = sum(max(0, leftovers.used_bytes(place) - before) for place, before in self._memory_places)
         if held + files > self._limits.memory_bytes:
             if len(tree) > 1:
-                held -= overlap_bytes(tree, self._worker.uid)
+                held -= overlap_bytes(tree, self.worker.uid)
             if self._memory_places and not self._supervisor.alone:
                 # Other slots use the same file systems: count only what is this run's.
-                files = self._worker.workspace.usage(self._limits.files)[0]
-                files += leftovers.unlinked_bytes(tree, self._worker.uid)
+                files = self.worker.workspace.usage(self._limits.files)[0]
+                files += leftovers.unlinked_bytes(tree, self.worker.uid)
         self._peak = max(self._peak, held + files)
         return held + files
 
     def end(self) -> None:
         """Kills every process of the run until none is left, and takes their times."""
+        if self._over:
+            return
         if self._notifications:
             self._notifications.closed = True
-        if self._worker.first in self._supervisor.waiting_pids:
+        worker = self.worker
+        if worker.first:
             # With the first process of a pid namespace the kernel ends all the others.
-            self._supervisor.waiting_pids.discard(self._worker.first)
+            os.kill(worker.first, signal.SIGKILL)
+        if self._notifications and not self._notifications.forked:
+            if self._status is None or self._notifications.exit_code is not None:
+                os.kill(worker.pid, signal.SIGKILL)
+                self._reap(worker.pid)
+        else:
+            self._end_tree()
+        if worker.first:
+            self._supervisor.ending[os.pidfd_open(worker.first)] = worker.first
+        self._over = True
+
+    def _end_tree(self) -> None:
         empty = 0
         # The kernel's list may miss one while others leave it, so it has to be empty twice.
         while empty < 2:
@@ -380,17 +427,18 @@ class _Run:
             for pid in tree:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
-            # Only who was killed just now is sure to end, and the first process of a namespace ends after all the others.
-            ended = [pid for pid in children(os.getpid()) if pid in tree]
-            for pid in sorted(ended, key=lambda pid: pid == self._worker.first):
+            # Only who was killed just now is sure to end.
+            for pid in [pid for pid in children(os.getpid()) if pid in tree]:
                 self._reap(pid)
 
     def _reap(self, pid: int) -> None:
         _, status, used = os.wait4(pid, 0)
+        if pid == self.worker.pid:
+            if self._status is not None:
+                return  # its account was taken before
+            self._status = status
         self._reaped_cpu_s += used.ru_utime + used.ru_stime
         self._largest_rss = max(self._largest_rss, used.ru_maxrss << 10)
-        if pid == self._worker.pid:
-            self._status = status
 
 
 class Supervisor:
@@ -400,14 +448,16 @@ class Supervisor:
         """Takes over the directory of its slot, which must exist and be empty."""
         self.control = control
         self.alone = config.alone
-        self.waiting_pids: set[int] = set()
         self.memory_places = [
             place
             for place, used in ((config.directory, True), (leftovers.SHARED_MEMORY, config.shared_memory))
             if used and leftovers.is_memory(place)
         ]
+        #: By their pidfds, first processes of pid namespaces that have been killed: they end after all others in there.
+        self.ending: dict[int, int] = {}
         self.config = config
-        self._plan = _confinement(config)
+        self._plan = _confinement(config, announces_exit=False)
+        self._warm_plan = _confinement(config, announces_exit=True)
         self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
         self._cold: deque[Worker] = deque()
         self._origins: dict[str, Origin] = {}
@@ -430,23 +480,28 @@ class Supervisor:
             message = receive_exactly(self.control, length)
             if message is None:
                 return
-            worker, outcome = self._run(decoder.decode(message))
+            run, outcome = self._run(decoder.decode(message))
             self.control.sendall(frame(encoder.encode(outcome)))
-            if worker:
-                self._clean_up(worker)
+            if run:
+                run.end()
+                self._clean_up(run.worker)
 
     def _idle(self) -> None:
-        """Waits for a job; meanwhile replaces workers that die and notices those that come up."""
+        """Waits for a job; meanwhile replaces workers that die, notices those that come up, and reaps what has ended."""
         poller = select.poll()
         poller.register(self.control, select.POLLIN)
         while True:
             waiting = {worker.channel.fileno(): worker for queue in self._queues() for worker in queue}
             waiting |= {worker.listener: worker for worker in self.starting() if worker.listener >= 0}
-            for descriptor in waiting:
+            for descriptor in (*waiting, *self.ending):
                 poller.register(descriptor, select.POLLIN)
             ready = [descriptor for descriptor, _ in poller.poll()]
-            for descriptor in waiting:
+            for descriptor in (*waiting, *self.ending):
                 poller.unregister(descriptor)
+            for descriptor in self.ending.keys() & set(ready):
+                os.waitpid(self.ending.pop(descriptor), 0)
+                os.close(descriptor)
+                ready.remove(descriptor)
             if self.control.fileno() in ready:
                 return
             for descriptor in ready:
@@ -460,6 +515,11 @@ class Supervisor:
                     self._discard(worker)
                     self._prepare()
                     break
+
+    def waiting_pids(self) -> set[int]:
+        """The processes below this one that belong to no run."""
+        waiting = {pid for queue in self._queues() for worker in queue for pid in worker.pids}
+        return waiting | {origin.pid for origin in self._origins.values()} | set(self.ending.values())
 
     def starting(self) -> list[Worker]:
         """The workers that are not up yet."""
@@ -486,22 +546,13 @@ class Supervisor:
 
     def _start_cold(self) -> Worker:
         workspace, uid = self._next_workspace()
-        worker = start_cold(self._plan, workspace, uid)
-        self._know(worker)
-        return worker
-
-    def _know(self, worker: Worker) -> None:
-        """From now on its processes are not taken for a run's."""
-        self.waiting_pids.update(pid for pid in (worker.pid, worker.first, worker.middle) if pid)
+        return start_cold(self._plan, workspace, uid)
 
     def _start_warm(self, start: WarmStart) -> Worker | None:
         """One more worker, or None where its origin has failed."""
-        if not start.forks:
-            workspace, uid = self._next_workspace()
-            worker = start_interpreter(self._plan, workspace, uid, start)
-            self._know(worker)
-            return worker
         workspace, uid = self._next_workspace()
+        if not start.forks:
+            return start_interpreter(self._warm_plan, workspace, uid, start)
         try:
             return (self._origins.get(start.name) or self._start_origin(start)).fork(workspace, uid)
         except WorkerError as error:
@@ -511,35 +562,26 @@ class Supervisor:
             origin = self._origins.pop(start.name, None)
             if origin:
                 origin.close()
-                self._kill_waiting(origin.pid)
+                _kill(origin.pid)
             return None
 
     def _start_origin(self, start: WarmStart) -> Origin:
         # Its programs will run in the directory of this name, which need not be there any more by then.
         box = f"{self.config.directory}/{BOX}"
         os.makedirs(box, exist_ok=True)
-        origin = Origin(start, self._plan, box, own_uids=self.config.first_uid > 0)
+        origin = Origin(start, self._warm_plan, box, own_uids=self.config.first_uid > 0)
         self._origins[start.name] = origin
-        self.waiting_pids.add(origin.pid)
         origin.wait_up()
         os.rmdir(box)
         return origin
-
-    def _kill_waiting(self, pid: int) -> None:
-        if pid in self.waiting_pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-            os.waitpid(pid, 0)
-            self.waiting_pids.discard(pid)
 
     def _discard(self, worker: Worker) -> None:
         """Ends a worker that no run has used."""
         for queue in self._queues():
             if worker in queue:
                 queue.remove(worker)
-        self._kill_waiting(worker.pid)
-        self._kill_waiting(worker.first)
-        self._kill_waiting(worker.middle)
+        for pid in worker.pids:
+            _kill(pid)
         worker.close()
         worker.workspace.remove()
 
@@ -549,9 +591,7 @@ class Supervisor:
         for queue in self._queues():
             for worker in tuple(queue):
                 try:
-                    self.waiting_pids.discard(worker.middle)
                     worker.wait_pid(_COLD_SECONDS)
-                    self._know(worker)
                 except WorkerError as error:
                     _complain(str(error))
                     self._discard(worker)
@@ -568,7 +608,6 @@ class Supervisor:
         worker = self._cold.popleft() if self._cold else self._start_cold()
         try:
             worker.wait_pid(_COLD_SECONDS)
-            self._know(worker)
             if worker.check(_COLD_SECONDS):
                 return worker
             raise WorkerError(f"no worker within {_COLD_SECONDS:.0f} s")
@@ -576,33 +615,40 @@ class Supervisor:
             self._discard(worker)
             raise
 
-    def _run(self, job: Job) -> tuple[Worker | None, Outcome]:
+    def _run(self, job: Job) -> tuple[_Run | None, Outcome]:
+        """The outcome, and the run where there is something left of it to be ended and cleaned up."""
         try:
             worker = self._take(job)
         except (OSError, WorkerError) as error:
             return None, Outcome(Ended.FAILED, message=str(error))
-        self.waiting_pids.discard(worker.pid)
         run = _Run(worker, job, self)
         try:
             worker.workspace.place(job.files)
             worker.workspace.rename(BOX)
-            return worker, run.serve()
+            return run, run.serve()
         except (OSError, WorkerError) as error:
-            return worker, Outcome(Ended.FAILED, message=str(error))
-        finally:
-            run.end()
+            return run, Outcome(Ended.FAILED, message=str(error))
 
     def _clean_up(self, worker: Worker) -> None:
         """Removes what the run left. An error here ends the supervisor: nothing may run in what was not cleaned."""
         worker.close()
         worker.workspace.remove()
-        if worker.uid > 0:
-            leftovers.remove_owned(worker.uid)
+        if worker.uid > 0 and not self.config.landlock_abi:
+            leftovers.remove_owned(worker.uid, leftovers.PUBLIC)
+        elif worker.uid > 0 and self.config.shared_memory:
+            leftovers.remove_owned(worker.uid, (leftovers.SHARED_MEMORY,))
         elif self.config.shared_memory:
             leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
 
 
-def _confinement(config: SupervisorConfig) -> Confinement:
+def _kill(pid: int) -> None:
+    """Ends and reaps a child that no run has used."""
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+def _confinement(config: SupervisorConfig, *, announces_exit: bool) -> Confinement:
     program = b""
     if config.seccomp:
         table = seccomp.rules(
@@ -610,6 +656,7 @@ def _confinement(config: SupervisorConfig) -> Confinement:
             shared_uid=config.first_uid == 0,
             own_pid_namespace=config.own_pid_namespace,
             devices_readable_only=config.landlock_abi > 0,
+            announces_exit=announces_exit,
             service_pids=(*config.service_pids, os.getpid()),
         )
         program = seccomp.assemble(table)

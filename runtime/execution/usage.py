@@ -85,6 +85,11 @@ def data_bytes(pid: int) -> int:
     return int(fields[5]) * PAGE if fields else 0
 
 
+def peak_bytes(pid: int) -> int:
+    """The most memory a process has had resident, as getrusage(2) would give it at its end; 0 where it is gone."""
+    return _sizes(_read(f"/proc/{pid}/status")).get(b"VmHWM", 0)
+
+
 class CpuTime:
     """CPU time of a run's living processes, with what the dead ones had used when they were last seen."""
 

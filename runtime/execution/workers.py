@@ -85,6 +85,11 @@ class Worker:
         self.listener = -1
         self.up = False
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Its processes, as far as they are known."""
+        return tuple(pid for pid in (self.pid, self.first, self.middle) if pid)
+
     def check(self, seconds: float) -> bool:
         """Whether the worker is waiting for its run; looks for its reports for at most `seconds`.
 
@@ -100,6 +105,9 @@ class Worker:
         while not self.pid:
             if not self._report_arrived(seconds):
                 raise WorkerError(f"worker {self.kind} has not appeared")
+
+    def _reap_middle(self) -> None:
+        """It has said its only word and ends."""
         if self.middle:
             os.waitpid(self.middle, 0)
             self.middle = 0
@@ -120,6 +128,7 @@ class Worker:
             self.up = True
         elif message.startswith(b"pid "):
             self.pid, self.first = map(int, message.split()[1:])
+            self._reap_middle()
         elif message != b"confined":
             raise WorkerError(f"worker {self.kind}: {message.decode(errors='replace') or 'ended before its run'}")
         return True

@@ -22,7 +22,7 @@ NUMBERS = {
     "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173, "init_module": 175, "delete_module": 176,
     "quotactl": 179, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198,
     "fremovexattr": 199, "tkill": 200, "sched_setaffinity": 203, "io_setup": 206, "semtimedop": 220, "clock_settime": 227,
-    "tgkill": 234, "utimes": 235, "mq_open": 240, "mq_unlink": 241, "kexec_load": 246, "add_key": 248,
+    "exit_group": 231, "tgkill": 234, "utimes": 235, "mq_open": 240, "mq_unlink": 241, "kexec_load": 246, "add_key": 248,
     "request_key": 249, "keyctl": 250, "ioprio_set": 251, "migrate_pages": 256, "fchownat": 260, "futimesat": 261,
     "fchmodat": 268, "unshare": 272, "move_pages": 279, "utimensat": 280, "accept4": 288, "rt_tgsigqueueinfo": 297,
     "perf_event_open": 298, "fanotify_init": 300, "prlimit64": 302, "name_to_handle_at": 303,
@@ -100,6 +100,7 @@ def rules(
     shared_uid: bool,
     own_pid_namespace: bool,
     devices_readable_only: bool,
+    announces_exit: bool = False,
     service_pids: "tuple[int, ...]" = (),
 ) -> "tuple[Rule, ...]":
     """The rules of the programs of one executor.
@@ -107,6 +108,8 @@ def rules(
     `notify`: the supervisor answers some calls (user notification). `shared_uid`: programs have the uid of the
     service, so that the kernel's own permission checks do not protect its files. `own_pid_namespace`: they cannot
     even name a process that is not theirs. `devices_readable_only`: Landlock keeps them from writing to /dev/zero.
+    `announces_exit`: the supervisor hears of the program's end before the kernel takes its memory apart; only for
+    runtimes whose signal handlers restart system calls or are gone by then, because an interrupted exit would be a crash.
     `service_pids`: what they may not signal where nobody can be asked.
     """
     ask = NOTIFY if notify else ALLOW
@@ -195,6 +198,14 @@ def rules(
                  When(1, ">=", LARGE_REQUEST_BYTES), When(2, "bits", PROT_WRITE)),
             Rule("mremap", NOTIFY, "the same when a block grows", When(2, ">=", LARGE_REQUEST_BYTES)),
         ]  # fmt: skip
+    if notify and announces_exit:
+        table.append(
+            Rule(
+                "exit_group",
+                NOTIFY,
+                "no attack: the answer of a warm worker leaves before the kernel has taken its memory apart",
+            )
+        )
     return tuple(table)
 
 

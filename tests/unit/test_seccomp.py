@@ -103,7 +103,9 @@ def test_without_a_supervisor_to_ask_attributes_are_refused_and_the_service_is_s
 
 
 def test_every_rule_has_a_reason_and_every_number_a_rule() -> None:
-    table = seccomp.rules(notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True)
+    table = seccomp.rules(
+        notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True, announces_exit=True
+    )
     assert all(rule.reason for rule in table)
     assert {call for rule in table for call in rule.calls} == set(NUMBERS)
 

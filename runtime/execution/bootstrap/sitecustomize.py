@@ -12,6 +12,28 @@ import sys
 _ORIGIN = 3
 
 
+def _hook(event, arguments):
+    if event == "import" and arguments[0] == "gc" and waiting:  # noqa: F821 - see below
+        waiting.pop()()  # noqa: F821
+
+
+def _unfreeze_on_import(gc):
+    """Lets a program that imports `gc` find no object frozen, by an audit hook.
+
+    The hook and what it refers to are in no list of the collector's, and are never freed because that would take them
+    off one.
+    """
+    import ctypes
+
+    # With names of its own, so that it has no way back to this module.
+    names = {"__builtins__": {}, "waiting": [gc.unfreeze]}
+    hook = type(_hook)(_hook.__code__.replace(co_filename="<frozen site>"), names)
+    for thing in (hook, names, names["waiting"]):
+        ctypes.pythonapi.PyObject_GC_UnTrack(ctypes.py_object(thing))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+    sys.addaudithook(hook)
+
+
 def _serve(modules):
     """Forks workers, and returns only in a worker whose run has come: its arguments."""
     # _socket and marshal are compiled into the interpreter or its own library: nothing of Python's is imported for them.
@@ -24,6 +46,7 @@ def _serve(modules):
     importers = set(sys.path_importer_cache)
     sys.path.insert(0, runtime_root)
     from runtime.sandbox.confine import Confinement, confine, fork_into
+    from runtime.sandbox.syscalls import copy_pages_ahead
 
     control.send(b"up")
     while True:
@@ -72,13 +95,18 @@ def _serve(modules):
         sys.path[:] = path
         for name in set(sys.path_importer_cache) - importers:
             del sys.path_importer_cache[name]
-        del Confinement, confine, fork_into, plan
-        for name in set(sys.modules) - modules:
-            del sys.modules[name]
         import gc
 
-        del sys.modules["gc"]
+        _unfreeze_on_import(gc)
+        # While nobody waits for it, so that the program does not meet a page fault at every step.
+        copy_pages_ahead()
+        del Confinement, confine, copy_pages_ahead, fork_into, plan
+        for name in set(sys.modules) - modules:
+            del sys.modules[name]
         gc.collect()
+        # Otherwise the collections at the program's end look at the interpreter's own objects thrice.
+        gc.freeze()
+        vars(gc).clear()  # it would be garbage for the program's first collection
         channel.sendmsg([b"up"], ancillary)
         if listener >= 0:
             os.close(listener)
@@ -103,4 +131,7 @@ def _start():
 
 
 _start()
+# The module is freed only where no function leads back to it.
+for name in ("_hook", "_serve", "_start", "_unfreeze_on_import"):
+    del globals()[name]
 import sitecustomize  # noqa: E402,F401
