@@ -1,8 +1,10 @@
 """`python -m runtime`: checks the settings and the host, then serves until SIGTERM."""
 
 import asyncio
+import gc
 import logging
 import os
+import resource
 import signal
 import sys
 
@@ -11,9 +13,20 @@ from aiohttp import web
 
 from runtime.execution.executor import Executor, WeakIsolationError
 from runtime.http.app import Service
+from runtime.http.connections import Connections
 from runtime.languages.registry import LanguageFileError, Registry, load
+from runtime.observability.records import Log
 from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, prctl
 from runtime.settings import Settings, SettingsError, read_settings
+
+_log = logging.getLogger("runtime")
+# The kernel takes as many as net.core.somaxconn lets it.
+_BACKLOG = 4096
+# What is open besides connections, with room to spare: slots, the event loop, the log.
+_OTHER_DESCRIPTORS = 256
+# After draining, for answers that are on their way; and for records that nobody has read.
+_LAST_ANSWERS_SECONDS = 1.0
+_LAST_RECORDS_MS = 500
 
 _USAGE = """Listening on http://{host}:{port}   languages: {languages}   isolation: {isolation}
 Try it:
@@ -49,7 +62,7 @@ def main() -> int:
         executor.require_floor(allow_weak=settings.allow_weak_isolation)
         can_execute = not os.statvfs(executor.root).f_flag & os.ST_NOEXEC
         registry = Registry(languages, settings.path, can_execute_files=can_execute)
-        return uvloop.run(_serve(settings, executor, registry))
+        return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
     except WeakIsolationError as error:
         print(f"The executor was not started, because this host cannot isolate programs: {error}.", file=sys.stderr)
         return 3
@@ -57,43 +70,72 @@ def main() -> int:
         executor.close()
 
 
-async def _serve(settings: Settings, executor: Executor, registry: Registry) -> int:
-    service = Service(settings, executor, registry)
-    runner = web.AppRunner(
-        service.application(),
-        handler_cancellation=True,
-        access_log=None,
-        shutdown_timeout=settings.drain_seconds,
-    )
+def _most_connections(settings: Settings) -> int:
+    """How many connections there can be, with as many descriptors as the host gives."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    most = settings.max_connections
+    if hard != resource.RLIM_INFINITY and most > hard - _OTHER_DESCRIPTORS:
+        most = max(1, hard - _OTHER_DESCRIPTORS)
+        _log.warning("EXECUTOR_MAX_CONNECTIONS is %d: only %d fit into %d descriptors", settings.max_connections, most, hard)
+    return most
+
+
+async def _serve(settings: Settings, executor: Executor, registry: Registry, most_connections: int) -> int:
+    log = Log(sys.stdout.fileno())
+    service = Service(settings, executor, registry, log)
+    runner = web.AppRunner(service.application(), handler_cancellation=True, shutdown_timeout=_LAST_ANSWERS_SECONDS)
     await runner.setup()
+    if runner.server is None:
+        raise RuntimeError("the application was not set up")
+    connections = Connections(runner.server, settings, most_connections, service.count)
+    service.metrics.watch("executor_connections", "Open connections", lambda: len(connections))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    site = web.TCPSite(runner, settings.host, settings.port, backlog=1024)
     try:
-        await site.start()
-        port = runner.addresses[0][1]
+        server = await loop.create_server(connections, settings.host, settings.port, backlog=_BACKLOG)
+    except OSError as error:
+        print(f"EXECUTOR_HOST and EXECUTOR_PORT: cannot listen: {error}", file=sys.stderr)
+        await runner.cleanup()
+        return 3
+    # What is here now stays: the collector need not look through it again and again.
+    gc.freeze()
+    housekeeping = loop.create_task(_housekeeping(connections, log))
+    try:
         force = executor.isolation
         layers = [f"Landlock {force.landlock_abi}" if force.landlock_abi else "", "seccomp" if force.seccomp else "",
                   "own uid" if force.own_uid else ""]  # fmt: skip
         print(
             _USAGE.format(
                 host=settings.host,
-                port=port,
+                port=server.sockets[0].getsockname()[1],
                 languages=", ".join(registry.languages),
                 isolation=", ".join(filter(None, layers)) + (" (WEAK)" if force.weak else ""),
             ),
             flush=True,
         )
         await stop.wait()
-        service.drain()
-    except OSError as error:
-        print(f"EXECUTOR_HOST and EXECUTOR_PORT: cannot listen: {error}", file=sys.stderr)
-        return 3
+        # The door stays open: who comes now is told that another replica will answer.
+        try:
+            async with asyncio.timeout(settings.drain_seconds):
+                await service.drain()
+        except TimeoutError:
+            _log.error("running work was not finished within %g s", settings.drain_seconds)
     finally:
+        housekeeping.cancel()
+        server.close()
         await runner.cleanup()
+        log.flush(_LAST_RECORDS_MS)
     return 0
+
+
+async def _housekeeping(connections: Connections, log: Log) -> None:
+    while True:
+        await asyncio.sleep(1)
+        connections.sweep()
+        log.flush()
 
 
 if __name__ == "__main__":

@@ -109,6 +109,17 @@ class Settings:
     max_files: int = _setting(10_000, _integer(10, 1_000_000), "files of a run")
     max_output_kb: int = _setting(1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB")
     max_body_mb: float = _setting(4.0, _number(0.01, 256), "largest request body, in MiB")
+    max_bodies_mb: float = _setting(64.0, _number(0.01, 65_536), "bodies of all requests in memory together, in MiB")
+    body_seconds: float = _setting(30.0, _number(0.1, 3600), "longest time for a body to arrive")
+    header_seconds: float = _setting(30.0, _number(0.1, 3600), "longest time for a request's headers to arrive")
+    send_seconds: float = _setting(60.0, _number(0.1, 3600), "longest time for a client to take its answer")
+    # A reverse proxy that keeps connections (Envoy for an hour) must be the first to close one, or requests get lost.
+    idle_seconds: float = _setting(3630.0, _number(0.1, 86_400), "how long a connection is kept for its next request")
+    max_header_kb: int = _setting(8, _integer(1, 1024), "largest request line, and largest header, in KiB")
+    max_headers: int = _setting(128, _integer(8, 10_000), "headers of a request")
+    max_connections: int = _setting(
+        10_000, _integer(1, 1_000_000), "open connections; fewer where the process may not have as many descriptors"
+    )
     max_test_cases: int = _setting(200, _integer(1, 10_000), "test cases of one submission")
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
@@ -153,6 +164,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
         ("default_timeout_seconds", "max_timeout_seconds"),
         ("default_memory_mb", "max_memory_mb"),
         ("max_processes", "max_tasks"),
+        ("max_body_mb", "max_bodies_mb"),
     ):
         if getattr(settings, low) > getattr(settings, high):
             problems.append(

@@ -1,14 +1,16 @@
 """A really running executor, started as its users start it, for tests to talk to."""
 
+import json
 import os
 import re
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import httpx
 
@@ -23,6 +25,8 @@ class Executor:
         self.url = url
         self.pid = pid
         self.container = ""
+        #: What the executor has logged so far, one record for each execution.
+        self.records: list[dict[str, Any]] = []
         self.http = httpx.Client(base_url=url, timeout=60)
 
     def post(self, body: Mapping[str, Any]) -> httpx.Response:
@@ -55,6 +59,11 @@ def environment(settings: Mapping[str, str]) -> dict[str, str]:
     return mine | {"EXECUTOR_PORT": "0", **settings}
 
 
+def _read_records(output: IO[str], records: list[dict[str, Any]]) -> None:
+    with output:
+        records.extend(json.loads(line) for line in output if line.startswith("{"))
+
+
 @contextmanager
 def running(
     settings: Mapping[str, str] | None = None,
@@ -74,16 +83,17 @@ def running(
         found = re.search(r"http://127\.0\.0\.1:(\d+)", first)
         assert found, f"the executor did not start: {first!r}"
         executor = Executor(found[0], process.pid)
+        reader = threading.Thread(target=_read_records, args=(process.stdout, executor.records))
+        reader.start()
         yield executor
         executor.http.close()
         process.send_signal(signal.SIGTERM)
         assert process.wait(_START_SECONDS) == 0
+        reader.join(_START_SECONDS)
     finally:
         if process.poll() is None:
             process.kill()
             process.wait()
-        if process.stdout:
-            process.stdout.close()
 
 
 def refused_start(settings: Mapping[str, str]) -> tuple[int, str]:

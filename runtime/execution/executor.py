@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -127,6 +128,8 @@ class Slot:
         self._connection: _Connection | None = None
         self._decoder = msgspec.msgpack.Decoder(Outcome)
         self._encoder = msgspec.msgpack.Encoder()
+        #: Runs that a warm worker could serve, by its kind and by whether one did.
+        self.warm_runs: Counter[tuple[str, bool]] = Counter()
 
     @property
     def box(self) -> str:
@@ -166,7 +169,10 @@ class Slot:
             raise
         except ConnectionError as error:
             return Outcome(Ended.FAILED, message=str(error))
-        return self._decoder.decode(message)
+        outcome = self._decoder.decode(message)
+        if job.warm:
+            self.warm_runs[job.warm, outcome.warm] += 1
+        return outcome
 
     def close(self) -> None:
         """Lets the supervisor end."""

@@ -1,74 +1,153 @@
 """Admission: who gets one of a few slots, who waits for how long, and who is turned away."""
 
 import asyncio
+import bisect
+import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Generic, TypeVar
+from typing import Generic, Literal, TypeVar
 
 Item = TypeVar("Item")
+Reason = Literal["queue_full", "queue_timeout", "displaced"]
+_RETRY_AFTER = 1
 
 
 class Busy(Exception):  # noqa: N818 - the condition's own name, as in the API
     """No slot within the wait, or too many are waiting already. `retry_after` is in seconds."""
 
-    def __init__(self, reason: str, retry_after: int) -> None:
-        """`reason` is for a person."""
-        super().__init__(reason)
+    def __init__(self, message: str, reason: Reason, retry_after: int = _RETRY_AFTER) -> None:
+        """`message` is for a person, `reason` for a counter."""
+        super().__init__(message)
+        self.reason: Reason = reason
         self.retry_after = retry_after
 
 
+class _User:
+    """Someone who holds or waits for a slot: how many, and the turn of the next one."""
+
+    __slots__ = ("next_turn", "present")
+
+    def __init__(self) -> None:
+        self.present = 0
+        self.next_turn = 0
+
+
+class _Waiter(Generic[Item]):
+    __slots__ = ("future", "number", "turn", "user")
+
+    def __init__(self, turn: int, number: int, user: _User, future: asyncio.Future[Item]) -> None:
+        self.turn = turn
+        self.number = number
+        self.user = user
+        self.future = future
+
+    @property
+    def place(self) -> tuple[int, int]:
+        """The queue's order: by turn, and within a turn by coming."""
+        return self.turn, self.number
+
+
 class Admission(Generic[Item]):
-    """Hands each of `items` to one holder at a time; first come, first served."""
+    """Hands each of `items` to one holder at a time, and is fair to users.
+
+    This is start-time fair queueing (Goyal, Vin and Cheng, 1996) with every submission counting the same: a user's next
+    submission has the turn after the one before, or the present turn if that is later, and the lowest turn is served
+    first. So users take turns, each one's own submissions go in the order of their coming, and a user who has nothing
+    here yet comes before the second submission of anybody else. A full queue is shared in the same way: the last in it
+    gives up the place to whoever comes with a lower turn.
+    """
 
     def __init__(self, items: Sequence[Item], *, queue_length: int, queue_seconds: float) -> None:
         """At most `queue_length` wait at the same time, each at most `queue_seconds`."""
         self._free = deque(items)
-        self._waiting: deque[asyncio.Future[Item]] = deque()
+        self._queue: list[_Waiter[Item]] = []
         self._queue_length = queue_length
         self._queue_seconds = queue_seconds
-        self._total = len(items)
+        self._users: dict[str, _User] = {}
+        self._turn = 0
+        self._numbers = itertools.count()
+        self.total = len(items)
 
     @property
     def waiting(self) -> int:
         """How many wait."""
-        return len(self._waiting)
+        return len(self._queue)
 
     @property
     def held(self) -> int:
         """How many items are in use."""
-        return self._total - len(self._free)
+        return self.total - len(self._free)
+
+    @property
+    def users(self) -> int:
+        """How many hold or wait for an item."""
+        return len(self._users)
 
     @asynccontextmanager
-    async def slot(self) -> AsyncIterator[Item]:
-        """One item for the length of the block; raises Busy. Whoever is cancelled while waiting gives up the place."""
-        item = self._free.popleft() if self._free else await self._wait()
-        try:
-            yield item
-        finally:
-            self._give_back(item)
+    async def slot(self, name: str) -> AsyncIterator[Item]:
+        """One item for the length of the block, for the user `name`; raises Busy.
 
-    async def _wait(self) -> Item:
-        if len(self._waiting) >= self._queue_length:
-            raise Busy(f"{len(self._waiting)} submissions are waiting already", 1)
-        future: asyncio.Future[Item] = asyncio.get_running_loop().create_future()
-        self._waiting.append(future)
+        Whoever is cancelled while waiting gives up the place.
+        """
+        user = self._users.get(name)
+        if user is None:
+            user = self._users[name] = _User()
+        user.present += 1
+        try:
+            turn = max(self._turn, user.next_turn)
+            if self._free:
+                item = self._free.popleft()
+                self._turn, user.next_turn = turn, turn + 1
+            else:
+                item = await self._wait(turn, user)
+            try:
+                yield item
+            finally:
+                self._give_back(item)
+        finally:
+            user.present -= 1
+            if not user.present:
+                del self._users[name]
+
+    async def _wait(self, turn: int, user: _User) -> Item:
+        if len(self._queue) >= self._queue_length:
+            self._make_room(turn)
+        waiter = _Waiter[Item](turn, next(self._numbers), user, asyncio.get_running_loop().create_future())
+        user.next_turn = turn + 1
+        bisect.insort(self._queue, waiter, key=lambda other: other.place)
         try:
             async with asyncio.timeout(self._queue_seconds):
-                return await future
+                return await waiter.future
         except (TimeoutError, asyncio.CancelledError) as error:
-            if future.done() and not future.cancelled():
-                self._give_back(future.result())  # it was handed over at the very moment of giving up
-            else:
-                self._waiting.remove(future)
+            if waiter.future.cancelled():
+                self._leave(waiter)
+            elif waiter.future.exception() is None:
+                self._give_back(waiter.future.result())  # it was handed over at the very moment of giving up
             if isinstance(error, TimeoutError):
-                raise Busy(f"no slot became free within {self._queue_seconds:g} s", 1) from error
+                raise Busy(f"no slot became free within {self._queue_seconds:g} s", "queue_timeout") from error
             raise
 
+    def _make_room(self, turn: int) -> None:
+        """Lets the last in the queue go where it comes after `turn`; raises Busy where nobody does."""
+        if not self._queue or self._queue[-1].turn <= turn:
+            raise Busy(f"{len(self._queue)} submissions are waiting already", "queue_full")
+        last = self._queue[-1]
+        self._leave(last)
+        if not last.future.done():
+            last.future.set_exception(Busy("others, who have fewer submissions here, came first", "displaced"))
+
+    def _leave(self, waiter: _Waiter[Item]) -> None:
+        if waiter in self._queue:  # or it was passed over, because it was about to leave
+            self._queue.remove(waiter)
+        if waiter.user.next_turn == waiter.turn + 1:
+            waiter.user.next_turn = waiter.turn
+
     def _give_back(self, item: Item) -> None:
-        while self._waiting:
-            future = self._waiting.popleft()
-            if not future.done():
-                future.set_result(item)
+        while self._queue:
+            waiter = self._queue.pop(0)
+            if not waiter.future.done():
+                self._turn = waiter.turn
+                waiter.future.set_result(item)
                 return
         self._free.append(item)

@@ -1,7 +1,11 @@
 """Refusals: every way to say no, as RFC 9457 problem details."""
 
+from http import HTTPStatus
+
 import msgspec
 from aiohttp import web
+
+_CONTENT_TYPE = "application/problem+json"
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -11,13 +15,17 @@ class FieldError(msgspec.Struct, frozen=True):
     message: str
 
 
-class _Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """RFC 9457 problem details; `code` is for programs, and `errors` name the fields that are wrong."""
+
     type: str
     title: str
     status: int
     detail: str
     code: str
     errors: tuple[FieldError, ...] = ()
+    #: All of it in words, where Piston's clients look for it.
+    message: str = ""
 
 
 class Refusal(Exception):  # noqa: N818 - most of what it stands for is no error of ours
@@ -27,22 +35,52 @@ class Refusal(Exception):  # noqa: N818 - most of what it stands for is no error
     code = "internal_error"
     title = "Internal error"
 
-    def __init__(self, detail: str, errors: tuple[FieldError, ...] = (), headers: dict[str, str] | None = None) -> None:
-        """`detail` is for a person; `errors` name the fields; `headers` go with the answer."""
+    def __init__(
+        self,
+        detail: str,
+        errors: tuple[FieldError, ...] = (),
+        headers: dict[str, str] | None = None,
+        reason: str = "",
+    ) -> None:
+        """`detail` is for a person; `errors` name the fields; `headers` go with the answer; `reason` is for a counter."""
         super().__init__(detail)
-        self.detail = detail
+        # A path or a header may hold bytes that are no UTF-8; the answer always is.
+        self.detail = detail.encode(errors="backslashreplace").decode()
         self.errors = errors
         self.headers = headers or {}
+        self.reason = reason or self.code
 
-    def response(self) -> web.Response:
-        """The answer."""
-        problem = _Problem("about:blank", self.title, self.status, self.detail, self.code, self.errors)
+    def response(self, *, piston: bool = False) -> web.Response:
+        """The answer; for Piston's clients with its `message`, and with its 400 for every request that is wrong."""
+        status = HTTPStatus.BAD_REQUEST if piston and self.status == HTTPStatus.UNPROCESSABLE_ENTITY else self.status
+        words = " ".join((self.detail, *(f"{error.field} {error.message}." for error in self.errors))) if piston else ""
         return web.Response(
-            body=msgspec.json.encode(problem),
-            status=self.status,
-            content_type="application/problem+json",
+            body=self._body(status, words),
+            status=status,
+            content_type=_CONTENT_TYPE,
             headers=self.headers,
         )
+
+    def raw(self) -> bytes:
+        """The answer as it goes over a connection that no request has been read from; it is the connection's last."""
+        body = self._body(self.status)
+        fields = {
+            "Content-Type": _CONTENT_TYPE,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            **self.headers,
+        }
+        lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", *(f"{name}: {fields[name]}" for name in fields)]
+        return "\r\n".join((*lines, "", "")).encode() + body
+
+    def _body(self, status: int, message: str = "") -> bytes:
+        return msgspec.json.encode(Problem("about:blank", self.title, status, self.detail, self.code, self.errors, message))
+
+
+class BadRequestError(Refusal):
+    """It is not the HTTP that is spoken here."""
+
+    status, code, title = 400, "bad_request", "The request is not valid HTTP"
 
 
 class InvalidJsonError(Refusal):
@@ -67,6 +105,12 @@ class MethodNotAllowedError(Refusal):
     """A path that takes another method."""
 
     status, code, title = 405, "method_not_allowed", "Method not allowed"
+
+
+class RequestTimeoutError(Refusal):
+    """The headers or the body did not arrive in time."""
+
+    status, code, title = 408, "request_timeout", "The request took too long to arrive"
 
 
 class PayloadTooLargeError(Refusal):
@@ -94,9 +138,19 @@ class UnknownLanguageRefusal(Refusal):
 
 
 class BusyError(Refusal):
-    """Every slot is taken and the wait was too long."""
+    """Every slot is taken and the wait was too long, or there is no room for one more request."""
 
     status, code, title = 429, "busy", "The executor is busy"
+
+    def __init__(self, detail: str, reason: str, retry_after: int = 1) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(detail, headers={"Retry-After": str(retry_after)}, reason=reason)
+
+
+class HeadersTooLargeError(Refusal):
+    """A header, the request line, or the number of headers is above the limit."""
+
+    status, code, title = 431, "headers_too_large", "The headers are too large"
 
 
 class DrainingError(Refusal):

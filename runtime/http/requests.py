@@ -3,6 +3,7 @@
 import base64
 import binascii
 import re
+from typing import TypeVar
 
 import msgspec
 
@@ -18,6 +19,9 @@ _MOST_ARGUMENTS = 100
 _ARGUMENT_BYTES = 32 << 10
 _NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
 _ID_LENGTH = 256
+
+
+Body = TypeVar("Body")
 
 
 class FileBody(msgspec.Struct, frozen=True):
@@ -37,7 +41,7 @@ class TestCaseBody(msgspec.Struct, frozen=True):
 
 
 class ExecuteBody(msgspec.Struct, frozen=True):
-    """The whole body, as `api.md` has it. Unknown fields are ignored."""
+    """The body of `POST /execute`. Unknown fields are ignored."""
 
     language: str
     code: str | None = None
@@ -53,14 +57,29 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     question_id: str | None = None
 
 
+class Call(msgspec.Struct, frozen=True):
+    """What a request asks for: a submission, whose it is, and which versions of the language will do (all if empty)."""
+
+    submission: Submission
+    user_id: str | None = None
+    question_id: str | None = None
+    version: str = ""
+
+
 _decoder = msgspec.json.Decoder(ExecuteBody)
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 
-def decode(body: bytes) -> ExecuteBody:
+def decode(data: bytes, settings: Settings, registry: Registry) -> Call:
+    """The body of `POST /execute` as a submission; raises Refusal."""
+    body = decode_as(_decoder, data)
+    return Call(submission(body, settings, registry), body.user_id, body.question_id)
+
+
+def decode_as(decoder: msgspec.json.Decoder[Body], data: bytes) -> Body:
     """The body as its type; raises InvalidJsonError or InvalidRequestError with the field."""
     try:
-        return _decoder.decode(body)
+        return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise InvalidRequestError("A field is missing or of the wrong type.", (_located(str(error)),)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -77,23 +96,31 @@ def _located(message: str) -> FieldError:
     return FieldError(field or "(body)", words[:1].lower() + words[1:])
 
 
-class _Checks:
+class Checks:
     """Collects what is wrong, so that one answer tells everything."""
 
     def __init__(self) -> None:
+        """Nothing yet."""
         self.errors: list[FieldError] = []
 
     def refuse(self, field: str, message: str) -> None:
+        """Something is wrong with `field`."""
         self.errors.append(FieldError(field, message))
 
+    def raise_if_any(self) -> None:
+        """Raises InvalidRequestError with every wrong field."""
+        if self.errors:
+            names = ", ".join(error.field for error in self.errors)
+            raise InvalidRequestError(f"These fields are not valid: {names}.", tuple(self.errors))
 
-def to_submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Submission:
+
+def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Submission:
     """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field."""
     try:
         language = registry.get(body.language)
     except UnknownLanguageError as error:
         raise UnknownLanguageRefusal(str(error), (FieldError("language", "is not known here"),)) from error
-    checks = _Checks()
+    checks = Checks()
     files = _files(body, language.file, checks)
     _check_arguments(body.args, checks)
     timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout
@@ -109,9 +136,7 @@ def to_submission(body: ExecuteBody, settings: Settings, registry: Registry) -> 
         if value is not None and len(value) > _ID_LENGTH:
             checks.refuse(field, f"must have at most {_ID_LENGTH} characters")
     cases = _test_cases(body, settings, checks)
-    if checks.errors:
-        names = ", ".join(error.field for error in checks.errors)
-        raise InvalidRequestError(f"These fields are not valid: {names}.", tuple(checks.errors))
+    checks.raise_if_any()
     return Submission(
         language=language,
         files=files,
@@ -125,7 +150,7 @@ def to_submission(body: ExecuteBody, settings: Settings, registry: Registry) -> 
     )
 
 
-def _test_cases(body: ExecuteBody, settings: Settings, checks: _Checks) -> tuple[TestCase, ...] | None:
+def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[TestCase, ...] | None:
     if body.test_cases is None:
         return None
     if not 1 <= len(body.test_cases) <= settings.max_test_cases:
@@ -134,7 +159,7 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: _Checks) -> tuple
     return tuple(TestCase(case.id, case.input, case.expected_output) for case in body.test_cases)
 
 
-def _check_arguments(arguments: list[str], checks: _Checks) -> None:
+def _check_arguments(arguments: list[str], checks: Checks) -> None:
     if len(arguments) > _MOST_ARGUMENTS or sum(len(word.encode()) + 1 for word in arguments) > _ARGUMENT_BYTES:
         checks.refuse("args", f"must have at most {_MOST_ARGUMENTS} items and {_ARGUMENT_BYTES >> 10} KiB")
     for position, word in enumerate(arguments):
@@ -142,7 +167,7 @@ def _check_arguments(arguments: list[str], checks: _Checks) -> None:
             checks.refuse(f"args[{position}]", "must not contain NUL")
 
 
-def _files(body: ExecuteBody, main: str, checks: _Checks) -> tuple[File, ...]:
+def _files(body: ExecuteBody, main: str, checks: Checks) -> tuple[File, ...]:
     if body.files is None:
         if not body.code:
             checks.refuse("code", "must not be empty" if body.code is not None else "is required, or files")

@@ -15,6 +15,8 @@ _WRONG = {
     "COMPILE_CACHE_MB": "-1", "MAX_PROCESSES": "0",
     "MAX_TASKS": "1", "MAX_FILE_MB": "0", "MAX_DISK_MB": "0", "MAX_FILES": "1",
     "MAX_OUTPUT_KB": "0", "MAX_BODY_MB": "inf", "MAX_TEST_CASES": "0", "DRAIN_SECONDS": "-5", "WORK_DIR": "",
+    "MAX_BODIES_MB": "0", "BODY_SECONDS": "0", "HEADER_SECONDS": "soon", "SEND_SECONDS": "-1", "IDLE_SECONDS": "0",
+    "MAX_HEADER_KB": "0", "MAX_HEADERS": "1", "MAX_CONNECTIONS": "0",
     "PATH": "", "API_KEYS": "secret", "ALLOW_WEAK_ISOLATION": "yes", "LOG_LEVEL": "loud", "TEST_DISABLE_LAYERS": "walls",
     "TEST_LANDLOCK_ABI": "-1",
 }  # fmt: skip

@@ -1,0 +1,85 @@
+"""Request bodies: read whole, within a size and a share of memory; their time is the connection's matter."""
+
+from typing import Self, cast
+
+from aiohttp import web
+
+from runtime.http.connections import Connection
+from runtime.http.problems import (
+    BadRequestError,
+    BusyError,
+    PayloadTooLargeError,
+    UnsupportedMediaTypeError,
+)
+from runtime.settings import Settings
+
+
+class Bodies:
+    """The bodies of all requests: their limits, and how much of them is in memory."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Takes the limits from the settings."""
+        self.largest = int(settings.max_body_mb * (1 << 20))
+        self.most = int(settings.max_bodies_mb * (1 << 20))
+        #: Bytes that have arrived, and not those that were announced.
+        self.held = 0
+
+    def body(self, request: web.Request) -> "Body":
+        """The request's body, to be read within `with`."""
+        return Body(self, request)
+
+
+class Body:
+    """One request's body; it counts for the time that it, or what it was decoded to, is in memory."""
+
+    def __init__(self, bodies: Bodies, request: web.Request) -> None:
+        """Nothing is read yet."""
+        self._bodies = bodies
+        self._request = request
+        self._held = 0
+
+    def __enter__(self) -> Self:
+        """Itself."""
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """It is gone."""
+        self._bodies.held -= self._held
+
+    async def read(self) -> bytes:
+        """The body; raises Refusal."""
+        request, bodies = self._request, self._bodies
+        _refuse_type(request)
+        if (request.content_length or 0) > bodies.largest:
+            raise self._too_large()
+        connection = cast(Connection, request.protocol)
+        connection.body_awaited(request.content)
+        parts: list[bytes] = []
+        try:
+            while part := await request.content.readany():
+                parts.append(part)
+                self._held += len(part)
+                bodies.held += len(part)
+                if self._held > bodies.largest:
+                    raise self._too_large()
+                if bodies.held > bodies.most:
+                    raise BusyError("The requests that are here already fill the memory for them.", reason="memory")
+        except web.RequestPayloadError as error:
+            raise BadRequestError("The body's transfer coding is not valid.") from error
+        finally:
+            connection.handled()
+        return b"".join(parts)
+
+    def _too_large(self) -> PayloadTooLargeError:
+        return PayloadTooLargeError(f"The body may have at most {self._bodies.largest / (1 << 20):g} MiB.")
+
+
+def _refuse_type(request: web.Request) -> None:
+    """Raises UnsupportedMediaTypeError for anything but plain JSON; no type at all is taken for it."""
+    if request.content_type not in ("application/json", "application/octet-stream"):
+        raise UnsupportedMediaTypeError(f"The body is {request.content_type}; it must be application/json.")
+    coding = request.headers.get("Content-Encoding", "identity").strip().lower()
+    if coding != "identity":
+        raise UnsupportedMediaTypeError(
+            f"The body's content coding is {coding}; it must be identity.", headers={"Accept-Encoding": "identity"}
+        )

@@ -1,0 +1,213 @@
+"""Connections: how many there may be, and how long each may take for what it is doing. None is held for ever."""
+
+import asyncio
+import logging
+import math
+from collections.abc import Callable
+from enum import Enum, auto
+from typing import cast
+
+from aiohttp import web
+from aiohttp.http_exceptions import LineTooLong
+from aiohttp.streams import StreamReader
+from aiohttp.web_protocol import RequestHandler
+
+from runtime.http.problems import (
+    BadRequestError,
+    BusyError,
+    HeadersTooLargeError,
+    Refusal,
+    RequestTimeoutError,
+)
+from runtime.settings import Settings
+
+_log = logging.getLogger(__name__)
+#: How long the rest of a refused request's body is read, so that the client sees the answer before the connection ends.
+_LINGERING_SECONDS = 2.0
+
+
+class _State(Enum):
+    #: A request has begun, or the connection is new.
+    HEADERS = auto()
+    #: A handler has it, and what it does has limits of its own.
+    HANDLED = auto()
+    #: A handler waits for the body.
+    BODY = auto()
+    #: The client takes its answer.
+    ANSWERED = auto()
+    #: Kept open for the next request.
+    IDLE = auto()
+
+
+class Connection(RequestHandler):
+    """aiohttp's protocol, with a deadline for headers, body and answer. Its own timer ends idle connections."""
+
+    __slots__ = ("_body", "_connections", "_state", "deadline")
+
+    def __init__(self, server: web.Server, connections: "Connections", loop: asyncio.AbstractEventLoop) -> None:
+        """The limits are those of `connections`."""
+        settings = connections.settings
+        super().__init__(
+            server,
+            loop=loop,
+            access_log=None,  # type: ignore[arg-type] # what aiohttp's own runner is given to have none
+            keepalive_timeout=settings.idle_seconds,
+            lingering_time=_LINGERING_SECONDS,
+            max_line_size=settings.max_header_kb << 10,
+            max_field_size=settings.max_header_kb << 10,
+            max_headers=settings.max_headers,
+            auto_decompress=False,
+        )
+        self._connections = connections
+        self._state = _State.HEADERS
+        self._body: StreamReader | None = None
+        self.deadline = math.inf
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Turns the connection away where there are too many."""
+        if self._connections.add(self):
+            self._enter(_State.HEADERS, self._connections.settings.header_seconds)
+            super().connection_made(transport)
+        else:
+            self._force_close = True
+            self._refuse(cast(asyncio.Transport, transport), self._connections.full)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Makes room for another one."""
+        self._connections.remove(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """The first bytes of a request start its clock; further ones do not stop it."""
+        if self._state is _State.IDLE:
+            self._connections.idle.pop(self, None)
+            self._enter(_State.HEADERS, self._connections.settings.header_seconds)
+        super().data_received(data)
+
+    def handled(self) -> None:
+        """To be called when a handler has the request."""
+        self._connections.idle.pop(self, None)
+        self._state, self._body, self.deadline = _State.HANDLED, None, math.inf
+
+    def body_awaited(self, body: StreamReader) -> None:
+        """To be called when a handler begins to read; past the deadline its read raises RequestTimeoutError."""
+        self._body = body
+        self._enter(_State.BODY, self._connections.settings.body_seconds)
+
+    async def finish_response(
+        self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
+    ) -> tuple[web.StreamResponse, bool]:
+        """Sends the answer, for which the client has a time."""
+        if isinstance(resp, web.HTTPException):  # raised by aiohttp before any handler was asked
+            refusal = BadRequestError(f"{resp.text or resp.reason}.")
+            self._connections.refused(refusal)
+            resp = refusal.response()
+        self._enter(_State.ANSWERED, self._connections.settings.send_seconds)
+        result = await super().finish_response(request, resp, start_time)
+        # What is left of a refused body is no new request.
+        if self.transport is not None and not self.transport.get_write_buffer_size() and request.content.is_eof():
+            self._rest()
+        return result
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,  # noqa: ARG002 - aiohttp's signature
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """What cannot be understood as HTTP is answered like every other refusal, and is no news for the log."""
+        if status == web.HTTPInternalServerError.status_code:
+            _log.error("unexpected error", exc_info=exc)
+            refusal: Refusal = Refusal("The executor failed; its log says why.")
+        elif isinstance(exc, LineTooLong) or "Too many" in (message or ""):
+            refusal = HeadersTooLargeError(self._connections.header_limits)
+        else:
+            refusal = BadRequestError((message or "The request is not HTTP/1.1.").partition("\n")[0].rstrip(":"))
+        self._connections.refused(refusal)
+        response = refusal.response()
+        response.force_close()
+        return response
+
+    def expire(self) -> None:
+        """The deadline has passed: what the client did not do in time it need not do any more."""
+        transport = self.transport
+        if transport is None:
+            return
+        if self._state is _State.ANSWERED and not transport.get_write_buffer_size():
+            self._rest()
+        elif self._state is _State.BODY and self._body is not None:
+            self._body.set_exception(
+                RequestTimeoutError(f"The body did not arrive within {self._connections.settings.body_seconds:g} s.")
+            )
+        elif self._state is _State.HEADERS:
+            self._force_close = True
+            self._refuse(transport, self._connections.late)
+        else:
+            transport.abort()
+
+    def _refuse(self, transport: asyncio.Transport, refusal: Refusal) -> None:
+        self._connections.refused(refusal)
+        transport.write(refusal.raw())
+        if transport.get_write_buffer_size():
+            transport.abort()
+        else:
+            transport.close()
+
+    def _rest(self) -> None:
+        self._enter(_State.IDLE)
+        self._connections.idle[self] = None
+
+    def _enter(self, state: _State, seconds: float = math.inf) -> None:
+        self._state = state
+        self.deadline = self._loop.time() + seconds
+
+
+class Connections:
+    """All connections of the server: a factory of protocols for `loop.create_server`."""
+
+    def __init__(self, server: web.Server, settings: Settings, most: int, refused: Callable[[Refusal], None]) -> None:
+        """At most `most` at the same time; `refused` is told of every refusal that no handler sees."""
+        self.settings = settings
+        self.refused = refused
+        self.full = BusyError(f"{most} connections are open already.", reason="connections")
+        self.late = RequestTimeoutError(f"The headers did not arrive within {settings.header_seconds:g} s.")
+        self.header_limits = (
+            f"The request line and each header may have at most {settings.max_header_kb} KiB, "
+            f"and there may be {settings.max_headers} headers."
+        )
+        #: Those that wait for their next request, the longest first.
+        self.idle: dict[Connection, None] = {}
+        self._most = most
+        self._server = server
+        self._open: set[Connection] = set()
+
+    def __call__(self) -> Connection:
+        """A protocol for a new connection."""
+        return Connection(self._server, self, asyncio.get_running_loop())
+
+    def __len__(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
+    def add(self, connection: Connection) -> bool:
+        """Whether there is room for one more; the one that has been idle for longest gives way."""
+        if len(self._open) >= self._most:
+            if not self.idle:
+                return False
+            longest = next(iter(self.idle))
+            self.remove(longest)
+            longest.expire()
+        self._open.add(connection)
+        return True
+
+    def remove(self, connection: Connection) -> None:
+        """It is gone."""
+        self._open.discard(connection)
+        self.idle.pop(connection, None)
+
+    def sweep(self) -> None:
+        """Ends those that have not done in time what they were to do. To be called about once a second."""
+        now = asyncio.get_running_loop().time()
+        for connection in [connection for connection in self._open if connection.deadline < now]:
+            connection.expire()

@@ -1,0 +1,1 @@
+"""What an operator sees: metrics for Prometheus, and a log record for each execution."""

@@ -1,0 +1,55 @@
+"""The description of the API is valid, and what the server really answers is what it describes."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+
+from tests.server import Executor
+
+
+@pytest.fixture(scope="module")
+def document(executor: Executor) -> dict[str, Any]:
+    found: dict[str, Any] = executor.http.get("/openapi.json").json()
+    return found
+
+
+def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
+    validate(document)
+    assert document["openapi"].startswith("3.1")
+
+
+def _examples(document: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+            examples = [each["value"] for each in content.get("examples", {}).values()]
+            for body in examples or [content.get("example")]:
+                yield method, path, body
+
+
+def test_every_path_answers_what_is_described(executor: Executor, document: dict[str, Any]) -> None:
+    seen = set()
+    for method, path, body in _examples(document):
+        bodies: tuple[Any, ...] = (body, {}) if body else (None,)
+        for sent in bodies:
+            response = executor.http.request(method, path, json=sent)
+            described = document["paths"][path][method]["responses"][str(response.status_code)]["content"]
+            media = response.headers["content-type"].partition(";")[0]
+            assert media in described, (path, response.text)
+            if "json" in media:
+                schema = {**described[media]["schema"], "components": document["components"]}
+                jsonschema.validate(response.json(), schema)
+            seen.add((path, response.status_code))
+    assert {path for path, _ in seen} == set(document["paths"])
+    assert {("/execute", 200), ("/execute", 422), ("/api/v2/execute", 200), ("/api/v2/execute", 400)} <= seen
+
+
+def test_the_page_needs_nothing_from_elsewhere(executor: Executor) -> None:
+    response = executor.http.get("/docs")
+    assert response.headers["content-type"] == "text/html; charset=utf-8"
+    assert "connect-src 'self'" in response.headers["content-security-policy"]
+    assert not re.search(r"https?://|//\w+\.\w|\bsrc=|<link", response.text)

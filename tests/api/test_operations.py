@@ -1,0 +1,208 @@
+"""What an operator sees and does: metrics, log records, turns of users, an orderly end."""
+
+import concurrent.futures
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from runtime.observability.records import ExecutionRecord
+from tests.server import ROOT, Executor, environment, running
+
+_HELLO = {"language": "python", "code": "print('hidden words')", "stdin": "hidden words"}
+
+
+@pytest.fixture(scope="module")
+def watched() -> Iterator[Executor]:
+    with running({"EXECUTOR_QUEUE_LENGTH": "3", "EXECUTOR_QUEUE_SECONDS": "20"}) as executor:
+        yield executor
+
+
+def _metrics(executor: Executor) -> dict[str, float]:
+    response = executor.http.get("/metrics")
+    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+    return {
+        name: float(value)
+        for name, value in (line.rsplit(" ", 1) for line in response.text.splitlines() if not line.startswith("#"))
+    }
+
+
+def _until(condition: Callable[[], object], seconds: float = 10) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def _record(executor: Executor, request_id: str) -> dict[str, Any]:
+    """The one record of a request."""
+    _until(lambda: any(record["request_id"] == request_id for record in executor.records))
+    (record,) = [record for record in executor.records if record["request_id"] == request_id]
+    return record
+
+
+def _send(executor: Executor, body: dict[str, Any], request_id: str) -> httpx.Response:
+    return executor.http.post("/execute", json=body, headers={"X-Request-ID": request_id})
+
+
+def test_an_execution_is_counted_and_timed(watched: Executor) -> None:
+    watched.execute("python", "print(1)")
+    before = _metrics(watched)
+    watched.execute("python", "raise SystemExit(1)")
+    watched.execute("python", "print(1)")
+    _until(lambda: _metrics(watched)["executor_queue_seconds_count"] == before["executor_queue_seconds_count"] + 2)
+    after = _metrics(watched)
+    for name, more in {
+        'executor_executions_total{language="python",status="ok"}': 1,
+        'executor_executions_total{language="python",status="runtime_error"}': 1,
+        'executor_execution_seconds_count{language="python"}': 2,
+    }.items():
+        assert after[name] == before.get(name, 0) + more, name
+    assert sum(value for name, value in after.items() if name.startswith("executor_warm_runs_total")) >= 3
+    assert (after["executor_slots"], after["executor_slots_in_use"], after["executor_queue_length"]) == (1, 0, 0)
+    assert after["executor_connections"] >= 1
+    assert after["executor_ready"] == 1
+
+
+def test_the_documentation_has_every_metric_and_every_field_of_the_log(watched: Executor) -> None:
+    section = (ROOT / "docs/operations.md").read_text().split("## What to watch in a burst")[1].split("\n## ")[0]
+    documented = {name for row in re.findall(r"^\|(.*?)\|", section, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)}
+    watched.post({"language": "cobol", "code": "1"})
+    families = re.findall(r"^# TYPE (executor_\w+) ", watched.http.get("/metrics").text, re.MULTILINE)
+    assert documented == {*families, *ExecutionRecord.__struct_fields__, "event"}
+
+
+def test_refusals_are_counted_by_their_reason(watched: Executor) -> None:
+    watched.http.get("/nothing")
+    watched.post({"language": "cobol", "code": "1"})
+    assert {name for name in _metrics(watched) if name.startswith("executor_refusals")} >= {
+        'executor_refusals_total{reason="not_found"}', 'executor_refusals_total{reason="unknown_language"}',
+    }  # fmt: skip
+
+
+def test_a_record_tells_of_the_execution_and_nothing_of_the_program(watched: Executor) -> None:
+    response = _send(watched, {**_HELLO, "user_id": "u 1", "question_id": "q1"}, "plain.1")
+    assert response.headers["X-Request-ID"] == "plain.1"
+    record = _record(watched, "plain.1")
+    run = response.json()["run"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", record["time"])
+    assert {name: record[name] for name in ("event", "language", "status", "user_id", "question_id")} == {
+        "event": "execution", "language": "python", "status": "ok", "user_id": "u 1", "question_id": "q1",
+    }  # fmt: skip
+    assert [record[name] for name in ("cpu_time", "wall_time", "memory")] == [
+        run[name] for name in ("cpu_time", "wall_time", "memory")
+    ]
+    assert record["total_time"] >= record["wall_time"]
+    assert "hidden" not in str(record)
+
+
+def test_a_judged_record_has_the_sum_of_its_runs(watched: Executor) -> None:
+    cases = [{"id": str(number), "input": "", "expected_output": str(number)} for number in range(3)]
+    results = _send(watched, {"language": "python", "code": "print(1)", "test_cases": cases}, "judge.1").json()[
+        "test_results"
+    ]
+    record = _record(watched, "judge.1")
+    assert (record["status"], record["passed"], record["total"]) == ("wrong_answer", 1, 3)
+    assert record["cpu_time"] == pytest.approx(sum(result["cpu_time"] for result in results), abs=0.01)
+    assert record["memory"] == max(result["memory"] for result in results)
+    assert "user_id" not in record
+
+
+def test_a_client_that_leaves_has_a_record_too(watched: Executor) -> None:
+    with pytest.raises(httpx.ReadTimeout):
+        watched.http.post(
+            "/execute",
+            json={"language": "python", "code": "while True: pass"},
+            headers={"X-Request-ID": "left.1"},
+            timeout=0.5,
+        )
+    assert _record(watched, "left.1")["status"] == "cancelled"
+
+
+@pytest.mark.parametrize("given", ["", "a b", "x" * 200, 'a"}\u00e9'])
+def test_a_request_id_that_is_unfit_is_replaced(watched: Executor, given: str) -> None:
+    headers = {b"X-Request-ID": given.encode()}
+    response = watched.http.post("/execute", json={"language": "python", "code": "1"}, headers=headers)
+    assert re.fullmatch(r"[0-9a-f]{16}", response.headers["X-Request-ID"])
+
+
+def test_an_executor_whose_log_nobody_reads_goes_on(watched: Executor) -> None:
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        (sys.executable, "-m", "runtime"), cwd=ROOT, env=environment({}), stdout=writing, stderr=subprocess.DEVNULL
+    )
+    os.close(writing)
+    try:
+        found = re.search(rb"http://[\d.:]+", os.read(reading, 4096))
+        assert found
+        executor = Executor(found[0].decode(), process.pid)
+        body = {"language": "python", "code": "1", "user_id": "ü" * 256, "question_id": "\x01" * 256}
+        for _ in range(50):  # a pipe holds 64 KiB, and each record is above 2
+            assert executor.post(body).status_code == 200
+        executor.http.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(10) == 0
+        os.close(reading)
+    assert watched.health()["status"] == "healthy"
+
+
+def _in_turn(executor: Executor, submissions: list[dict[str, Any]]) -> list[int]:
+    """Sends all while the slot is taken, one after the other; returns the order in which they were served."""
+    start = len(executor.records)
+    with concurrent.futures.ThreadPoolExecutor(len(submissions) + 1) as pool:
+        blocker = pool.submit(executor.execute, "python", "import time; time.sleep(1)", user_id="blocker")
+        _until(lambda: _metrics(executor)["executor_slots_in_use"] == 1)
+        sent = []
+        for number, submission in enumerate(submissions):
+            sent.append(
+                pool.submit(_send, executor, {"language": "python", "code": "1", **submission}, f"turn.{start}.{number}")
+            )
+            time.sleep(0.05)
+        blocker.result()
+        statuses = [each.result().status_code for each in sent]
+    _until(lambda: len(executor.records) == start + 1 + statuses.count(200))
+    return [int(record["request_id"].split(".")[2]) for record in executor.records[start + 1 :]]
+
+
+def test_many_submissions_of_one_user_do_not_delay_anothers_first(watched: Executor) -> None:
+    assert _in_turn(watched, [{"user_id": "a"}, {"user_id": "a"}, {"user_id": "b"}]) == [0, 2, 1]
+
+
+def test_a_full_queue_keeps_a_place_for_everybody(watched: Executor) -> None:
+    assert _in_turn(watched, [{"user_id": "a"}] * 3 + [{"user_id": "b"}, {"user_id": "a"}]) == [0, 3, 1]
+    assert _metrics(watched)['executor_refusals_total{reason="displaced"}'] >= 1
+    assert _metrics(watched)['executor_refusals_total{reason="queue_full"}'] >= 1
+
+
+def test_without_a_user_the_address_counts(watched: Executor) -> None:
+    assert _in_turn(watched, [{}, {}, {"user_id": "b"}]) == [0, 2, 1]
+
+
+def test_probes_and_metrics_do_not_wait(watched: Executor) -> None:
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        running_one = pool.submit(watched.execute, "python", "while True: pass", timeout=1)
+        _until(lambda: _metrics(watched)["executor_slots_in_use"] == 1)
+        for path in ("/health", "/ready", "/metrics", "/openapi.json", "/docs"):
+            assert watched.http.get(path, timeout=0.5).status_code == 200
+        running_one.result()
+
+
+def test_after_sigterm_work_is_finished_and_new_work_refused() -> None:
+    with running({"EXECUTOR_QUEUE_SECONDS": "10"}) as executor, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        assert executor.pid
+        slow = [pool.submit(executor.execute, "python", "import time; time.sleep(1); print(7)") for _ in range(2)]
+        _until(lambda: _metrics(executor)["executor_queue_length"] == 1)
+        os.kill(executor.pid, signal.SIGTERM)
+        _until(lambda: httpx.get(f"{executor.url}/ready").status_code == 503)
+        refused = httpx.post(f"{executor.url}/execute", json=_HELLO)
+        assert (refused.status_code, refused.json()["code"]) == (503, "draining")
+        assert int(refused.headers["Retry-After"]) >= 1
+        assert [each.result()["stdout"] for each in slow] == ["7\n", "7\n"]
