@@ -102,7 +102,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         return 3
     # What is here now stays: the collector need not look through it again and again.
     gc.freeze()
-    housekeeping = loop.create_task(_housekeeping(connections, log))
+    _keep_house(loop, connections, log)
     try:
         force = executor.isolation
         layers = [f"Landlock {force.landlock_abi}" if force.landlock_abi else "", "seccomp" if force.seccomp else "",
@@ -124,18 +124,17 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         except TimeoutError:
             _log.error("running work was not finished within %g s", settings.drain_seconds)
     finally:
-        housekeeping.cancel()
         server.close()
         await runner.cleanup()
         log.flush(_LAST_RECORDS_MS)
     return 0
 
 
-async def _housekeeping(connections: Connections, log: Log) -> None:
-    while True:
-        await asyncio.sleep(1)
-        connections.sweep()
-        log.flush()
+def _keep_house(loop: asyncio.AbstractEventLoop, connections: Connections, log: Log) -> None:
+    """Once a second, also after a second in which it failed, of which the loop tells."""
+    loop.call_later(1, _keep_house, loop, connections, log)
+    connections.sweep()
+    log.flush()
 
 
 if __name__ == "__main__":
