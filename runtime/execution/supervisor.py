@@ -19,6 +19,7 @@ import msgspec
 
 from runtime.execution import leftovers
 from runtime.execution.notifications import Notifications, let_through
+from runtime.execution.pressure import memory_left
 from runtime.execution.protocol import (
     HEADER_BYTES,
     Ended,
@@ -60,11 +61,15 @@ _FIRST_LOOK_MS, _LOOK_MIN_MS, _LOOK_MAX_MS = 5.0, 1.5, 25.0
 # The directory is scanned this often at most, and for at most one part in so many of the time.
 _SCAN_MS = 100.0
 _SCAN_SHARE = 20
+# How often at most to look whether the memory for the rest of the run's limit is there.
+_PRESSURE_MS = 10.0
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
 # A program that failed this close to its limit is taken to have failed for lack of memory.
 _NEAR_LIMIT = 0.85
 _COLD_SECONDS = 10.0
+# What the warm workers of a slot take together, about; none is started only to be dropped again.
+_WARM_BYTES = 96 << 20
 # With two, one is confined while the other serves.
 _COLD_READY = 2
 
@@ -124,6 +129,7 @@ class _Run:
         self._memory_places = [(place, leftovers.used_bytes(place)) for place in supervisor.memory_places]
         self._peak = 0
         self._next_scan = _SCAN_MS
+        self._next_relief = 0.0
         self._ended: Ended | None = None
         self._reaped_cpu_s = 0.0
         self._largest_rss = 0
@@ -363,11 +369,15 @@ class _Run:
         if cpu_left <= 0:
             self._ended = Ended.CPU_TIME
             return 0.0
-        memory_left = self._limits.memory_bytes - self._memory(tree)
-        if memory_left < 0:
+        its_memory_left = self._limits.memory_bytes - self._memory(tree)
+        if its_memory_left < 0:
             self._ended = Ended.MEMORY
             return 0.0
         started = self._now()
+        if started >= self._next_relief:
+            self._next_relief = started + _PRESSURE_MS
+            if memory_left() < its_memory_left:
+                self._relieve()
         if started >= self._next_scan:
             size, count = self.worker.workspace.usage(self._limits.files)
             size += leftovers.unlinked_bytes(tree, self.worker.uid)
@@ -379,8 +389,14 @@ class _Run:
         soon = _LOOK_MAX_MS
         if len(tree) > 1 or self._limits.data_headroom_bytes or not self._notifications:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
-            soon = memory_left / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
+            soon = its_memory_left / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
         return max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
+
+    def _relieve(self) -> None:
+        for worker in self._supervisor.starting():
+            for descriptor in {worker.channel.fileno(), worker.listener} & self._handlers.keys():
+                self._ignore(descriptor)
+        self._supervisor.drop_waiting()
 
     def _memory(self, tree: list[int]) -> int:
         """What the run holds in bytes; exactly only where it matters, because the exact figure is slow to get."""
@@ -456,6 +472,8 @@ class Supervisor:
         #: By their pidfds, first processes of pid namespaces that have been killed: they end after all others in there.
         self.ending: dict[int, int] = {}
         self.config = config
+        # What the latest run might have taken; the next one is likely to be such a one.
+        self._wanted_bytes = 0
         self._plan = _confinement(config, announces_exit=False)
         self._warm_plan = _confinement(config, announces_exit=True)
         self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
@@ -539,10 +557,23 @@ class Supervisor:
         """Brings every kind of worker to the number that is to be ready."""
         while len(self._cold) < _COLD_READY:
             self._cold.append(self._start_cold())
+        left = memory_left()
+        if left < self._wanted_bytes:
+            self.drop_waiting()
+        if left < self._wanted_bytes + _WARM_BYTES:
+            return
         for start in self.config.warm:
             queue = self._ready[start.name]
             while len(queue) < start.ready and (worker := self._start_warm(start)):
                 queue.append(worker)
+
+    def drop_waiting(self) -> None:
+        """Ends the warm workers and their origins, so that a run finds the memory that it was promised."""
+        for queue in self._ready.values():
+            for worker in tuple(queue):
+                self._discard(worker)
+        while self._origins:
+            self._end_origin(self._origins.popitem()[1])
 
     def _start_cold(self) -> Worker:
         workspace, uid = self._next_workspace()
@@ -561,9 +592,13 @@ class Supervisor:
             workspace.remove()
             origin = self._origins.pop(start.name, None)
             if origin:
-                origin.close()
-                _kill(origin.pid)
+                self._end_origin(origin)
             return None
+
+    @staticmethod
+    def _end_origin(origin: Origin) -> None:
+        origin.close()
+        _kill(origin.pid)
 
     def _start_origin(self, start: WarmStart) -> Origin:
         # Its programs will run in the directory of this name, which need not be there any more by then.
@@ -617,6 +652,7 @@ class Supervisor:
 
     def _run(self, job: Job) -> tuple[_Run | None, Outcome]:
         """The outcome, and the run where there is something left of it to be ended and cleaned up."""
+        self._wanted_bytes = job.limits.memory_bytes
         try:
             worker = self._take(job)
         except (OSError, WorkerError) as error:

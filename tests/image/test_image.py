@@ -78,6 +78,16 @@ def test_sigterm_ends_it_in_order_with_the_running_work_answered(image: str) -> 
         assert state(executor.container)["ExitCode"] == 0
 
 
+def test_waiting_workers_give_way_where_memory_is_short(image: str) -> None:
+    with container(image, *CONFINED, "--memory", "192m", "--memory-swap", "192m") as executor:
+        time.sleep(2)  # the workers are up
+        run = executor.execute("python", "x = bytearray(120 << 20); print(len(x) >> 20)", memory_limit_mb=160)
+        assert (run["status"], run["stdout"]) == ("ok", "120\n")
+        assert not state(executor.container)["OOMKilled"]
+        assert executor.execute("javascript", "console.log(42)", memory_limit_mb=160)["stdout"] == "42\n"
+        assert 'executor_warm_runs_total{language="javascript",warm="no"} 1.0' in executor.http.get("/metrics").text
+
+
 def test_it_refuses_to_start_where_the_floor_is_not_met(image: str) -> None:
     run = ("docker", "run", "--rm", *CONFINED, "-e", "EXECUTOR_TEST_DISABLE_LAYERS=landlock,own_uid", image)
     done = subprocess.run(run, capture_output=True, text=True, timeout=60, check=False)
