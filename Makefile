@@ -1,9 +1,9 @@
-# make run | test | check | bench | image | lock. A new machine needs Python >= 3.11 with venv, and make.
+# make run | test | check | bench | bench-peers | image | lock. A new machine needs Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench image lock clean
+.PHONY: run test check format bench bench-peers image lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
@@ -22,7 +22,10 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --json build/benchmarks.json --svg build/benchmarks.svg
+
+bench-peers: $(VENV)/dev.stamp
+	$(BIN)/python -m benchmarks --peers --json build/benchmarks.json --svg build/benchmarks.svg
 
 image:
 	docker build --target judge -t executor-image:dev runtime

@@ -1,48 +1,50 @@
-"""`python -m benchmarks`: starts an executor and prints what a run through it costs beside a bare, unprotected spawn.
+"""`python -m benchmarks`: what a run through the executor costs beside a bare, unprotected spawn of the same thing.
 
-The two are measured in turn, A B A B, so that a machine whose speed drifts slows both. Every answer is verified.
+The two take turns, A B A B, so that a machine whose speed drifts slows both, and every answer is verified. With `--peers`
+bubblewrap and go-judge take turns too, where they are installed. Method and a run: docs/benchmarks.md.
 """
 
 import argparse
+import functools
 import http.client
 import json
 import os
-import shutil
+import platform
 import statistics
 import subprocess
 import sys
+import tempfile
+import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
-from tests.server import Executor, running
+from benchmarks.chart import draw
+from benchmarks.peers import PEERS, Runner
+from benchmarks.workloads import ANSWER, Workload, installed, spawn, workloads
+from tests.server import ROOT, Executor, environment, running
 
-_PATH = "/usr/local/bin:/usr/bin:/bin"
-# What a program gets inside: the surroundings of this shell must not slow one side.
-_BARE_ENVIRONMENT = {"PATH": _PATH, "HOME": "/tmp", "LANG": "C.UTF-8"}  # noqa: S108
-
-
-@dataclass(frozen=True)
-class Workload:
-    """One thing to measure: through the executor, and bare."""
-
-    name: str
-    body: dict[str, Any]
-    bare: tuple[str, ...]
-    output: str
+_UNCOUNTED = 3
+_THROUGHPUT_SECONDS = 2.0
+_THROUGHPUT_GOAL = 2.5
+_IDLE_GOALS = {"all that wait": 130.0, "Python alone": 60.0}
+_START_GOAL = 0.5
 
 
 @dataclass(frozen=True)
 class Row:
-    """Medians and 95th percentiles in milliseconds, and the ratio of the medians."""
+    """Medians and 95th percentiles in milliseconds, and the ratio of the medians; `goal` is the most it may be."""
 
     name: str
     ours_p50: float
     ours_p95: float
     bare_p50: float
     bare_p95: float
+    goal: float | None
+    peer: str = ""
 
     @property
     def ratio(self) -> float:
@@ -50,98 +52,231 @@ class Row:
         return self.ours_p50 / self.bare_p50
 
 
-def workloads() -> list[Workload]:
-    """Those whose toolchain this machine has."""
-    every = [
-        Workload("Python hello", {"language": "python", "code": "print(42)"}, ("python3", "-c", "print(42)"), "42\n"),
-        Workload(
-            "Node hello",
-            {"language": "javascript", "code": "console.log(42)"},
-            ("node", "-e", "console.log(42)"),
-            "42\n",
-        ),
-        Workload("bash hello", {"language": "bash", "code": "echo 42"}, ("bash", "-c", "echo 42"), "42\n"),
-    ]
-    return [workload for workload in every if shutil.which(workload.bare[0], path=_PATH)]
-
-
-def timed(action: Callable[[], str], expected: str) -> float:
-    """Milliseconds that `action` takes; raises RuntimeError where its answer is not the expected one."""
+def _timed(action: Callable[[], str]) -> float:
+    """Milliseconds that `action` takes; raises RuntimeError where its answer is not the right one."""
     started = time.perf_counter()
     answer = action()
     spent = (time.perf_counter() - started) * 1000
-    if answer != expected:
-        raise RuntimeError(f"expected {expected!r}, got {answer!r}")
+    if answer != ANSWER:
+        raise RuntimeError(f"expected {ANSWER!r}, got {answer!r}")
     return spent
 
 
-def measure(workload: Workload, executor: Executor, rounds: int) -> Row:
-    """Both ways, in turn, after three rounds that do not count."""
-    connection = http.client.HTTPConnection(executor.url.removeprefix("http://"))
-    body = json.dumps(workload.body).encode()
-    command = (shutil.which(workload.bare[0], path=_PATH) or workload.bare[0], *workload.bare[1:])
+def _in_turn(actions: Mapping[str, Callable[[int], str]], rounds: int) -> dict[str, tuple[float, float]]:
+    """Median and 95th percentile of each action's milliseconds, all of them once in each round."""
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for turn in range(rounds + _UNCOUNTED):
+        for name, action in actions.items():
+            spent = _timed(functools.partial(action, turn))
+            if turn >= _UNCOUNTED:
+                times[name].append(spent)
+    return {name: (statistics.median(series), statistics.quantiles(series, n=20)[-1]) for name, series in times.items()}
 
-    def ours() -> str:
-        connection.request("POST", "/execute", body, {"Content-Type": "application/json"})
-        answer: str = json.loads(connection.getresponse().read())["run"]["stdout"]
+
+def _asking(executor: Executor) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
+    """Asks over one kept connection; where the server is busy or refuses, the answer is not the one expected."""
+    connection = http.client.HTTPConnection(executor.url.removeprefix("http://"))
+
+    def ask(body: Mapping[str, Any]) -> dict[str, Any]:
+        connection.request("POST", "/execute", json.dumps(body), {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        answer: dict[str, Any] = json.loads(response.read())
+        if response.status != http.client.OK:
+            raise RuntimeError(f"{response.status}: {answer}")
         return answer
 
-    def bare() -> str:
-        return subprocess.run(command, env=_BARE_ENVIRONMENT, stdout=subprocess.PIPE, text=True, check=True).stdout
+    return ask
 
-    times: tuple[list[float], list[float]] = ([], [])
-    for turn in range(rounds + 3):
-        for series, action in zip(times, (ours, bare), strict=True):
-            spent = timed(action, workload.output)
-            if turn >= 3:
-                series.append(spent)
-    connection.close()
-    (a50, a95), (b50, b95) = ((statistics.median(series), statistics.quantiles(series, n=20)[-1]) for series in times)
-    return Row(workload.name, a50, a95, b50, b95)
+
+def measure(workload: Workload, executor: Executor, rounds: int) -> Row:
+    """The executor and the bare side, in turn."""
+    ask = _asking(executor)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        workload.prepare(folder)
+        # Sources differ from turn to turn, and from what an earlier run of this program may have left in a cache.
+        first = int(time.time()) << 16
+        actions = {
+            "ours": lambda turn: workload.answer(ask(workload.body(first + turn))),
+            "bare": lambda turn: workload.bare(first + turn, folder),
+        }
+        figures = _in_turn(actions, max(5, rounds // workload.share))
+    return Row(workload.name, *figures["ours"], *figures["bare"], workload.goal)
+
+
+def _each_turn(run: Runner, command: list[str]) -> Callable[[int], str]:
+    return lambda _: run(command)
+
+
+def measure_peers(rounds: int) -> list[Row]:
+    """A hello of each interpreter in each peer that is installed, and bare, in turn."""
+    rows = []
+    with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
+        folder = Path(name)
+        runners: dict[str, Runner] = {}
+        for peer, (program, start) in PEERS.items():
+            if installed(program):
+                runners[peer] = stack.enter_context(start(folder))
+            else:
+                print(f"{peer} is not installed and left out", file=sys.stderr)
+        for title, command in (
+            ("Python hello", ["python3", "-c", "print(42)"]),
+            ("Node hello", ["node", "-e", "console.log(42)"]),
+        ):
+            if not runners or not installed(command[0]):
+                continue
+            every = runners | {"": functools.partial(spawn, folder=folder)}
+            figures = _in_turn({peer: _each_turn(run, command) for peer, run in every.items()}, rounds)
+            rows += [Row(title, *figures[peer], *figures[""], None, peer) for peer in runners]
+    return rows
+
+
+def _hello(executor: Executor) -> Callable[[], str]:
+    ask = _asking(executor)
+    return lambda: str(ask({"language": "python", "code": "print(42)"})["run"]["stdout"])
+
+
+def throughput(rounds: int) -> tuple[float, float]:
+    """Runs a second with two clients and two slots, and bare spawns a second, two at a time; medians of rounds in turn."""
+    with running({"EXECUTOR_CONCURRENCY": "2"}) as executor, tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        ours = [_hello(executor) for _ in range(2)]
+        bare: list[Callable[[], str]] = [functools.partial(spawn, ("python3", "-c", "print(42)"), folder)] * 2
+        rates: tuple[list[float], list[float]] = ([], [])
+        for turn in range(max(2, rounds // 20) + 1):
+            for series, actions in zip(rates, (ours, bare), strict=True):
+                rate = _rate(actions)
+                if turn:
+                    series.append(rate)
+    return statistics.median(rates[0]), statistics.median(rates[1])
+
+
+def _rate(actions: Sequence[Callable[[], str]]) -> float:
+    """How often a second the actions succeed, each repeated in a thread of its own."""
+    deadline = time.monotonic() + _THROUGHPUT_SECONDS
+    counts: list[int] = []
+
+    def repeat(action: Callable[[], str]) -> None:
+        count = 0
+        while time.monotonic() < deadline:
+            _timed(action)
+            count += 1
+        counts.append(count)
+
+    threads = [threading.Thread(target=repeat, args=(action,)) for action in actions]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if len(counts) < len(actions):
+        raise RuntimeError("a client failed; its error is above")
+    return sum(counts) / _THROUGHPUT_SECONDS
 
 
 def family(pid: int) -> list[int]:
     """A process and all that descend from it."""
     found = [pid]
     for parent in found:
-        for task in Path(f"/proc/{parent}/task").iterdir():
-            found += map(int, (task / "children").read_text().split())
+        try:
+            for task in Path(f"/proc/{parent}/task").iterdir():
+                found += map(int, (task / "children").read_text().split())
+        except FileNotFoundError:
+            continue  # it has ended meanwhile
     return found
 
 
-def proportional_mb(pid: int) -> float:
-    """PSS of the executor with all its processes, in MiB; needs the right to read them."""
-    total = 0
+def proportional_mb(pid: int) -> dict[str, float]:
+    """PSS of an executor's processes in MiB, by the name of what they execute; needs the right to read them."""
+    found: dict[str, float] = {}
     for member in family(pid):
         try:
             text = Path(f"/proc/{member}/smaps_rollup").read_text()
-        except ProcessLookupError:
+            name = Path(f"/proc/{member}/exe").readlink().name
+        except (FileNotFoundError, ProcessLookupError):
             continue  # it has ended and waits to be reaped: it holds no memory
-        total += next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
-    return total / 1024
+        size = next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
+        found[name] = found.get(name, 0) + size / 1024
+    return found
+
+
+def idle_mb() -> dict[str, float]:
+    """What the idle service holds, with every worker that is kept by default, and without those of Node."""
+    with running() as executor:
+        executor.execute("python", "print(42)")
+        time.sleep(2)
+        found = proportional_mb(executor.pid or 0)
+    return {"all that wait": sum(found.values()), "Python alone": sum(found.values()) - found.get("node", 0)}
+
+
+def start_seconds(rounds: int = 5) -> float:
+    """From exec to the first 200 of /health, the median."""
+    times = []
+    for _ in range(rounds):
+        started = time.monotonic()
+        process = subprocess.Popen((sys.executable, "-m", "runtime"), cwd=ROOT, env=environment({}), stdout=subprocess.PIPE)
+        try:
+            address = cast(IO[bytes], process.stdout).readline().split()[2].decode().removeprefix("http://")
+            connection = http.client.HTTPConnection(address)
+            connection.request("GET", "/health")
+            if connection.getresponse().status != http.client.OK:
+                raise RuntimeError("the executor is not healthy")
+            times.append(time.monotonic() - started)
+        finally:
+            process.terminate()
+            process.communicate()
+    return statistics.median(times)
+
+
+def _line(row: Row) -> str:
+    goal = "" if row.goal is None else f"{row.goal:9.2f}  {'met' if row.ratio <= row.goal else 'NOT MET'}"
+    name = f"{row.peer}: {row.name}" if row.peer else row.name
+    return f"{name:32}{row.ours_p50:11.2f}{row.ours_p95:9.2f}{row.bare_p50:11.2f}{row.bare_p95:9.2f}{row.ratio:8.2f}{goal}"
 
 
 def main() -> None:
     """Measures everything and prints a table."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--rounds", type=int, default=40, help="counted rounds of each workload")
+    parser.add_argument("--rounds", type=int, default=60, help="counted rounds of a quick workload; slow ones get fewer")
+    parser.add_argument("--only", default="", help="only the rows whose names contain this")
+    parser.add_argument("--peers", action="store_true", help="also measure bubblewrap and go-judge where they are installed")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    parser.add_argument("--svg", type=Path, help="also draw them into this file")
     options = parser.parse_args()
+    print(f"{'':32}{'ours p50':>11}{'p95':>9}{'bare p50':>11}{'p95':>9}{'ratio':>8}{'at most':>9}   (ms)")
+    rows = []
     with running() as executor:
-        rows = [measure(workload, executor, options.rounds) for workload in workloads()]
-        time.sleep(1)
-        idle = proportional_mb(executor.pid) if executor.pid and os.geteuid() == 0 else None
-    print(f"{'':24}{'executor p50':>14}{'p95':>9}{'bare p50':>12}{'p95':>9}{'ratio':>9}   (ms)")
-    for row in rows:
-        print(f"{row.name:24}{row.ours_p50:14.2f}{row.ours_p95:9.2f}{row.bare_p50:12.2f}{row.bare_p95:9.2f}{row.ratio:9.2f}")
-    print("idle service, all processes: " + (f"{idle:.0f} MiB PSS" if idle else "not measured (needs root)"))
+        for workload in workloads(executor.languages()):
+            if options.only in workload.name:
+                rows.append(measure(workload, executor, options.rounds))
+                print(_line(rows[-1]), flush=True)
+    peers = measure_peers(options.rounds) if options.peers else []
+    for row in peers:
+        print(_line(row), flush=True)
+    figures: dict[str, Any] = {
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
+        "rows": [asdict(row) | {"ratio": row.ratio} for row in rows],
+        "peers": [asdict(row) | {"ratio": row.ratio} for row in peers],
+    }
+    if not options.only:
+        ours, bare = throughput(options.rounds)
+        figures["runs_per_second"] = {"ours": ours, "bare": bare, "ratio": ours / bare}
+        print(f"Python runs a second, 2 clients, 2 slots: {ours:.0f}; bare, 2 at a time: {bare:.0f}; "
+              f"ratio {ours / bare:.2f}, at least {_THROUGHPUT_GOAL}")  # fmt: skip
+        figures["start_seconds"] = start = start_seconds()
+        print(f"from exec to the first 200 of /health: {start:.2f} s, at most {_START_GOAL}")
+        if os.geteuid() == 0:
+            figures["idle_pss_mb"] = idle_mb()
+            for name, value in figures["idle_pss_mb"].items():
+                print(f"idle, {name}: {value:.0f} MiB PSS, at most {_IDLE_GOALS[name]:.0f}")
+        else:
+            print("idle memory: not measured, which needs root")
+    for path in filter(None, (options.json, options.svg)):
+        path.parent.mkdir(parents=True, exist_ok=True)
     if options.json:
-        figures = {
-            "python": sys.version.split()[0],
-            "rows": [vars(row) | {"ratio": row.ratio} for row in rows],
-            "idle_pss_mb": idle,
-        }
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if options.svg:
+        draw(figures["rows"], figures["peers"], options.svg)
 
 
 if __name__ == "__main__":

@@ -43,7 +43,7 @@ from runtime.execution.usage import (
 from runtime.execution.workers import Origin, Worker, WorkerError, start_cold, start_interpreter
 from runtime.execution.workspace import Workspace
 from runtime.sandbox import rlimits, seccomp
-from runtime.sandbox.confine import Confinement
+from runtime.sandbox.confine import CHANNEL, Confinement
 from runtime.sandbox.identity import ActingAs
 from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
@@ -709,4 +709,8 @@ def run(config: SupervisorConfig, control: socket.socket) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)
+    # A worker's streams and its channel take these numbers, so what it still needs then must lie above them.
+    while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= CHANNEL:
+        pass
+    os.close(descriptor)
     Supervisor(config, control).serve()

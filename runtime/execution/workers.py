@@ -15,14 +15,12 @@ from pathlib import Path
 
 from runtime.execution.protocol import Job, WarmStart
 from runtime.execution.workspace import Workspace
-from runtime.sandbox.confine import Confinement, confine, fork_into
+from runtime.sandbox.confine import CHANNEL, Confinement, confine, fork_into
 from runtime.sandbox.identity import pass_on_capabilities
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
 
 RUNTIME_ROOT = str(Path(__file__).resolve().parents[2])
 BOOTSTRAP = str(Path(__file__).resolve().parent / "bootstrap")
-#: The descriptor on which a worker waits, and the origin of forked workers receives.
-CHANNEL = 3
 _START_SECONDS = 10.0
 # The origin may be another release of Python than the supervisor; every one reads this version.
 _MARSHAL_VERSION = 2
@@ -164,14 +162,13 @@ class Worker:
 
 
 def _streams(pipes: Pipes, channel: socket.socket) -> None:
-    """In a new process: the program's ends as 0, 1, 2, its channel as 3, and nothing else open."""
+    """In a new process: the program's ends as 0, 1, 2, and its channel as 3."""
     # Upwards first, so that no move overwrites a descriptor that is still to be moved.
     high = [os.dup(descriptor) for descriptor in (*pipes.theirs, channel.fileno())]
     while min(high) <= CHANNEL:
         high = [os.dup(descriptor) for descriptor in high]
     for number, descriptor in enumerate(high):
         os.dup2(descriptor, number, inheritable=True)
-    close_from(CHANNEL + 1)
 
 
 def start_cold(plan: Confinement, workspace: Workspace, uid: int) -> Worker:
@@ -281,6 +278,7 @@ class Origin:
             try:
                 _restore_signals()
                 _streams(pipes, theirs)
+                close_from(CHANNEL + 1)
                 os.chdir(directory)
                 prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
                 if own_uids and os.geteuid() != 0:

@@ -3,9 +3,11 @@
 import os
 
 from runtime.sandbox import identity, landlock, rlimits, seccomp
-from runtime.sandbox.syscalls import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, prctl
+from runtime.sandbox.syscalls import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, close_from, prctl
 
 _SIGKILL = 9
+#: The highest descriptor that a worker has besides its streams: where it waits for its run.
+CHANNEL = 3
 #: How much more than its supervisor a program yields, so that the killer wins.
 NICENESS = 15
 
@@ -18,7 +20,7 @@ class Confinement:
     it, empty for none; `notify`: the supervisor answers some calls; `own_pids`: in a pid namespace of its own.
     """
 
-    __slots__ = ("landlock_abi", "notify", "own_pids", "program", "rules")
+    __slots__ = ("landlock_abi", "notify", "opened", "own_pids", "program", "rules")
 
     def __init__(
         self,
@@ -28,8 +30,9 @@ class Confinement:
         notify: bool,
         own_pids: bool,
     ) -> None:
-        """Every field, in the order in which `as_tuple` gives them."""
+        """Every field, in the order in which `as_tuple` gives them. Opens the rules' paths, for all that will be confined."""
         self.rules = rules
+        self.opened = landlock.opened(rules, landlock_abi) if landlock_abi else ()
         self.landlock_abi = landlock_abi
         self.program = program
         self.notify = notify
@@ -43,7 +46,7 @@ class Confinement:
 def confine(plan: Confinement, directory: str, uid: int) -> int:
     """Confines this process to `plan` with `directory` as its own; returns the seccomp listener, or -1 where there is none.
 
-    `uid` above 0 is taken on. Descriptors are the caller's to close. Raises OSError where any layer fails: the
+    `uid` above 0 is taken on. Every descriptor beyond `CHANNEL` is closed. Raises OSError where any layer fails: the
     process must then end without running anything.
     """
     os.setsid()
@@ -65,7 +68,8 @@ def confine(plan: Confinement, directory: str, uid: int) -> int:
     os.umask(0o022)
     if plan.landlock_abi:
         own = ((directory, landlock.OWN), ("/proc/self", landlock.READ))
-        landlock.restrict(plan.rules + own, plan.landlock_abi)
+        landlock.restrict(plan.opened + landlock.opened(own, plan.landlock_abi), plan.landlock_abi)
+    close_from(CHANNEL + 1)
     if not plan.program:
         return -1
     return seccomp.install(seccomp.for_process(plan.program, os.getpid()), notify=plan.notify)

@@ -65,34 +65,41 @@ def abi() -> int:
         return 0
 
 
-def restrict(rules: "tuple[tuple[str, int], ...]", level: int) -> None:
-    """Confines the calling process, for good, to `rules`: pairs of a path and the rights below it.
+def opened(rules: "tuple[tuple[str, int], ...]", level: int) -> "tuple[bytes, ...]":
+    """`rules`, which are pairs of a path and the rights below it, as the kernel takes them, with a descriptor of each path.
 
-    `level` is the ABI to use, at most that of the kernel. A path that does not exist is passed over: the rule
-    only ever allows. The process must have no_new_privs. Raises OSError where the kernel refuses.
+    A process that confines many others opens them once, and they close them. `level` is the ABI to use. A path that
+    does not exist is passed over: a rule only ever allows.
     """
     handled = _HANDLED_BY_ABI[min(level, _ABI_IOCTL)]
+    found = []
+    for path, access in rules:
+        try:
+            target = os.open(path, os.O_PATH | os.O_CLOEXEC)
+        except (FileNotFoundError, PermissionError, NotADirectoryError):
+            continue
+        allowed = access & handled
+        if not stat.S_ISDIR(os.fstat(target).st_mode):
+            allowed &= _FILE_RIGHTS
+        found.append(_PATH_BENEATH.pack(allowed, target))
+    return tuple(found)
+
+
+def restrict(rules: "tuple[bytes, ...]", level: int) -> None:
+    """Confines the calling process, for good, to `rules`, as they were `opened` for this level.
+
+    `level` is at most that of the kernel. The process must have no_new_privs. Raises OSError where the kernel refuses.
+    """
     attributes = _RULESET.pack(
-        handled,
+        _HANDLED_BY_ABI[min(level, _ABI_IOCTL)],
         _NET_BIND_CONNECT if level >= _ABI_NET else 0,
         _SCOPE_ABSTRACT_UNIX_AND_SIGNAL if level >= _ABI_SCOPE else 0,
     )
     # An older kernel accepts a larger structure as long as the fields that it does not know are zero.
     ruleset = syscall(SYS_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
     try:
-        for path, access in rules:
-            try:
-                target = os.open(path, os.O_PATH | os.O_CLOEXEC)
-            except (FileNotFoundError, PermissionError, NotADirectoryError):
-                continue
-            try:
-                allowed = access & handled
-                if not stat.S_ISDIR(os.fstat(target).st_mode):
-                    allowed &= _FILE_RIGHTS
-                rule = _PATH_BENEATH.pack(allowed, target)
-                syscall(SYS_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, ctypes.c_uint32(0))
-            finally:
-                os.close(target)
+        for rule in rules:
+            syscall(SYS_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, ctypes.c_uint32(0))
         syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, ctypes.c_uint32(0))
     finally:
         os.close(ruleset)

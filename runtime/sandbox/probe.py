@@ -65,7 +65,7 @@ def _no_new_privileges_holds() -> bool:
 
 def _landlock_holds() -> bool:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    landlock.restrict((("/usr", landlock.READ),), landlock.abi())
+    landlock.restrict(landlock.opened((("/usr", landlock.READ),), landlock.abi()), landlock.abi())
     os.listdir("/usr")
     try:
         os.listdir("/")

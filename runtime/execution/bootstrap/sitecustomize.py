@@ -9,7 +9,7 @@ names, paths and tracebacks are those of `python3 main.py`.
 import os
 import sys
 
-_ORIGIN = 3
+_CHANNEL = 3
 
 
 def _hook(event, arguments):
@@ -17,12 +17,14 @@ def _hook(event, arguments):
         waiting.pop()()  # noqa: F821
 
 
-def _unfreeze_on_import(gc):
-    """Lets a program that imports `gc` find no object frozen, by an audit hook.
+def _freeze(gc):
+    """Spares programs the collector's passes over the interpreter's own objects, three of them at the end alone.
 
-    The hook and what it refers to are in no list of the collector's, and are never freed because that would take them
-    off one.
+    A program that imports `gc` finds no object frozen, thanks to an audit hook. The hook and what it refers to are in
+    no list of the collector's, and are never freed because that would take them off one.
     """
+    gc.collect()
+    gc.freeze()
     import ctypes
 
     # With names of its own, so that it has no way back to this module.
@@ -40,14 +42,23 @@ def _serve(modules):
     import _socket
     import marshal
 
-    control = _socket.socket(fileno=_ORIGIN)
+    control = _socket.socket(fileno=_CHANNEL)
     runtime_root, plan = marshal.loads(control.recv(1 << 20))
     path = list(sys.path)
     importers = set(sys.path_importer_cache)
+    import gc
+
+    # All that comes after it is collected in each worker.
+    _freeze(gc)
     sys.path.insert(0, runtime_root)
     from runtime.sandbox.confine import Confinement, confine, fork_into
-    from runtime.sandbox.syscalls import copy_pages_ahead
+    from runtime.sandbox.syscalls import copy_pages, pages_in_use
 
+    plan = Confinement(*plan)
+    sys.path[:] = path
+    for name in set(sys.path_importer_cache) - importers:
+        del sys.path_importer_cache[name]
+    pages = pages_in_use()
     control.send(b"up")
     while True:
         message, ancillary, _, _ = control.recvmsg(4096, _socket.CMSG_SPACE(16))
@@ -67,7 +78,6 @@ def _serve(modules):
             continue
         stdin, stdout, stderr, go = descriptors
         channel = _socket.socket(fileno=go)
-        plan = Confinement(*plan)
         try:
             worker, first = fork_into(plan)
         except OSError as error:
@@ -77,13 +87,16 @@ def _serve(modules):
             # The worker now becomes a child of the supervisor, which is the nearest subreaper.
             channel.send(b"pid %d %d" % (worker, first))
             os._exit(0)
+        # While nobody waits for it, so that the program does not meet a page fault at every step.
+        copy_pages(pages)
         control.close()
         try:
             os.dup2(stdin, 0)
             os.dup2(stdout, 1)
             os.dup2(stderr, 2)
-            for descriptor in (stdin, stdout, stderr):
-                os.close(descriptor)
+            os.dup2(go, _CHANNEL)
+            channel.close()
+            channel = _socket.socket(fileno=_CHANNEL)
             os.chdir(directory)
             listener = confine(plan, directory, uid)
         except OSError as error:
@@ -92,20 +105,10 @@ def _serve(modules):
         ancillary = []
         if listener >= 0:
             ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.to_bytes(4, sys.byteorder))]
-        sys.path[:] = path
-        for name in set(sys.path_importer_cache) - importers:
-            del sys.path_importer_cache[name]
-        import gc
-
-        _unfreeze_on_import(gc)
-        # While nobody waits for it, so that the program does not meet a page fault at every step.
-        copy_pages_ahead()
-        del Confinement, confine, copy_pages_ahead, fork_into, plan
+        del Confinement, confine, copy_pages, fork_into, pages, pages_in_use, plan
         for name in set(sys.modules) - modules:
             del sys.modules[name]
         gc.collect()
-        # Otherwise the collections at the program's end look at the interpreter's own objects thrice.
-        gc.freeze()
         vars(gc).clear()  # it would be garbage for the program's first collection
         channel.sendmsg([b"up"], ancillary)
         if listener >= 0:
@@ -132,6 +135,6 @@ def _start():
 
 _start()
 # The module is freed only where no function leads back to it.
-for name in ("_hook", "_serve", "_start", "_unfreeze_on_import"):
+for name in ("_hook", "_serve", "_start", "_freeze"):
     del globals()[name]
 import sitecustomize  # noqa: E402,F401
