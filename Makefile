@@ -45,6 +45,7 @@ $(VENV)/runtime.stamp: runtime/requirements.lock | $(BIN)/python
 	$(BIN)/pip install -q --disable-pip-version-check --require-hashes -r runtime/requirements.lock
 	@touch $@
 
-$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements.txt requirements-dev.txt infra/requirements-state.txt policy/requirements.txt
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements.txt requirements-dev.txt infra/requirements-state.txt policy/requirements.txt \
+  infra/requirements-capacity.txt client/pyproject.toml
 	$(BIN)/pip install -q --disable-pip-version-check -r requirements.txt -r requirements-dev.txt
 	@touch $@

@@ -1,0 +1,336 @@
+"""The asynchronous client."""
+
+import asyncio
+import email.utils
+import time
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self, TypedDict, TypeVar, Unpack
+
+import aiohttp
+import msgspec
+import yarl
+
+from executor_client.errors import (
+    BusyError,
+    CircuitOpenError,
+    ConfigurationError,
+    ConnectionFailedError,
+    ExecutorError,
+    InvalidRequestError,
+    NoAnswerError,
+    RefusedError,
+    ServerFailedError,
+    UnauthorizedError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+from executor_client.models import Execution, File, Judgement, Problem, Submission, TestCase
+from executor_client.retries import Backoff, CircuitBreaker
+from executor_client.sessions import Credential, TokenSource, identifier
+
+Answer = TypeVar("Answer")
+Progress = Callable[[int, int], None]
+"""Called with how many are answered, and how many there are."""
+
+_CONNECT_SECONDS = 10
+
+
+class Options(TypedDict, total=False):
+    """How a client behaves.
+
+    Attributes:
+        deadline: Seconds for a submission with all of its attempts and waits; 120 unless told.
+        backoff: Waits between attempts.
+        hedge_after: Seconds after which a request that has no answer is sent a second time, beside the first; the
+            first answer counts. Costs work, saves waiting behind a slow replica. None, the default, never does.
+        breaker: When to stop sending.
+        session_pool: Whether the URL is a session pool's, which has a session for each `user_id`.
+        credential: For a session pool, a credential of azure.identity.aio; DefaultAzureCredential unless told.
+    """
+
+    deadline: float
+    backoff: Backoff
+    hedge_after: float | None
+    breaker: CircuitBreaker
+    session_pool: bool
+    credential: Credential | None
+
+
+class RunFields(TypedDict, total=False):
+    """What a submission may say besides language and code, as in `Submission`."""
+
+    files: tuple[File, ...]
+    stdin: str
+    args: tuple[str, ...]
+    timeout: float | None
+    memory_limit_mb: int | None
+    user_id: str | None
+    question_id: str | None
+
+
+class JudgeFields(RunFields, total=False):
+    """What a submission with test cases may say besides, as in `Submission`."""
+
+    comparator: str
+    stop_on_failure: bool
+
+
+class AsyncExecutorClient:
+    """An executor under `url`. One client serves a whole process: connections and breaker are shared by its calls.
+
+    Every method raises errors of `executor_client.errors` only. An execution has no side effects, so what fails for
+    the moment (429, 5xx, connections) is sent again until `deadline`.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None, **options: Unpack[Options]) -> None:
+        """Raises ConfigurationError for a URL that cannot be one."""
+        self._endpoint = _endpoint(url)
+        self._deadline = options.get("deadline", 120.0)
+        self._backoff = options.get("backoff", Backoff())
+        self._hedge_after = options.get("hedge_after")
+        self._breaker = options.get("breaker") or CircuitBreaker()
+        # The executor takes its key in this header too, which leaves Authorization to a session pool's token.
+        self._headers = {"Content-Type": "application/json"} | ({"X-API-Key": api_key} if api_key else {})
+        self._tokens = TokenSource(options.get("credential")) if options.get("session_pool") else None
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Nothing is opened before the first call."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Closes the connections."""
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections; the client opens new ones if it is used again."""
+        if self._http is not None:
+            await self._http.close()
+            self._http = None
+        if self._tokens is not None:
+            await self._tokens.close()
+
+    async def execute(self, language: str, code: str = "", **fields: Unpack[RunFields]) -> Execution:
+        """Runs a program."""
+        return await self._exchange(Submission(language=language, code=code, **fields), Execution)
+
+    async def judge(
+        self, language: str, code: str, test_cases: Iterable[TestCase], **fields: Unpack[JudgeFields]
+    ) -> Judgement:
+        """Runs a program once for each test case and compares its output."""
+        submission = Submission(language=language, code=code, test_cases=tuple(test_cases), **fields)
+        return await self._exchange(submission, Judgement)
+
+    async def submit(self, submission: Submission) -> Execution | Judgement:
+        """Judges a submission that has test cases, and runs one that has none."""
+        if submission.test_cases is None:
+            return await self._exchange(submission, Execution)
+        return await self._exchange(submission, Judgement)
+
+    async def execute_many(
+        self, submissions: Iterable[Submission], *, concurrency: int = 64, progress: Progress | None = None
+    ) -> list[Execution | Judgement | ExecutorError]:
+        """Sends all, at most `concurrency` at the same time; the answers are in the submissions' order.
+
+        One that fails has its error in its place, so that none of the others is lost.
+        """
+        waiting = list(submissions)
+        results: list[Execution | Judgement | ExecutorError | None] = [None] * len(waiting)
+        places = iter(range(len(waiting)))
+        done = 0
+
+        async def work() -> None:
+            nonlocal done
+            for place in places:
+                try:
+                    results[place] = await self.submit(waiting[place])
+                except ExecutorError as error:
+                    results[place] = error
+                done += 1
+                if progress is not None:
+                    progress(done, len(waiting))
+
+        async with asyncio.TaskGroup() as group:
+            for _ in range(min(concurrency, len(waiting))):
+                group.create_task(work())
+        return [result for result in results if result is not None]
+
+    async def send(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        """Sends a request of the HTTP contract as it is, and gives the answer as it is."""
+        user_id = request.get("user_id")
+        body = _encoded(dict(request))
+        shape: type[Judgement] | type[Execution] = Execution if request.get("test_cases") is None else Judgement
+        return await self._retried(body, user_id if isinstance(user_id, str) else None, lambda raw: _checked(raw, shape))
+
+    async def _exchange(self, submission: Submission, shape: type[Answer]) -> Answer:
+        read = msgspec.json.Decoder(shape).decode
+        return await self._retried(_encoded(submission), submission.user_id, read)
+
+    async def _retried(self, body: bytes, user_id: str | None, read: Callable[[bytes], Answer]) -> Answer:
+        query = {} if self._tokens is None else {"identifier": identifier(user_id)}
+        url = self._endpoint.with_query(query)
+        started = time.monotonic()
+        end = started + self._deadline
+        attempt = 0
+        last: UnavailableError | None = None
+        while True:
+            sent = time.monotonic()
+            try:
+                if (wait := self._breaker.wait()) > 0:
+                    raise CircuitOpenError(f"{self._endpoint} failed too often; it is tried again in {wait:.1f} s", wait)
+                async with asyncio.timeout(end - sent):
+                    return await self._hedged(lambda: self._once(url, body, read))
+            except TimeoutError:
+                self._breaker.failed()
+                before = f"; before that: {last}" if last else ""
+                error: ExecutorError = NoAnswerError(f"{url} gave no answer in {self._deadline:g} s{before}")
+                error.attempts = attempt + 1
+                raise error from last
+            except UnavailableError as failure:
+                now = time.monotonic()
+                delay = self._backoff.delay(attempt, failure.retry_after, now - sent)
+                refused_at_once = attempt == 0 and isinstance(failure, CircuitOpenError)
+                if refused_at_once or now + delay >= end:
+                    failure.attempts = attempt + (not isinstance(failure, CircuitOpenError))
+                    raise
+                last = failure
+            except ExecutorError as failure:
+                failure.attempts = attempt + 1
+                raise
+            attempt += not isinstance(last, CircuitOpenError)
+            await asyncio.sleep(delay)
+
+    async def _hedged(self, send: Callable[[], Awaitable[Answer]]) -> Answer:
+        """One answer from at most two requests."""
+        if self._hedge_after is None:
+            return await send()
+        running = {asyncio.ensure_future(send())}
+        try:
+            done, running = await asyncio.wait(running, timeout=self._hedge_after)
+            if not done:
+                running.add(asyncio.ensure_future(send()))
+            while True:
+                # As long as the other one may still bring an answer, a failure for the moment decides nothing.
+                decided = [task for task in done if not isinstance(task.exception(), UnavailableError)]
+                if decided or (not running and done):
+                    return (decided or list(done))[0].result()
+                done, running = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in running:
+                task.cancel()
+            await asyncio.gather(*running, return_exceptions=True)
+
+    async def _once(self, url: yarl.URL, body: bytes, read: Callable[[bytes], Answer]) -> Answer:
+        """One request. What it raises says by its class whether another one can help."""
+        headers = self._headers
+        if self._tokens is not None:
+            headers = headers | {"Authorization": f"Bearer {await self._tokens.token()}"}
+        if self._http is None:
+            self._http = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
+            )
+        try:
+            async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as response:
+                raw = await response.read()
+                answer = _read(response, raw, read)
+        except aiohttp.ClientConnectorCertificateError as error:
+            raise UnexpectedAnswerError(f"{url}: the server's certificate is not valid: {error}") from error
+        except (aiohttp.ClientError, OSError) as error:
+            self._breaker.failed()
+            raise ConnectionFailedError(f"{url}: {_reason(error)}") from error
+        except ConnectionFailedError:
+            self._breaker.failed()
+            raise
+        except ExecutorError:
+            self._breaker.succeeded()
+            raise
+        self._breaker.succeeded()
+        return answer
+
+
+def _endpoint(url: str) -> yarl.URL:
+    try:
+        parsed = yarl.URL(url)
+    except ValueError as error:
+        raise ConfigurationError(f"the executor's URL is not one: {url!r}: {error}") from error
+    if parsed.scheme not in ("http", "https") or not parsed.host or parsed.query_string or parsed.fragment:
+        raise ConfigurationError(f"the executor's URL must be like https://host, not {url!r}")
+    return parsed / "execute"
+
+
+def _encoded(request: object) -> bytes:
+    try:
+        return msgspec.json.encode(request)
+    except (TypeError, ValueError) as error:
+        raise InvalidRequestError(f"the submission cannot be written as JSON: {error}", 400, "invalid_json") from error
+
+
+def _checked(raw: bytes, shape: type[Judgement] | type[Execution]) -> dict[str, Any]:
+    answer: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
+    msgspec.convert(answer, shape)
+    return answer
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientPayloadError():
+            return "the connection ended in the middle of the answer"
+        case aiohttp.ServerDisconnectedError():
+            return "the connection ended before an answer came"
+        case _:
+            return str(error) or type(error).__name__
+
+
+def _read(response: aiohttp.ClientResponse, raw: bytes, read: Callable[[bytes], Answer]) -> Answer:
+    """The answer, or the error that it amounts to."""
+    url, status, kind = response.url, response.status, response.content_type
+    if status == 200:
+        if kind != "application/json":
+            raise UnexpectedAnswerError(f"{url} answers {kind}, as no executor does: is the URL right?")
+        try:
+            return read(raw)
+        except msgspec.ValidationError as error:
+            raise UnexpectedAnswerError(f"{url} answers JSON that is not an executor's: {error}") from error
+        except msgspec.DecodeError as error:
+            raise ConnectionFailedError(f"{url}: only part of the answer came: {error}") from error
+    problem = _problem(kind, raw)
+    said = f"{url} answers {status}" + (f" {problem.code}: {problem.detail}" if problem else "")
+    retry_after = _seconds(response.headers.get("Retry-After", ""))
+    if status == 429:
+        raise BusyError(said, retry_after)
+    if status in (500, 502, 503, 504):
+        raise ServerFailedError(said, retry_after)
+    if status in (401, 403):
+        raise UnauthorizedError(said, status, problem.code if problem else "")
+    if problem is None:
+        moved = f", to {response.headers['Location']}" if "Location" in response.headers else ""
+        raise UnexpectedAnswerError(f"{said} ({kind}){moved}, as no executor does: is the URL right?")
+    fields = "".join(f"; {item.field} {item.message}" for item in problem.errors)
+    if status in (400, 413, 415, 422):
+        raise InvalidRequestError(said + fields, status, problem.code, problem.errors)
+    raise RefusedError(said + fields, status, problem.code, problem.errors)
+
+
+def _problem(kind: str, raw: bytes) -> Problem | None:
+    if kind != "application/problem+json":
+        return None
+    try:
+        return msgspec.json.decode(raw, type=Problem)
+    except msgspec.MsgspecError:
+        return None
+
+
+def _seconds(retry_after: str) -> float:
+    """`Retry-After` as seconds from now; what is neither a number nor a date asks for nothing."""
+    try:
+        return max(0.0, float(retry_after))
+    except ValueError:
+        pass  # a date, or nothing that can be used
+    try:
+        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
+    except ValueError:
+        return 0.0

@@ -1,0 +1,166 @@
+"""The command `executor-client`: run or judge a file, or see how an executor stands a burst."""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from executor_client.errors import ExecutorError
+from executor_client.models import Execution, Judgement, Submission, TestCase
+from executor_client.sync import ExecutorClient
+
+_MOST_IN_LOAD = 10_000
+_PROGRAMS = {"python": "print({})", "javascript": "console.log({})", "bash": "echo {}"}
+_stderr = Console(stderr=True)
+
+
+class _UsageError(Exception):
+    """Something is wrong with what was typed; one line for a person."""
+
+
+def main() -> int:
+    """Returns 0 where everything ran or was accepted, 1 where a program failed, 2 where there was no answer."""
+    options = _parser().parse_args()
+    try:
+        code: int = options.action(options)
+    except (ExecutorError, _UsageError) as error:
+        _stderr.print(f"{type(error).__name__.lstrip('_')}: {error}", style="red", markup=False, soft_wrap=True)
+        return 2
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="executor-client", description="Sends programs to a code executor.")
+    parser.add_argument("--url", default=os.environ.get("EXECUTOR_URL"), help="its URL; EXECUTOR_URL unless told")
+    parser.add_argument("--deadline", type=float, default=120.0, help="seconds for a submission, with its retries")
+    parser.add_argument("--hedge-after", type=float, help="send a request again that waits longer than so many seconds")
+    parser.add_argument("--sessions", action="store_true", help="the URL is a session pool's")
+    parser.epilog = "The key, where one is needed, is taken from EXECUTOR_API_KEY."
+    actions = parser.add_subparsers(required=True, metavar="run | judge | load")
+
+    run = actions.add_parser("run", help="run a file with this command's standard input, if that is no terminal")
+    run.set_defaults(action=_run)
+    judge = actions.add_parser("judge", help="judge a file by test cases")
+    judge.set_defaults(action=_judge)
+    for command in (run, judge):
+        command.add_argument("file", type=Path, help="the program")
+        command.add_argument("--language", help="its language; the file's ending unless told")
+        command.add_argument("--timeout", type=float, help="seconds for each run")
+        command.add_argument("--user", default="executor-client", help="whose it is")
+    judge.add_argument("cases", type=Path, help="JSON: a list of {id, input, expected_output}")
+    judge.add_argument("--comparator", default="lines", help="lines, exact, tokens or float")
+
+    load = actions.add_parser("load", help="many small programs at one moment, each answer checked")
+    load.add_argument("--users", type=int, default=20)
+    load.add_argument("--questions", type=int, default=2, help="submissions of each user")
+    load.add_argument("--language", choices=sorted(_PROGRAMS), default="python")
+    load.set_defaults(action=_load)
+    return parser
+
+
+def _client(options: argparse.Namespace) -> ExecutorClient:
+    if not options.url:
+        raise _UsageError("no executor: give --url, or set EXECUTOR_URL")
+    return ExecutorClient(
+        options.url,
+        os.environ.get("EXECUTOR_API_KEY") or None,
+        deadline=options.deadline,
+        hedge_after=options.hedge_after,
+        session_pool=options.sessions,
+    )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _UsageError(f"{path} cannot be read: {error}") from error
+
+
+def _run(options: argparse.Namespace) -> int:
+    code = _text(options.file)
+    stdin = "" if sys.stdin.isatty() else sys.stdin.read()
+    with _client(options) as client:
+        language = options.language or options.file.suffix.lstrip(".")
+        answer = client.execute(language, code, stdin=stdin, timeout=options.timeout, user_id=options.user)
+    run = answer.run
+    sys.stdout.write(run.stdout)
+    sys.stderr.write(run.stderr)
+    ended = run.signal or f"exit code {run.code}"
+    _stderr.print(f"{run.status}, {ended}, {run.wall_time:.0f} ms, {run.memory / 2**20:.0f} MiB", style="dim")
+    return 0 if run.status == "ok" else 1
+
+
+def _judge(options: argparse.Namespace) -> int:
+    code = _text(options.file)
+    try:
+        cases = msgspec.json.decode(_text(options.cases), type=list[TestCase])
+    except msgspec.MsgspecError as error:
+        raise _UsageError(f"{options.cases} is not a list of {{id, input, expected_output}}: {error}") from error
+    with _client(options) as client:
+        language = options.language or options.file.suffix.lstrip(".")
+        answer = client.judge(
+            language, code, cases, comparator=options.comparator, timeout=options.timeout, user_id=options.user
+        )
+    if answer.compile is not None and answer.status == "compile_error":
+        sys.stderr.write(answer.compile.stderr)
+    table = Table("test case", "status", "ms", "MiB")
+    for case in answer.test_results:
+        style = "green" if case.passed else "red"
+        table.add_row(case.id, case.status, f"{case.wall_time:.0f}", f"{case.memory / 2**20:.0f}", style=style)
+    Console().print(table, f"{answer.status}: {answer.passed} of {answer.total} passed")
+    return 0 if answer.status == "accepted" else 1
+
+
+def _load(options: argparse.Namespace) -> int:
+    count = options.users * options.questions
+    if not 1 <= count <= _MOST_IN_LOAD:
+        raise _UsageError(f"--users times --questions is {count}: must be from 1 to {_MOST_IN_LOAD}")
+    submissions = [
+        Submission(
+            language=options.language,
+            code=_PROGRAMS[options.language].format(number),
+            user_id=f"load-{number // options.questions}",
+            question_id=f"{number % options.questions}",
+        )
+        for number in range(count)
+    ]
+    bar = Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=_stderr)
+    times: list[float] = []
+    started = time.monotonic()
+    with _client(options) as client, bar:
+        task = bar.add_task("answers", total=count)
+
+        def progress(done: int, _total: int) -> None:
+            times.append(time.monotonic() - started)
+            bar.update(task, completed=done)
+
+        answers = client.execute_many(submissions, concurrency=count, progress=progress)
+    outcomes = Counter(_outcome(number, answer) for number, answer in enumerate(answers))
+    table = Table("outcome", "submissions")
+    for outcome, found in outcomes.most_common():
+        table.add_row(outcome, str(found), style="green" if outcome == "right" else "red")
+    percent = statistics.quantiles([*times, *times], n=100)
+    waits = f"answered after: half {percent[49]:.2f} s, 95 % {percent[94]:.2f} s, all {times[-1]:.2f} s"
+    Console().print(table, waits, highlight=False)
+    return 0 if outcomes["right"] == count else 1
+
+
+def _outcome(number: int, answer: Execution | Judgement | ExecutorError) -> str:
+    if isinstance(answer, ExecutorError):
+        return type(answer).__name__
+    if isinstance(answer, Execution) and answer.run.status == "ok":
+        return "right" if answer.run.stdout == f"{number}\n" else "wrong"
+    return answer.run.status if isinstance(answer, Execution) else answer.status
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The burst on this machine, its figures, and load on a deployed executor."""
