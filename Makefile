@@ -1,9 +1,9 @@
-# make run | test | check | bench | bench-peers | image | lock. A new machine needs Python >= 3.11 with venv, and make.
+# make run | test | check | bench | bench-peers | burst | image | lock. A new machine needs Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench bench-peers image lock clean
+.PHONY: run test check format bench bench-peers burst image lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
@@ -26,6 +26,9 @@ bench: $(VENV)/dev.stamp
 
 bench-peers: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks --peers --json build/benchmarks.json --svg build/benchmarks.svg
+
+burst: $(VENV)/dev.stamp
+	$(BIN)/python -m loadtest.burst $(BURST)
 
 image:
 	docker build --target judge -t executor-image:dev runtime

@@ -15,10 +15,12 @@ class Backoff:
     Attributes:
         base: The first bound, in seconds.
         cap: The highest bound, in seconds.
+        draw: Draws evenly between two numbers.
     """
 
     base: float = 0.25
     cap: float = 8.0
+    draw: Callable[[float, float], float] = random.uniform
 
     def delay(self, attempt: int, retry_after: float, spent: float) -> float:
         """Seconds to wait after the `attempt`-th failure, counted from 0.
@@ -27,7 +29,7 @@ class Backoff:
         server held for `spent` seconds in its queue has waited already: that much is taken off the bound.
         """
         bound = min(self.cap, self.base * 2.0 ** min(attempt, 30))
-        return retry_after + random.uniform(0, max(self.base, bound - spent))  # noqa: S311 - no secret
+        return retry_after + self.draw(0, max(self.base, bound - spent))
 
 
 class CircuitBreaker:
