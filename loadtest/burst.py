@@ -43,8 +43,8 @@ class Plan:
     students: int = 500
     questions: int = 2
     replicas: int = 3
-    work: float = 1.0
-    queue_length: int = 250
+    work: float = 2.0
+    queue_length: int = 64
     queue_seconds: float = 10.0
     image: str = ""
     changes: tuple[tuple[float, str], ...] = ((0.1, "add"), (0.25, "add"), (0.4, "kill"), (0.55, "add"), (0.7, "drain"))

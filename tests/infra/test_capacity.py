@@ -1,0 +1,154 @@
+"""The model against what can be known without it, against the mission's figures, and the command around it."""
+
+import math
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from executor_client import Backoff
+
+from infra.capacity import (
+    NO_ADMISSION,
+    Admission,
+    Burst,
+    Change,
+    Job,
+    Outcome,
+    Scaling,
+    runs,
+    simulate,
+    smallest_minimum,
+)
+from tests.server import ROOT
+
+_MINUTE = 60.0
+
+
+def test_one_replica_takes_the_sum_and_several_share_it() -> None:
+    jobs = [Job(2.0)] * 60
+    for replicas, seconds in ((1, 120), (2, 60), (3, 40), (60, 2), (100, 2)):
+        outcome = simulate(Burst(jobs, replicas, admission=NO_ADMISSION))
+        assert outcome.answered[-1] == pytest.approx(seconds)
+        assert outcome.requests == 60
+        assert outcome.replica_seconds == pytest.approx(replicas * seconds)
+        assert outcome.after(0.5) == pytest.approx(math.ceil(30 / replicas) * 2)
+
+
+def test_shared_cores_bound_what_more_replicas_bring() -> None:
+    for replicas, seconds in ((1, 60), (2, 30), (8, 30)):
+        outcome = simulate(Burst([Job(1.0)] * 60, replicas, cores=2, admission=NO_ADMISSION))
+        assert outcome.answered[-1] == pytest.approx(seconds, rel=0.1)
+    endless = simulate(Burst([Job(1.0, stretches=False)] * 60, 6, cores=2, admission=NO_ADMISSION))
+    assert endless.answered[-1] == pytest.approx(10)
+
+
+def test_refusals_cost_requests_and_no_answer() -> None:
+    admission = Admission(queue_length=1, queue_seconds=0.5)
+    outcome = simulate(Burst([Job(0.5)] * 100, 4, admission=admission, backoff=Backoff(0.25, 1.0)))
+    assert len(outcome.answered) == len(outcome.waits) == 100
+    assert outcome.requests > 200
+    assert 12.5 <= outcome.answered[-1] < 25
+
+
+def test_a_killed_replica_s_requests_are_sent_again_and_a_drained_one_s_are_not() -> None:
+    jobs = [Job(1.0)] * 40
+    whole = simulate(Burst(jobs, 2, admission=NO_ADMISSION))
+    drained = simulate(Burst(jobs, 2, admission=NO_ADMISSION, changes=[Change(10, "drain")]))
+    killed = simulate(Burst(jobs, 2, admission=NO_ADMISSION, changes=[Change(10, "kill")]))
+    assert drained.requests == whole.requests == 40
+    assert drained.answered[-1] == whole.answered[-1]
+    assert killed.requests > 50
+    assert killed.answered[-1] > whole.answered[-1]
+    assert len(killed.answered) == 40
+
+
+def test_the_scaler_takes_azure_s_steps() -> None:
+    for start, most, steps in ((10, 1000, 7), (2, 200, 7), (0, 1000, 10)):
+        counts = [start]
+        while counts[-1] < most:
+            counts.append(Scaling(maximum=most).next(counts[-1], 1000))
+        assert len(counts) - 1 == steps
+    assert Scaling().next(5, 7) == 7
+
+
+def test_replicas_come_while_requests_do_and_go_after_the_window() -> None:
+    jobs = [Job(1.0)] * 2000
+    scaling = Scaling(minimum=2, maximum=50, stabilization=60)
+    outcome = simulate(Burst(jobs, 2, scaling, spread=120, admission=NO_ADMISSION))
+    counts = [count for _, count in outcome.replicas]
+    assert 15 <= max(counts) <= 50
+    late = simulate(Burst([*jobs, Job(900, stretches=False)], 2, scaling, spread=120, admission=NO_ADMISSION))
+    assert late.replicas[-1][1] == 2
+
+
+def test_nothing_is_answered_before_the_first_replica_starts() -> None:
+    outcome = simulate(Burst([Job(1.0)] * 5, 0, Scaling(minimum=0)))
+    assert len(outcome.answered) == 5
+    assert outcome.answered[0] > 5
+
+
+def test_five_warm_replicas_take_the_mission_s_ten_to_fifteen_minutes() -> None:
+    """Its thousand submissions at one moment; 3 s is the end of its "1 to 3 s", and half as much again a busy node."""
+    for seconds, low, high in ((3.0, 10.0, 10.5), (4.3, 14.0, 15.0)):
+        outcome = simulate(Burst(runs(1000, seconds, 0.3, 1), 5, Scaling(5, 200), admission=NO_ADMISSION))
+        assert low <= outcome.answered[-1] / _MINUTE <= high
+
+
+def test_the_client_and_warm_replicas_are_what_shortens_it() -> None:
+    jobs = runs(1000, 3.0, 0.3, 1)
+    before = simulate(Burst(jobs, 5, Scaling(5, 200), admission=NO_ADMISSION))
+    client = simulate(Burst(jobs, 5, Scaling(5, 200)))
+    warm = simulate(Burst(jobs, 100, Scaling(100, 200)))
+    assert client.answered[-1] < before.answered[-1] / 4
+    assert warm.answered[-1] < client.answered[-1] / 2
+    # The mission: 6 to 15 s a request in a burst.
+    assert 6 <= simulate(Burst(jobs, 200, Scaling(200, 200))).after(0.5) <= 15
+
+
+def test_a_contest_of_two_hours_at_full_size_costs_the_mission_s_100_to_150_dollars() -> None:
+    outcome = simulate(Burst([Job(7200)] * 1000, 1000, admission=NO_ADMISSION))
+    assert 100 <= outcome.cost() <= 150
+
+
+def test_the_plan_is_the_smallest_that_is_in_time() -> None:
+    jobs = runs(400, 2.0, 0.2, 1)
+
+    def outcome(minimum: int) -> Outcome:
+        return simulate(Burst(jobs, minimum, Scaling(minimum, 200)))
+
+    found = smallest_minimum(30, 0.95, outcome, 200)
+    assert found is not None
+    assert outcome(found).after(0.95) <= 30 < outcome(found - 1).after(0.95)
+    assert smallest_minimum(1, 0.95, outcome, 200) is None
+
+
+def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = (sys.executable, "-m", "infra.capacity", *arguments)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_the_command_prints_a_table_and_writes_a_chart(tmp_path: Path) -> None:
+    chart = tmp_path / "chart.svg"
+    done = _command("--users", "500", "--questions", "2", "--min", "10", "--svg", str(chart))
+    assert done.returncode == 0, done.stderr
+    assert "10 warm, admission and client" in done.stdout
+    assert "<svg" in chart.read_text()
+    done = _command("--users", "100", "--plan", "--deadline", "30", "--svg", str(chart))
+    assert "95% of 200 answers within 30 s: minReplicas" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("--users", "0"), 2, "--users and --questions"),
+        (("--min", "300"), 2, "--min must be from 0 to 200"),
+        (("--seconds", "-1"), 2, "--seconds"),
+        (("--plan", "--deadline", "1"), 1, "not even with 200 warm replicas"),
+    ],
+)
+def test_the_command_refuses_what_makes_no_sense(arguments: tuple[str, ...], code: int, words: str) -> None:
+    done = _command(*arguments)
+    assert done.returncode == code
+    assert words in done.stderr + done.stdout
+    assert "Traceback" not in done.stderr
