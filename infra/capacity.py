@@ -18,6 +18,7 @@ from typing import Any
 
 import simpy
 from executor_client.retries import Backoff
+from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from infra.pricing import load_rates, replica_hour
@@ -333,7 +334,8 @@ def draw(path: Path, title: str, curves: Sequence[Curve], marks: Sequence[tuple[
     replicas.set(xlabel="seconds since all submitted", ylabel="replicas")
     replicas.set_ylim(bottom=0)
     replicas.grid(alpha=0.3)
-    figure.savefig(path, metadata={"Date": None})
+    with rc_context({"svg.hashsalt": "same input, same file"}):
+        figure.savefig(path, metadata={"Date": None})
 
 
 def _arguments() -> argparse.ArgumentParser:

@@ -84,11 +84,13 @@ class AsyncExecutorClient:
     """
 
     def __init__(self, url: str, api_key: str | None = None, **options: Unpack[Options]) -> None:
-        """Raises ConfigurationError for a URL that cannot be one."""
+        """Raises ConfigurationError for a URL that cannot be one, and for times that are not above 0."""
         self._endpoint = _endpoint(url)
         self._deadline = options.get("deadline", 120.0)
         self._backoff = options.get("backoff", Backoff())
         self._hedge_after = options.get("hedge_after")
+        if not self._deadline > 0 or (self._hedge_after is not None and not self._hedge_after > 0):
+            raise ConfigurationError(f"deadline={self._deadline}, hedge_after={self._hedge_after}: must be seconds above 0")
         self._breaker = options.get("breaker") or CircuitBreaker()
         # The executor takes its key in this header too, which leaves Authorization to a session pool's token.
         self._headers = {"Content-Type": "application/json"} | ({"X-API-Key": api_key} if api_key else {})
@@ -135,8 +137,11 @@ class AsyncExecutorClient:
     ) -> list[Execution | Judgement | ExecutorError]:
         """Sends all, at most `concurrency` at the same time; the answers are in the submissions' order.
 
-        One that fails has its error in its place, so that none of the others is lost.
+        One that fails has its error in its place, so that none of the others is lost. Raises ConfigurationError for a
+        concurrency below 1.
         """
+        if concurrency < 1:
+            raise ConfigurationError(f"concurrency={concurrency}: must be at least 1")
         waiting = list(submissions)
         results: list[Execution | Judgement | ExecutorError | None] = [None] * len(waiting)
         places = iter(range(len(waiting)))
@@ -185,10 +190,12 @@ class AsyncExecutorClient:
                     return await self._hedged(lambda: self._once(url, body, read))
             except TimeoutError:
                 self._breaker.failed()
-                before = f"; before that: {last}" if last else ""
-                error: ExecutorError = NoAnswerError(f"{url} gave no answer in {self._deadline:g} s{before}")
-                error.attempts = attempt + 1
-                raise error from last
+                # An attempt that was hardly begun says less than what happened to those before it.
+                if last is None or time.monotonic() - sent > self._deadline / 2:
+                    before = f"; before that: {last}" if last else ""
+                    last = NoAnswerError(f"{url} gave no answer in {self._deadline:g} s{before}")
+                last.attempts = attempt + 1
+                raise last from None
             except UnavailableError as failure:
                 now = time.monotonic()
                 delay = self._backoff.delay(attempt, failure.retry_after, now - sent)

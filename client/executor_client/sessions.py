@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import time
-from types import TracebackType
 from typing import Protocol
 
 from executor_client.errors import ConfigurationError, UnauthorizedError
@@ -71,7 +70,8 @@ class TokenSource:
     async def close(self) -> None:
         """Closes what it opened; a credential that was handed in is the caller's."""
         if self._own is not None:
-            await self._own.__aexit__(None, None, None)
+            await self._own.close()
+            self._own = None
 
 
 class _DefaultCredential:
@@ -91,7 +91,5 @@ class _DefaultCredential:
             first = str(error).splitlines()[0]
             raise UnauthorizedError(f"Azure gave no token for the session pool: {first}", 401) from error
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._credential.__aexit__(kind, error, trace)
+    async def close(self) -> None:
+        await self._credential.close()

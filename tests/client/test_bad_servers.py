@@ -92,6 +92,14 @@ def test_a_wrong_url_is_said_to_be_one(url: str, error: type[ExecutorError]) -> 
     assert time.monotonic() - started < _DEADLINE + 0.5
 
 
+def test_numbers_that_make_no_sense_are_refused() -> None:
+    for options in ({"deadline": 0}, {"deadline": float("nan")}, {"hedge_after": -1}):
+        with pytest.raises(ConfigurationError, match="must be seconds above 0"):
+            ExecutorClient("http://127.0.0.1:1", **options)
+    with pytest.raises(ConfigurationError, match="concurrency=0"):
+        ExecutorClient("http://127.0.0.1:1").execute_many([], concurrency=0)
+
+
 @pytest.mark.parametrize("failure", [http("503 No", _PROBLEM, b'{"code":"draining"}'), b"HTTP/1.1 2", GOOD[:-9]])
 def test_what_fails_for_the_moment_is_sent_again(failure: bytes) -> None:
     with misbehaving(says(failure, failure, GOOD)) as server, ExecutorClient(server.url) as client:

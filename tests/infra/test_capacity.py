@@ -1,6 +1,8 @@
 """The model against what can be known without it, against the mission's figures, and the command around it."""
 
 import math
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +123,20 @@ def test_the_plan_is_the_smallest_that_is_in_time() -> None:
     assert found is not None
     assert outcome(found).after(0.95) <= 30 < outcome(found - 1).after(0.95)
     assert smallest_minimum(1, 0.95, outcome, 200) is None
+
+
+def test_the_page_s_table_is_the_command_s(tmp_path: Path) -> None:
+    """`UPDATE_SNAPSHOTS=1` writes it anew."""
+    done = _command("--min", "5", "10", "100", "--svg", str(tmp_path / "chart.svg"))
+    wanted = "\n" + "".join(f"    {line}".rstrip() + "\n" for line in done.stdout.partition("\nChart")[0].splitlines()) + "\n"
+    page = ROOT / "docs" / "burst.md"
+    text = page.read_text(encoding="utf-8")
+    match = re.search(r"(<!-- capacity: [^\n]*-->\n)(.*?)(<!-- end -->)", text, flags=re.DOTALL)
+    assert match
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        page.write_text(text[: match.start(2)] + wanted + text[match.end(2) :], encoding="utf-8")
+    else:
+        assert match[2] == wanted
 
 
 def _command(*arguments: str) -> subprocess.CompletedProcess[str]:
