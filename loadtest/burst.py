@@ -43,7 +43,7 @@ class Plan:
     students: int = 500
     questions: int = 2
     replicas: int = 3
-    work: float = 2.0
+    work: float = 3.0
     queue_length: int = 64
     queue_seconds: float = 10.0
     image: str = ""
@@ -124,6 +124,7 @@ class _Run:
         self._events = plan.events()
         self._changing: list[asyncio.Task[None]] = []
         self._started = 0.0
+        self._gone = 0.0
 
     async def run(self) -> Report:
         with balancer() as ingress:
@@ -137,6 +138,8 @@ class _Run:
                     self._report.own_cpu = self._own_cpu() - mine
                     self._report.other_cpu = _machine_cpu() - busy - self._report.own_cpu
                     self._report.statuses = {kind: count - before[kind] for kind, count in ingress.answers().items()}
+                if not self._report.waits:
+                    raise RuntimeError(f"nobody had an answer; {self._report.problems[0]}")
                 self._check_ends()
             finally:
                 for replica in (*self._running, *(left for left, _ in self._left)):
@@ -202,6 +205,8 @@ class _Run:
         else:
             leaving = self._running.pop(0)
             self._left.append((leaving, action))
+            if leaving.container:
+                self._gone += tree_cpu_seconds(leaving.pid)
             await asyncio.to_thread(leaving.signal, SIGKILL if action == "kill" else SIGTERM)
         self._report.marks.append((time.monotonic() - self._started, action))
         self._note()
@@ -217,7 +222,7 @@ class _Run:
     def _own_cpu(self) -> float:
         """CPU seconds of client, balancer, executors and programs; a container is no descendant of this process."""
         containers = [replica.pid for replica in self._running if replica.container]
-        return sum(map(tree_cpu_seconds, (os.getpid(), *containers)))
+        return sum(map(tree_cpu_seconds, (os.getpid(), *containers))) + self._gone
 
     def _check_ends(self) -> None:
         for replica, action in self._left:

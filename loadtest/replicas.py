@@ -52,9 +52,12 @@ class Replica:
     def remove(self) -> None:
         """Whatever is left of it."""
         if self.process:
-            if self.process.poll() is None:
-                self.process.terminate()
+            self.process.terminate()
+            try:
                 self.process.wait(_START_SECONDS)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
             if self.process.stdout:
                 self.process.stdout.close()
         else:
