@@ -23,6 +23,7 @@ from matplotlib.figure import Figure
 
 from infra.pricing import load_rates, replica_hour
 
+_MOST_SUBMISSIONS = 20_000
 Process = Generator[simpy.Event, Any, None]
 
 
@@ -338,25 +339,45 @@ def draw(path: Path, title: str, curves: Sequence[Curve], marks: Sequence[tuple[
         figure.savefig(path, metadata={"Date": None})
 
 
+def _checked(parse: Callable[[str], float], right: Callable[[float], bool], words: str) -> Callable[[str], Any]:
+    def read(text: str) -> float:
+        try:
+            value = parse(text)
+        except ValueError:
+            value = math.nan
+        if not (math.isfinite(value) and right(value)):
+            raise argparse.ArgumentTypeError(f"{text} must be {words}")
+        return value
+
+    return read
+
+
+_above_zero = _checked(float, lambda value: value > 0, "above 0")
+_number = _checked(float, lambda value: value >= 0, "at least 0")
+_part = _checked(float, lambda value: 0 < value <= 1, "above 0 and at most 1")
+_whole = _checked(int, lambda value: value >= 0, "a whole number, at least 0")
+_above_zero_whole = _checked(int, lambda value: value >= 1, "a whole number, at least 1")
+
+
 def _arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m infra.capacity", description=__doc__)
     add = parser.add_argument
-    add("--users", type=int, default=500)
-    add("--questions", type=int, default=2, help="submissions of each user, all at the same moment")
-    add("--min", type=int, nargs="+", default=[5, 10, 100], help="warm replicas; several are compared")
-    add("--max", type=int, default=1000, help="maxReplicas")
-    add("--quota", type=float, default=100, help="cores that the environment may hand out")
-    add("--cpu", type=float, default=0.5, help="cores of a replica")
-    add("--seconds", type=float, default=3.0, help="mean time of a submission on a replica")
-    add("--sigma", type=float, default=0.3, help="spread of that time: sigma of its logarithm")
-    add("--over", type=float, default=0.0, help="seconds over which the submissions arrive")
-    add("--queue-length", type=int, default=16, help="EXECUTOR_QUEUE_LENGTH")
-    add("--queue-seconds", type=float, default=2.0, help="EXECUTOR_QUEUE_SECONDS")
-    add("--start-seconds", type=float, default=7.0, help="median time until a new replica answers")
+    add("--users", type=_above_zero_whole, default=500)
+    add("--questions", type=_above_zero_whole, default=2, help="submissions of each user, all at the same moment")
+    add("--min", type=_whole, nargs="+", default=[5, 10, 100], help="warm replicas; several are compared")
+    add("--max", type=_above_zero_whole, default=1000, help="maxReplicas")
+    add("--quota", type=_above_zero, default=100, help="cores that the environment may hand out")
+    add("--cpu", type=_above_zero, default=0.5, help="cores of a replica")
+    add("--seconds", type=_above_zero, default=3.0, help="mean time of a submission on a replica")
+    add("--sigma", type=_number, default=0.3, help="spread of that time: sigma of its logarithm")
+    add("--over", type=_number, default=0.0, help="seconds over which the submissions arrive")
+    add("--queue-length", type=_whole, default=16, help="EXECUTOR_QUEUE_LENGTH")
+    add("--queue-seconds", type=_number, default=2.0, help="EXECUTOR_QUEUE_SECONDS")
+    add("--start-seconds", type=_above_zero, default=7.0, help="median time until a new replica answers")
     add("--metric", choices=("rate", "concurrency"), default="rate", help="what the scaler measures; Azure documents rate")
     add("--plan", action="store_true", help="find the smallest minReplicas that meets --deadline")
-    add("--deadline", type=float, default=60.0, help="seconds within which --part of the answers shall be there")
-    add("--part", type=float, default=0.95)
+    add("--deadline", type=_above_zero, default=60.0, help="seconds within which --part of the answers shall be there")
+    add("--part", type=_part, default=0.95)
     add("--svg", type=Path, default=Path("capacity.svg"), help="where the chart is written")
     add("--seed", type=int, default=1)
     return parser
@@ -367,17 +388,14 @@ def main() -> int:
     parser = _arguments()
     options = parser.parse_args()
     most = min(options.max, int(options.quota / options.cpu))
-    for name, right in (
-        ("--users and --questions must be at least 1", options.users >= 1 and options.questions >= 1),
-        ("--users times --questions must be at most 20,000", options.users * options.questions <= 20_000),
-        ("--seconds, --start-seconds, --cpu must be above 0", min(options.seconds, options.start_seconds, options.cpu) > 0),
-        ("--part must be above 0 and at most 1", 0 < options.part <= 1),
-        ("--over, --sigma, --queue-length, --queue-seconds must not be negative",
-         min(options.over, options.sigma, options.queue_length, options.queue_seconds) >= 0),
-        (f"--min must be from 0 to {most}, which is --max within --quota", all(0 <= count <= most for count in options.min)),
-    ):  # fmt: skip
-        if not right:
-            parser.error(name)
+    if options.users * options.questions > _MOST_SUBMISSIONS:
+        parser.error(f"--users times --questions must be at most {_MOST_SUBMISSIONS:,}")
+    if most < 1:
+        parser.error("--quota has no room for a replica")
+    if not all(count <= most for count in options.min):
+        parser.error(f"--min must be from 0 to {most}, which is --max within --quota")
+    if not options.svg.parent.is_dir():
+        parser.error(f"--svg: {options.svg.parent} is no folder")
     jobs = runs(options.users * options.questions, options.seconds, options.sigma, options.seed)
 
     def outcome(minimum: int, admission: Admission) -> Outcome:

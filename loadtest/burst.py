@@ -44,8 +44,8 @@ class Plan:
     questions: int = 2
     replicas: int = 3
     work: float = 3.0
-    queue_length: int = 64
-    queue_seconds: float = 10.0
+    queue_length: int = 250
+    queue_seconds: float = 30.0
     image: str = ""
     changes: tuple[tuple[float, str], ...] = ((0.1, "add"), (0.25, "add"), (0.4, "kill"), (0.55, "add"), (0.7, "drain"))
 
@@ -286,6 +286,8 @@ def main() -> int:
         parser.error(f"--replicas must be from 2 to {MOST_REPLICAS - len(plan.changes)}")
     if min(options["students"], options["questions"], times) < 1 or options["students"] * options["questions"] > 10_000:
         parser.error("--students, --questions and --times must be at least 1, and submissions at most 10,000")
+    if not svg.parent.is_dir():
+        parser.error(f"--svg: {svg.parent} is no folder")
     reports = []
     for _ in range(times):
         try:
