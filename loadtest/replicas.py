@@ -121,6 +121,7 @@ defaults
   timeout connect 2s
   timeout client 300s
   timeout server 300s
+  timeout check 3s
   retries 0
   option httpchk GET /ready
   default-server check inter 500ms fall 2 rise 1
