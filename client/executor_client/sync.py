@@ -1,6 +1,7 @@
 """The same client for code without an event loop: threads share one loop, and so its connections."""
 
 import asyncio
+import atexit
 import concurrent.futures
 import os
 import threading
@@ -36,6 +37,7 @@ class ExecutorClient:
 
     def close(self) -> None:
         """Closes the connections and ends the loop's thread; the client starts anew if it is used again."""
+        atexit.unregister(self.close)
         with self._lock:
             loop, self._loop = self._loop, None
         if loop is not None and self._process == os.getpid():
@@ -71,6 +73,7 @@ class ExecutorClient:
                 self._loop = asyncio.new_event_loop()
                 self._process = os.getpid()
                 self._client = self._make()
+                atexit.register(self.close)  # a client that lives as long as its process is closed by nobody else
                 threading.Thread(target=_serve, args=(self._loop,), name="executor-client", daemon=True).start()
             future = asyncio.run_coroutine_threadsafe(call(self._client), self._loop)
         try:

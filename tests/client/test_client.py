@@ -236,6 +236,6 @@ def test_the_readme_s_examples_work_as_they_stand(server: Executor, tmp_path: Pa
             (sys.executable, "-c", example), env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
             timeout=60,
         )  # fmt: skip
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
         shown = re.findall(r"# prints (.*)", example)
         assert done.stdout.splitlines() == shown
