@@ -477,8 +477,10 @@ def _apps(reader: ConfigReader) -> tuple[AppSettings, ...]:
 
 
 def image_targets() -> tuple[str, ...]:
-    """Gives the stages of the Dockerfile that have a name."""
-    return tuple(re.findall(r"^FROM .* AS (\S+)", DOCKERFILE.read_text(encoding="utf-8"), flags=re.MULTILINE | re.IGNORECASE))
+    """Gives the stages of the Dockerfile that are an executor: those that end as its user. The others are parts of them."""
+    stages = re.split(r"^FROM ", DOCKERFILE.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    names = (re.match(r".* AS (\S+)\n(?s:.*)^USER executor$", stage, re.MULTILINE) for stage in stages)
+    return tuple(name[1] for name in names if name)
 
 
 def _app(
