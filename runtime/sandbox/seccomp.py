@@ -51,6 +51,7 @@ CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020080
 
 _FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
+_SCHED_OTHER = 0
 _F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETPIPE_SZ = 8, 10, 15, 1031
 _MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
 
@@ -179,6 +180,8 @@ def rules(
         Rule("setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr setxattrat removexattrat file_setattr",
              "ENOTSUP", "Landlock does not cover attributes; programs expect file systems without them"),
         Rule("prlimit64", "EPERM", "limits of another process", When(0, "!=", 0)),
+        Rule("sched_setscheduler", ALLOW, "to the ordinary policy, which every process here has: Mono asks for it for each "
+             "of its threads", When(1, "==", _SCHED_OTHER)),
         Rule("sched_setaffinity sched_setscheduler sched_setparam sched_setattr migrate_pages move_pages", "EPERM",
              "scheduling of another process", When(0, "!=", 0), When(0, "!=", OWN_PID)),
         Rule("setpriority", "EPERM", "priority of a group or of the whole uid", When(0, "!=", 0)),
