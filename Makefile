@@ -36,6 +36,8 @@ image:
 lock: $(VENV)/dev.stamp
 	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --strip-extras --no-header -o requirements.lock requirements.txt
+	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --strip-extras --no-header -o judge-packages.txt judge-packages.in
 
 clean:
 	rm -rf $(VENV)

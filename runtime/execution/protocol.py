@@ -38,7 +38,7 @@ class File(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Collect(msgspec.Struct, frozen=True):
-    """Which files to bring back after a run that exited with 0: names or patterns, and at most `max_bytes` in all."""
+    """Which files to bring back after a run, however it ended: names or patterns, and at most `max_bytes` in all."""
 
     patterns: tuple[str, ...]
     max_bytes: int

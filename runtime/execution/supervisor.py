@@ -190,7 +190,7 @@ class _Run:
             memory_bytes=max(self._peak, self._largest_rss),
             memory_refused=failed and self._was_short_of_memory(),
             warm=bool(worker.kind),
-            files=worker.workspace.collect(collect) if collect and not failed else (),
+            files=worker.workspace.collect(collect) if collect else (),
         )
 
     def _conclude(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from runtime.execution.executor import Isolation
-from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult
+from runtime.judging.submission import CaseResult, HiddenCaseResult, JudgeResult, ReturnedFile, RunResult, Status, StepResult
 
 Field = TypeVar("Field")
 
@@ -17,6 +17,7 @@ class RunAnswer(msgspec.Struct, frozen=True):
     version: str
     run: StepResult
     compile: StepResult | msgspec.UnsetType = msgspec.UNSET
+    files: tuple[ReturnedFile, ...] | msgspec.UnsetType = msgspec.UNSET
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     question_id: str | msgspec.UnsetType = msgspec.UNSET
 
@@ -29,7 +30,7 @@ class JudgeAnswer(msgspec.Struct, frozen=True):
     status: Status
     passed: int
     total: int
-    test_results: tuple[CaseResult, ...]
+    test_results: tuple[CaseResult | HiddenCaseResult, ...]
     compile: StepResult | msgspec.UnsetType = msgspec.UNSET
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     question_id: str | msgspec.UnsetType = msgspec.UNSET
@@ -93,7 +94,7 @@ def answer(
     """The answer of `POST /execute` for what came of a submission."""
     compiled, user, question = _set(result.compile), _set(user_id), _set(question_id)
     if isinstance(result, RunResult):
-        return RunAnswer(language, version, result.run, compiled, user, question)
+        return RunAnswer(language, version, result.run, compiled, _set(result.files or None), user, question)
     return JudgeAnswer(
         language, version, result.status, result.passed, result.total, result.test_results, compiled, user, question
     )

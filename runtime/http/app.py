@@ -36,7 +36,7 @@ from runtime.http.problems import (
 )
 from runtime.http.requests import Call, decode
 from runtime.judging.judge import Judge
-from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult
+from runtime.judging.submission import CaseResult, HiddenCaseResult, JudgeResult, RunResult, Status, StepResult
 from runtime.languages.registry import Language, Registry
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import ExecutionRecord, Log
@@ -159,7 +159,7 @@ class Service:
                 WarmStart(
                     name=language.name,
                     argv=self._registry.command(language.warm.run, box=slot.box, bootstrap=self._executor.bootstrap),
-                    env=self._registry.environment(language, slot.box),
+                    env=self._registry.environment(language, slot.box, self._settings.default_memory_mb),
                     forks=language.warm.forks,
                     ready=language.warm.ready,
                 )
@@ -288,7 +288,7 @@ class Service:
         self.metrics.seconds.labels(language).observe(execution.seconds)
         self.metrics.queue_seconds.observe(execution.queue_seconds)
         judged = result if isinstance(result, JudgeResult) else None
-        steps: list[StepResult | CaseResult] = []
+        steps: list[StepResult | CaseResult | HiddenCaseResult] = []
         if result is not None:
             steps += [result.run] if isinstance(result, RunResult) else result.test_results
             steps += [result.compile] if result.compile else []
@@ -305,7 +305,7 @@ class Service:
                 queue_time=round(execution.queue_seconds * 1000, 3),
                 cpu_time=round(sum(step.cpu_time for step in steps), 3),
                 wall_time=round(sum(step.wall_time for step in steps), 3),
-                memory=max((step.memory for step in steps), default=0),
+                memory=max((step.memory for step in steps if not isinstance(step, HiddenCaseResult)), default=0),
                 user_id=call.user_id,
                 question_id=call.question_id,
                 caller=caller,

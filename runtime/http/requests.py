@@ -11,11 +11,12 @@ from runtime.execution.protocol import File
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
 from runtime.judging.comparators import COMPARATORS
 from runtime.judging.submission import Submission, TestCase
-from runtime.languages.registry import Registry, UnknownLanguageError
+from runtime.languages.registry import Language, Registry, UnknownLanguageError
 from runtime.settings import Settings
 
 _MOST_FILES = 100
 _MOST_ARGUMENTS = 100
+_MOST_RETURNED = 20
 _ARGUMENT_BYTES = 32 << 10
 _NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
 _ID_LENGTH = 256
@@ -38,6 +39,9 @@ class TestCaseBody(msgspec.Struct, frozen=True):
     id: str
     input: str = ""
     expected_output: str = ""
+    timeout: float | None = None
+    memory_limit_mb: int | None = None
+    hidden: bool = False
 
 
 class ExecuteBody(msgspec.Struct, frozen=True):
@@ -53,6 +57,7 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     test_cases: list[TestCaseBody] | None = None
     comparator: str = "lines"
     stop_on_failure: bool = False
+    return_files: list[str] = []
     user_id: str | None = None
     question_id: str | None = None
 
@@ -121,14 +126,11 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Sub
     except UnknownLanguageError as error:
         raise UnknownLanguageRefusal(str(error), (FieldError("language", "is not known here"),)) from error
     checks = Checks()
-    files = _files(body, language.file, checks)
+    files = _files(body, language, checks)
     _check_arguments(body.args, checks)
     timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout
-    if not 0 < timeout <= settings.max_timeout_seconds:
-        checks.refuse("timeout", f"must be above 0 and at most {settings.max_timeout_seconds:g} seconds")
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
-    if not 1 <= memory <= settings.max_memory_mb:
-        checks.refuse("memory_limit_mb", f"must be from 1 to {settings.max_memory_mb}")
+    _check_limits("", timeout, memory, settings, checks)
     if body.comparator not in COMPARATORS:
         checks.refuse("comparator", f"must be one of {', '.join(COMPARATORS)}")
     for field in ("user_id", "question_id"):
@@ -136,6 +138,7 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Sub
         if value is not None and len(value) > _ID_LENGTH:
             checks.refuse(field, f"must have at most {_ID_LENGTH} characters")
     cases = _test_cases(body, settings, checks)
+    _check_return_files(body, checks)
     checks.raise_if_any()
     return Submission(
         language=language,
@@ -147,7 +150,26 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Sub
         test_cases=cases,
         comparator=body.comparator,
         stop_on_failure=body.stop_on_failure,
+        return_files=tuple(dict.fromkeys(body.return_files)),
     )
+
+
+def _check_limits(place: str, timeout: float | None, memory_mb: int | None, settings: Settings, checks: Checks) -> None:
+    """The limits at `place`; None where a test case has none of its own."""
+    if timeout is not None and not 0 < timeout <= settings.max_timeout_seconds:
+        checks.refuse(f"{place}timeout", f"must be above 0 and at most {settings.max_timeout_seconds:g} seconds")
+    if memory_mb is not None and not 1 <= memory_mb <= settings.max_memory_mb:
+        checks.refuse(f"{place}memory_limit_mb", f"must be from 1 to {settings.max_memory_mb}")
+
+
+def _check_return_files(body: ExecuteBody, checks: Checks) -> None:
+    if body.return_files and body.test_cases is not None:
+        checks.refuse("return_files", "goes without test_cases")
+    if len(body.return_files) > _MOST_RETURNED:
+        checks.refuse("return_files", f"must have at most {_MOST_RETURNED} items")
+    for position, name in enumerate(body.return_files):
+        if problem := _name_problem(name):
+            checks.refuse(f"return_files[{position}]", problem)
 
 
 def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[TestCase, ...] | None:
@@ -156,7 +178,19 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
     if not 1 <= len(body.test_cases) <= settings.max_test_cases:
         checks.refuse("test_cases", f"must have from 1 to {settings.max_test_cases} items")
         return None
-    return tuple(TestCase(case.id, case.input, case.expected_output) for case in body.test_cases)
+    for position, case in enumerate(body.test_cases):
+        _check_limits(f"test_cases[{position}].", case.timeout, case.memory_limit_mb, settings, checks)
+    return tuple(
+        TestCase(
+            id=case.id,
+            input=case.input,
+            expected_output=case.expected_output,
+            timeout_seconds=case.timeout,
+            memory_bytes=None if case.memory_limit_mb is None else case.memory_limit_mb << 20,
+            hidden=case.hidden,
+        )
+        for case in body.test_cases
+    )
 
 
 def _check_arguments(arguments: list[str], checks: Checks) -> None:
@@ -167,12 +201,12 @@ def _check_arguments(arguments: list[str], checks: Checks) -> None:
             checks.refuse(f"args[{position}]", "must not contain NUL")
 
 
-def _files(body: ExecuteBody, main: str, checks: Checks) -> tuple[File, ...]:
+def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File, ...]:
     if body.files is None:
         if not body.code:
             checks.refuse("code", "must not be empty" if body.code is not None else "is required, or files")
             return ()
-        return (File(main, body.code.encode()),)
+        return (File(language.main_file(body.code), body.code.encode()),)
     if body.code is not None:
         checks.refuse("code", "goes without files, and files without code")
     if not 1 <= len(body.files) <= _MOST_FILES:
@@ -181,7 +215,7 @@ def _files(body: ExecuteBody, main: str, checks: Checks) -> tuple[File, ...]:
     found: list[File] = []
     names: set[str] = set()
     for position, item in enumerate(body.files):
-        name = item.name or (main if position == 0 else "")
+        name = item.name or (language.main_file(item.content) if position == 0 else "")
         problem = _name_problem(name) or ("is there twice" if name in names else "")
         if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
             problem = "is a file and a folder at the same time"

@@ -1,5 +1,7 @@
 """Turns a submission into jobs and their outcomes into verdicts."""
 
+import base64
+import glob
 import logging
 import re
 import signal
@@ -13,7 +15,9 @@ from runtime.judging.comparators import COMPARATORS
 from runtime.judging.compile_cache import CompileCache, Compiled
 from runtime.judging.submission import (
     CaseResult,
+    HiddenCaseResult,
     JudgeResult,
+    ReturnedFile,
     RunResult,
     Status,
     StepResult,
@@ -59,12 +63,20 @@ class Judge:
         if compiled and compiled.status is not Status.OK:
             return RunResult(_not_run(compiled), compiled)
         outcome = await slot.run(self._run_job(prepared, slot, submission.stdin))
-        return RunResult(self._step(outcome, submission), compiled)
+        return RunResult(self._step(outcome, submission), compiled, self._returned(submission, outcome))
+
+    def _returned(self, submission: Submission, outcome: Outcome) -> tuple[ReturnedFile, ...]:
+        """One entry for each file that was asked for."""
+        found = {file.name: base64.b64encode(file.content).decode() for file in outcome.files}
+        missing = f"is not there, is no plain file, or is past the {self._settings.max_returned_mb} MiB that may come back"
+        return tuple(
+            ReturnedFile(name, found.get(name), message="" if name in found else missing) for name in submission.return_files
+        )
 
     async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot) -> JudgeResult:
         """A submission with test cases: compiled once, run once for each."""
         compiled, prepared = await self._compile(submission, slot)
-        results: list[CaseResult] = []
+        results: list[CaseResult | HiddenCaseResult] = []
         verdict = Status.ACCEPTED
         for case in cases:
             if compiled and compiled.status is not Status.OK:
@@ -72,7 +84,8 @@ class Judge:
             elif verdict is not Status.ACCEPTED and submission.stop_on_failure:
                 step = _without_run(Status.SKIPPED)
             else:
-                step = self._step(await slot.run(self._run_job(prepared, slot, case.input.encode())), submission)
+                limited = prepared.for_case(case)
+                step = self._step(await slot.run(self._run_job(limited, slot, case.input.encode())), limited)
             result = _compared(case, step, submission.comparator)
             if verdict is Status.ACCEPTED:
                 verdict = result.status
@@ -93,7 +106,7 @@ class Judge:
         outcome = await slot.run(
             Job(
                 argv=self._registry.command(language.version, box=slot.box),
-                env=self._registry.environment(language, slot.box),
+                env=self._registry.environment(language, slot.box, self._settings.compile_memory_mb),
                 files=(),
                 limits=self._compile_limits(language),
             )
@@ -107,11 +120,17 @@ class Judge:
 
     async def _compile(self, submission: Submission, slot: Slot) -> tuple[StepResult | None, Submission]:
         """The compile step's result, if there is one, and the submission with what it made among its files."""
-        language = submission.language
+        language, settings = submission.language, self._settings
         if not language.compiled:
             return None, submission
         sources = tuple(file.name for file in submission.files if file.name.endswith(language.extensions))
-        words = self._registry.command(language.compile, box=slot.box, file=submission.files[0].name, sources=sources)
+        words = self._registry.command(
+            language.compile,
+            box=slot.box,
+            file=submission.main.name,
+            sources=sources,
+            memory_mb=settings.compile_memory_mb,
+        )
         # The directory is the slot's and says nothing about what is made.
         place = compile_cache.key(
             language.name,
@@ -124,7 +143,7 @@ class Judge:
             outcome = await slot.run(
                 Job(
                     argv=words,
-                    env=self._registry.environment(language, slot.box),
+                    env=self._registry.environment(language, slot.box, settings.compile_memory_mb),
                     files=submission.files,
                     limits=self._compile_limits(language),
                     collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
@@ -154,19 +173,25 @@ class Judge:
 
     def _run_job(self, submission: Submission, slot: Slot, stdin: bytes) -> Job:
         language, settings = submission.language, self._settings
-        main = submission.files[0].name
-        words = self._registry.command(language.run, box=slot.box, file=main)
+        main, memory_mb = submission.main, submission.memory_bytes // _MB
+        unit = language.unit_of(main.name, main.content.decode(errors="replace"))
+        words = self._registry.command(language.run, box=slot.box, file=main.name, unit=unit, memory_mb=memory_mb)
+        worker = self._registry.worker_of(language)
+        # A worker has been started with the usual name of the main file.
+        usual = worker and self._registry.command(worker.run, box=slot.box, file=worker.file)
         return Job(
             argv=(*words, *submission.arguments),
-            env=self._registry.environment(language, slot.box),
+            env=self._registry.environment(language, slot.box, memory_mb),
             files=submission.files,
             stdin=stdin,
             arguments=submission.arguments,
-            # A worker has been started with the usual name of the main file.
-            warm=language.name if language.warm and main == language.file else "",
+            warm=worker.name if worker and words == usual else "",
+            collect=Collect(tuple(map(glob.escape, submission.return_files)), settings.max_returned_mb * _MB)
+            if submission.return_files
+            else None,
             limits=Limits(
-                wall_ms=round(submission.timeout_seconds * 1000),
-                cpu_ms=round(settings.cpu_seconds * 1000),
+                wall_ms=round(submission.timeout_seconds * submission.time_factor * 1000),
+                cpu_ms=round(settings.cpu_seconds * submission.time_factor * 1000),
                 memory_bytes=submission.memory_bytes,
                 data_headroom_bytes=language.data_headroom_mb * _MB,
                 processes=settings.max_processes,
@@ -191,8 +216,8 @@ class Judge:
         if outcome.ended in _STATUS:
             status, words = _STATUS[outcome.ended]
             return status, words.format(
-                wall=f"{submission.timeout_seconds:g}",
-                cpu=f"{settings.cpu_seconds:g}",
+                wall=f"{submission.timeout_seconds * submission.time_factor:g}",
+                cpu=f"{settings.cpu_seconds * submission.time_factor:g}",
                 memory=submission.memory_bytes // _MB,
                 output=settings.max_output_kb,
                 disk=settings.max_disk_mb,
@@ -279,12 +304,14 @@ def _not_run(compiled: StepResult) -> StepResult:
     )
 
 
-def _compared(case: TestCase, step: StepResult, comparator: str) -> CaseResult:
+def _compared(case: TestCase, step: StepResult, comparator: str) -> CaseResult | HiddenCaseResult:
     """The case's result: an ordinary end is judged by its output, any other way to end stands as it is."""
     status = step.status
     if status is Status.OK:
         same = COMPARATORS[comparator](step.stdout, case.expected_output)
         status = Status.ACCEPTED if same else Status.WRONG_ANSWER
+    if case.hidden:
+        return HiddenCaseResult(case.id, status is Status.ACCEPTED, status, step.cpu_time, step.wall_time)
     return CaseResult(
         id=case.id,
         passed=status is Status.ACCEPTED,

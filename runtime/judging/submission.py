@@ -24,11 +24,15 @@ class Status(StrEnum):
 
 
 class TestCase(msgspec.Struct, frozen=True):
-    """One test case; `expected_output` stays in the server."""
+    """One test case; `expected_output` stays in the server. A limit of its own stands for the submission's."""
 
     id: str
     input: str
     expected_output: str
+    timeout_seconds: float | None = None
+    memory_bytes: int | None = None
+    #: Of a hidden case only id, status and times are told.
+    hidden: bool = False
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -43,6 +47,26 @@ class Submission(msgspec.Struct, frozen=True):
     test_cases: tuple[TestCase, ...] | None
     comparator: str
     stop_on_failure: bool
+    #: Names of the files that come back from a plain run.
+    return_files: tuple[str, ...] = ()
+
+    @property
+    def main(self) -> File:
+        """The file that is run."""
+        return self.files[0]
+
+    @property
+    def time_factor(self) -> float:
+        """What the limits of time are multiplied by: a judged run shall not lose to its language's start."""
+        return 1.0 if self.test_cases is None else self.language.time_factor
+
+    def for_case(self, case: TestCase) -> "Submission":
+        """The same with the limits of one test case."""
+        return msgspec.structs.replace(
+            self,
+            timeout_seconds=self.timeout_seconds if case.timeout_seconds is None else case.timeout_seconds,
+            memory_bytes=self.memory_bytes if case.memory_bytes is None else case.memory_bytes,
+        )
 
 
 class StepResult(msgspec.Struct, frozen=True):
@@ -79,11 +103,31 @@ class CaseResult(msgspec.Struct, frozen=True):
     stderr_truncated: bool
 
 
+class HiddenCaseResult(msgspec.Struct, frozen=True):
+    """What the API shows of a hidden test case: nothing that tells its input or output."""
+
+    id: str
+    passed: bool
+    status: Status
+    cpu_time: float
+    wall_time: float
+
+
+class ReturnedFile(msgspec.Struct, frozen=True):
+    """A file that was asked for: its content, or None and why there is none."""
+
+    name: str
+    content: str | None
+    encoding: str = "base64"
+    message: str = ""
+
+
 class RunResult(msgspec.Struct, frozen=True):
-    """Of a plain run: the compile step, where there was one, and the run."""
+    """Of a plain run: the compile step, where there was one, the run, and the files that were asked for."""
 
     run: StepResult
     compile: StepResult | None = None
+    files: tuple[ReturnedFile, ...] = ()
 
 
 class JudgeResult(msgspec.Struct, frozen=True):
@@ -92,5 +136,5 @@ class JudgeResult(msgspec.Struct, frozen=True):
     status: Status
     passed: int
     total: int
-    test_results: tuple[CaseResult, ...]
+    test_results: tuple[CaseResult | HiddenCaseResult, ...]
     compile: StepResult | None = None

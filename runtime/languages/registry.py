@@ -1,11 +1,13 @@
 """Reads the language files, finds out which toolchains this host has, and turns a submission into jobs' command lines."""
 
 import difflib
+import os
 import re
 import shutil
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Annotated
 
 import msgspec
 
@@ -33,8 +35,9 @@ class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One language, as its file says.
 
-    In commands `{file}` is the main file, `{box}` the working directory, `{sources}` every file with one of
-    `extensions`, and `{bootstrap}` the folder of the warm starts.
+    In commands `{file}` is the main file, `{unit}` what it is called inside of the language, `{box}` the working directory,
+    `{sources}` every file with one of `extensions`, `{memory_mb}` the run's memory limit, and `{bootstrap}` the folder of
+    the warm starts. The environment may hold `{box}` and `{memory_mb}`.
     """
 
     name: str
@@ -46,19 +49,49 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     compile: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
     env: dict[str, str] = {}
+    #: Commands and absolute paths that must be there beside the commands above.
+    needs: tuple[str, ...] = ()
+    #: Patterns for the main file's text, the first that is found counts: its group is the unit that runs and, where the
+    #: submission names no file, the file's name before the suffix of `file`. `package` finds what stands before it.
+    unit: tuple[str, ...] = ()
+    package: str = ""
     version_pattern: str = r"(\d+(?:\.\d+)+)"
     #: A pattern in the last of stderr that says the run failed for lack of memory.
     memory_error: str = ""
     data_headroom_mb: int = 0
     stack_mb: int = 8
+    #: Judged runs may take so many times the limits of wall and CPU time.
+    time_factor: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1
     #: Further paths that its programs read; each must exist to count.
     read: tuple[str, ...] = ()
     warm: Warm | None = None
+    #: Another language, whose workers serve what this one's compile step makes.
+    workers: str = ""
 
     @property
     def compiled(self) -> bool:
         """Whether there is a compile step."""
         return bool(self.compile)
+
+    def main_file(self, text: str) -> str:
+        """The name of a main file that came without one."""
+        unit = self._unit(text)
+        return unit + PurePosixPath(self.file).suffix if unit else self.file
+
+    def unit_of(self, name: str, text: str) -> str:
+        """What the main file's program is called inside of the language, with its package."""
+        if not self.unit:
+            return ""
+        package = re.search(self.package, text) if self.package else None
+        unit = self._unit(text) or PurePosixPath(name).stem
+        return f"{package[1]}.{unit}" if package else unit
+
+    def _unit(self, text: str) -> str:
+        for pattern in self.unit:
+            found = re.search(pattern, text)
+            if found:
+                return found[1]
+        return ""
 
 
 def load(folder: Path = FOLDER) -> tuple[Language, ...]:
@@ -68,14 +101,17 @@ def load(folder: Path = FOLDER) -> tuple[Language, ...]:
     for path in sorted(folder.glob("*.toml")):
         try:
             language = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Language)
-            re.compile(language.memory_error)
-            re.compile(language.version_pattern)
+            for pattern in (language.memory_error, language.version_pattern, language.package, *language.unit):
+                re.compile(pattern)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError, re.error) as error:
             raise LanguageFileError(f"{path.name}: {error}") from error
         for name in (language.name, *language.aliases):
             if names.setdefault(name, path.name) != path.name:
                 raise LanguageFileError(f"{path.name}: aliases: {name!r} is also in {names[name]}")
         languages.append(language)
+    for language in languages:
+        if language.workers and not any(other.name == language.workers and other.warm for other in languages):
+            raise LanguageFileError(f"{names[language.name]}: workers: {language.workers!r} is no language with a warm start")
     return tuple(languages)
 
 
@@ -89,7 +125,7 @@ class Registry:
         self._names: dict[str, Language] = {}
         for language in languages:
             commands = [command[0] for command in (language.compile, language.run, language.version) if command]
-            if not all(command.startswith("{") or self.find(command) for command in commands):
+            if not all(command.startswith("{") or self.find(command) for command in (*commands, *language.needs)):
                 continue
             if language.run[0].startswith("{box}") and not can_execute_files:
                 continue
@@ -98,7 +134,9 @@ class Registry:
                 self._names[name] = language
 
     def find(self, command: str) -> str | None:
-        """The absolute path of a command, or None where it is not on the path."""
+        """The absolute path of a command, or None where it is not on the path; an absolute path need only exist."""
+        if command.startswith("/"):
+            return command if os.path.exists(command) else None
         return shutil.which(command, path=self._path)
 
     def get(self, name: str) -> Language:
@@ -113,7 +151,12 @@ class Registry:
             )
         return language
 
-    def command(self, words: Iterable[str], **places: str | tuple[str, ...]) -> tuple[str, ...]:
+    def worker_of(self, language: Language) -> Language | None:
+        """The language whose warm workers may serve this one's runs."""
+        worker = self.languages.get(language.workers) if language.workers else language
+        return worker if worker and worker.warm else None
+
+    def command(self, words: Iterable[str], **places: str | int | tuple[str, ...]) -> tuple[str, ...]:
         """`words` with their places filled in; the first becomes an absolute path."""
         filled: list[str] = []
         for word in words:
@@ -124,10 +167,10 @@ class Registry:
                 filled.append(word.format_map(places))
         return (self.find(filled[0]) or filled[0], *filled[1:])
 
-    def environment(self, language: Language, box: str) -> dict[str, str]:
+    def environment(self, language: Language, box: str, memory_mb: int) -> dict[str, str]:
         """The whole environment of a program: nothing of the service's is in it."""
         base = {"PATH": self._path, "HOME": box, "TMPDIR": box, "LANG": "C.UTF-8"}
-        return base | {name: value.format(box=box) for name, value in language.env.items()}
+        return base | {name: value.format(box=box, memory_mb=memory_mb) for name, value in language.env.items()}
 
     def readable(self) -> tuple[tuple[str, int], ...]:
         """Landlock's rules for all languages: toolchains and what C libraries read, but nothing of the service's."""

@@ -158,3 +158,52 @@ def test_health_answers_while_a_program_runs(executor: Executor) -> None:
         time.sleep(0.2)
         assert executor.http.get("/health", timeout=1).status_code == 200
         running.result()
+
+
+def test_limits_of_a_case_stand_for_the_submissions(executor: Executor) -> None:
+    code = "import time\nkind = input()\nx = bytearray(100 << 20) if kind == 'memory' else time.sleep(0.6)\nprint('done')"
+    cases: list[dict[str, Any]] = [
+        {"id": "time", "input": "time", "expected_output": "done"},
+        {"id": "less time", "input": "time", "expected_output": "done", "timeout": 0.3},
+        {"id": "memory", "input": "memory", "expected_output": "done"},
+        {"id": "less memory", "input": "memory", "expected_output": "done", "memory_limit_mb": 64},
+    ]
+    body = executor.judge("python", code, cases)
+    assert _judge_statuses(body) == ["accepted", "time_limit_exceeded", "accepted", "memory_limit_exceeded"]
+
+
+def test_of_a_hidden_case_nothing_tells_its_input_or_output(executor: Executor) -> None:
+    code = "import sys\nword = input()\nprint(word)\nprint(word, file=sys.stderr)\nif word == 'crash': sys.exit(7)"
+    cases: list[dict[str, Any]] = [
+        {"id": word, "input": word, "expected_output": "good", "hidden": True} for word in ("good", "secret", "crash")
+    ]
+    body = executor.judge("python", code, [*cases, {"id": "open", "input": "good", "expected_output": "good"}])
+    assert _judge_statuses(body) == ["accepted", "wrong_answer", "runtime_error", "accepted"]
+    assert (body["status"], body["passed"], body["total"]) == ("wrong_answer", 2, 4)
+    hidden = body["test_results"][:3]
+    assert {frozenset(result) for result in hidden} == {frozenset({"id", "passed", "status", "cpu_time", "wall_time"})}
+    assert body["test_results"][3]["stdout"] == "good\n"
+
+
+def test_files_come_back_by_choice_whatever_the_exit_code_and_never_through_a_link(executor: Executor) -> None:
+    code = "\n".join([
+        "import os",
+        "os.mkdir('out')",
+        "open('out/plot[1].png', 'wb').write(bytes(range(256)))",
+        "os.symlink('/etc/passwd', 'link')",
+        "os.symlink('/etc', 'folder')",
+        "open('large', 'wb').write(bytes(5 << 20))",
+        "open('unasked', 'w').close()",
+        "raise SystemExit(3)",
+    ])  # fmt: skip
+    wanted = ["out/plot[1].png", "link", "folder/passwd", "large", "missing", "main.py"]
+    body = executor.post({"language": "python", "code": code, "return_files": wanted}).json()
+    assert body["run"]["code"] == 3
+    assert [file["name"] for file in body["files"]] == wanted
+    content = {file["name"]: file["content"] for file in body["files"]}
+    assert base64.b64decode(content["out/plot[1].png"]) == bytes(range(256))
+    assert base64.b64decode(content["main.py"]).decode() == code
+    for file in body["files"][1:5]:
+        assert file["content"] is None
+        assert "no plain file" in file["message"]
+    assert "files" not in executor.post({"language": "python", "code": "print(1)"}).json()

@@ -13,7 +13,7 @@ import pytest
 
 from tests.server import ROOT, Executor
 
-TAG = "executor-image:test"
+_REPOSITORY = "executor-image"
 #: What issue and documentation promise to be enough: no capability, nothing writable, one half of a core.
 CONFINED = (
     "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp",
@@ -29,8 +29,8 @@ def docker(*arguments: str) -> str:
     return done.stdout.strip()
 
 
-def build() -> str:
-    """Builds the image, or skips where there is no engine; in CI that is an error instead."""
+def build(target: str = "judge", *options: str) -> str:
+    """Builds the image of a target, or skips where there is no engine; in CI that is an error instead."""
     reachable = (
         shutil.which("docker") and subprocess.run(("docker", "info"), capture_output=True, check=False).returncode == 0
     )
@@ -38,8 +38,9 @@ def build() -> str:
         if os.environ.get("REQUIRE_IMAGE_TESTS") == "1":
             pytest.fail("no Docker engine can be reached, and these tests must not be skipped here")
         pytest.skip("no Docker engine can be reached: the image is not tested")
-    docker("build", "-q", "--target", "judge", "-t", TAG, str(ROOT / "runtime"))
-    return TAG
+    tag = f"{_REPOSITORY}:test-{target}"
+    docker("build", "-q", "--target", target, "-t", tag, *options, str(ROOT / "runtime"))
+    return tag
 
 
 @contextmanager

@@ -21,6 +21,9 @@ def test_the_languages_that_ship_are_well_formed() -> None:
         (_SHELL.replace('file = "main.sh"\n', ""), "file"),
         (_SHELL + 'stack_mb = "big"\n', "stack_mb"),
         (_SHELL + 'memory_error = "("\n', "unterminated"),
+        (_SHELL + 'unit = ["["]\n', "unterminated"),
+        (_SHELL + "time_factor = 0.5\n", "time_factor"),
+        (_SHELL + 'workers = "python"\n', "workers: 'python' is no language with a warm start"),
         ("name = ", "Invalid value"),
     ],
 )
@@ -37,8 +40,16 @@ def test_two_files_cannot_claim_the_same_name(tmp_path: Path) -> None:
         load(tmp_path)
 
 
-def test_a_language_without_its_toolchain_is_not_listed(tmp_path: Path) -> None:
-    (tmp_path / "x.toml").write_text(_SHELL.replace('["sh", "{file}"]', '["no-such-interpreter", "{file}"]'))
+@pytest.mark.parametrize(
+    "text",
+    [
+        _SHELL.replace('["sh", "{file}"]', '["no-such-interpreter", "{file}"]'),
+        _SHELL + 'needs = ["no-such-command"]\n',
+        _SHELL + 'needs = ["/no/such/library"]\n',
+    ],
+)
+def test_a_language_without_its_toolchain_is_not_listed(tmp_path: Path, text: str) -> None:
+    (tmp_path / "x.toml").write_text(text)
     assert Registry(load(tmp_path), _PATH, can_execute_files=True).languages == {}
 
 
@@ -62,3 +73,25 @@ def test_commands_are_filled_in_and_found_on_the_path(tmp_path: Path) -> None:
     words = registry.command(("sh", "-o", "{box}/x", "{sources}", "{file}"), box="/b", file="f", sources=("1", "2"))
     assert words[0] in ("/usr/bin/sh", "/bin/sh")
     assert words[1:] == ("-o", "/b/x", "1", "2", "f")
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "unit"),
+    [
+        ("public class Foo { }", "Foo.java", "Foo"),
+        ("package a.b;\r\n\r\npublic final class Foo { }", "Foo.java", "a.b.Foo"),
+        ("class Node { int x; }\nclass Tree { public static void main(String[] a) { } }", "Tree.java", "Tree"),
+        ("interface Shape { }\npublic enum Foo { A }", "Foo.java", "Foo"),
+        ("// public class No\nclass A { static public void main(String... a) { } }", "A.java", "A"),
+        ("int x;", "Main.java", "Main"),
+    ],
+)
+def test_a_java_program_is_called_after_its_public_class_or_the_one_with_main(code: str, file: str, unit: str) -> None:
+    java = next(language for language in load() if language.name == "java")
+    assert java.main_file(code) == file
+    assert java.unit_of(file, code) == unit
+
+
+def test_the_unit_of_a_named_file_without_any_is_its_stem() -> None:
+    java = next(language for language in load() if language.name == "java")
+    assert java.unit_of("src/Thing.java", "package p; interface X") == "p.Thing"
