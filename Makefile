@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench bench-peers burst image lock clean
+.PHONY: run test check format bench bench-peers burst image images lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
@@ -32,6 +32,14 @@ burst: $(VENV)/dev.stamp
 
 image:
 	docker build --target judge -t executor-image:dev runtime
+
+images:
+	@base=$$(docker image inspect -f '{{.Size}}' debian:trixie-slim); \
+	for target in python node judge full; do \
+	  docker build -q --target $$target -t executor-image:$$target runtime >/dev/null || exit 1; \
+	  size=$$(docker image inspect -f '{{.Size}}' executor-image:$$target); \
+	  echo "executor-image:$$target $$((size / 1000000)) MB, $$(((size - base) / 1000000)) MB over its base"; \
+	done
 
 lock: $(VENV)/dev.stamp
 	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \

@@ -27,6 +27,8 @@ class Executor:
         self.container = ""
         #: What the executor has logged so far, one record for each execution.
         self.records: list[dict[str, Any]] = []
+        #: From the start of its container to its first answer, where it has one.
+        self.started_seconds = 0.0
         self.http = httpx.Client(base_url=url, timeout=60)
 
     def post(self, body: Mapping[str, Any]) -> httpx.Response:

@@ -96,13 +96,17 @@ class Outcome(msgspec.Struct, frozen=True):
 
 
 class WarmStart(msgspec.Struct, frozen=True):
-    """A kind of worker to keep ready: started with `argv`, `forks` where it is itself the origin of the workers."""
+    """A kind of worker to keep ready: started with `argv`, `forks` where it is itself the origin of the workers.
+
+    With `on_demand` none is started before the first job that asks for one.
+    """
 
     name: str
     argv: tuple[str, ...]
     env: dict[str, str]
     forks: bool
     ready: int
+    on_demand: bool = False
 
 
 class SupervisorConfig(msgspec.Struct, frozen=True):

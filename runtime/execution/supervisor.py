@@ -478,6 +478,7 @@ class Supervisor:
         self._warm_plan = _confinement(config, announces_exit=True)
         self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
         self._cold: deque[Worker] = deque()
+        self._asked_for: set[str] = set()
         self._origins: dict[str, Origin] = {}
         self._serial = 0
         self._shared_memory_before = leftovers.names_in(leftovers.SHARED_MEMORY)
@@ -563,6 +564,8 @@ class Supervisor:
         if left < self._wanted_bytes + _WARM_BYTES:
             return
         for start in self.config.warm:
+            if start.on_demand and start.name not in self._asked_for:
+                continue
             queue = self._ready[start.name]
             while len(queue) < start.ready and (worker := self._start_warm(start)):
                 queue.append(worker)
@@ -630,6 +633,7 @@ class Supervisor:
                 except WorkerError as error:
                     _complain(str(error))
                     self._discard(worker)
+        self._asked_for.add(job.warm)
         queue = self._ready.get(job.warm, deque())
         while queue:
             try:

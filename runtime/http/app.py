@@ -158,13 +158,19 @@ class Service:
             slot.box: tuple(
                 WarmStart(
                     name=language.name,
-                    argv=self._registry.command(language.warm.run, box=slot.box, bootstrap=self._executor.bootstrap),
+                    argv=self._registry.command(
+                        language.warm.run,
+                        box=slot.box,
+                        bootstrap=self._executor.bootstrap,
+                        memory_mb=self._settings.default_memory_mb,
+                    ),
                     env=self._registry.environment(language, slot.box, self._settings.default_memory_mb),
                     forks=language.warm.forks,
                     ready=language.warm.ready,
+                    on_demand=language.warm.on_demand,
                 )
                 for language in self._registry.languages.values()
-                if language.warm
+                if language.warm and self._registry.worker_of(language)
             )
             for slot in self._executor.slots
         }

@@ -176,16 +176,23 @@ class Judge:
         main, memory_mb = submission.main, submission.memory_bytes // _MB
         unit = language.unit_of(main.name, main.content.decode(errors="replace"))
         words = self._registry.command(language.run, box=slot.box, file=main.name, unit=unit, memory_mb=memory_mb)
+        warm, arguments = "", submission.arguments
         worker = self._registry.worker_of(language)
-        # A worker has been started with the usual name of the main file.
-        usual = worker and self._registry.command(worker.run, box=slot.box, file=worker.file)
+        if worker and worker.warm:
+            # A worker has been started with the usual name of the main file and the usual limit of memory.
+            usual = self._registry.command(
+                worker.run, box=slot.box, file=worker.file, unit=unit, memory_mb=settings.default_memory_mb
+            )
+            if words == usual:
+                warm = worker.name
+                arguments = (*(word.format(unit=unit) for word in worker.warm.told), *arguments)
         return Job(
             argv=(*words, *submission.arguments),
             env=self._registry.environment(language, slot.box, memory_mb),
             files=submission.files,
             stdin=stdin,
-            arguments=submission.arguments,
-            warm=worker.name if worker and words == usual else "",
+            arguments=arguments,
+            warm=warm,
             collect=Collect(tuple(map(glob.escape, submission.return_files)), settings.max_returned_mb * _MB)
             if submission.return_files
             else None,

@@ -25,11 +25,20 @@ class UnknownLanguageError(Exception):
 
 
 class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """How to keep workers ready: the command that starts one, and whether it forks them."""
+    """How to keep workers ready: the command that starts one, and whether it forks them.
+
+    A worker serves only runs with the default memory limit, where that is part of the language's command.
+    """
 
     run: tuple[str, ...]
     forks: bool = False
     ready: int = 1
+    #: Paths without which there are no workers.
+    needs: tuple[str, ...] = ()
+    #: What a worker is told of its run before the program's arguments.
+    told: tuple[str, ...] = ()
+    #: Only once a run has asked for it: for what takes memory that a replica without such programs shall not spend.
+    on_demand: bool = False
 
 
 class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -152,9 +161,9 @@ class Registry:
         return language
 
     def worker_of(self, language: Language) -> Language | None:
-        """The language whose warm workers may serve this one's runs."""
+        """The language whose warm workers may serve this one's runs, None where there are none."""
         worker = self.languages.get(language.workers) if language.workers else language
-        return worker if worker and worker.warm else None
+        return worker if worker and worker.warm and all(map(self.find, worker.warm.needs)) else None
 
     def command(self, words: Iterable[str], **places: str | int | tuple[str, ...]) -> tuple[str, ...]:
         """`words` with their places filled in; the first becomes an absolute path."""

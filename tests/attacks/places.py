@@ -14,13 +14,11 @@ from pathlib import Path
 import pytest
 
 from runtime.sandbox.probe import FIRST_UID
-from tests.image.engine import build, container, state
+from tests.image.engine import AS_ON_AZURE, build, container, state
 from tests.server import ROOT, Executor, running
 
 #: As Azure runs it, and a bound on processes that a fork bomb would run into if ours did not hold.
-NO_CAPABILITIES = (
-    "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g", "--cpus", "0.5", "--pids-limit", "256",
-)  # fmt: skip
+NO_CAPABILITIES = (*AS_ON_AZURE, "--pids-limit", "256")
 _WATCHED = ("tmp", "var/tmp", "dev/shm", "run/lock", "dev/mqueue")
 #: An ordinary user that no test machine has a name for.
 _USER = 12345

@@ -14,11 +14,10 @@ import pytest
 from tests.server import ROOT, Executor
 
 _REPOSITORY = "executor-image"
+#: The size of one replica, without a capability; its file tree is its own and can be written to.
+AS_ON_AZURE = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g", "--cpus", "0.5")
 #: What issue and documentation promise to be enough: no capability, nothing writable, one half of a core.
-CONFINED = (
-    "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp",
-    "--memory", "1g", "--cpus", "0.5",
-)  # fmt: skip
+CONFINED = (*AS_ON_AZURE, "--read-only", "--tmpfs", "/tmp")
 _HEALTHY_SECONDS = 30
 
 
@@ -47,6 +46,7 @@ def build(target: str = "judge", *options: str) -> str:
 def container(image: str, *options: str, settings: dict[str, str] | None = None) -> Iterator[Executor]:
     """An executor in a container, ready to serve; removed at the end."""
     environment = [word for name, value in (settings or {}).items() for word in ("-e", f"{name}={value}")]
+    started = time.monotonic()
     name = docker("run", "-d", "-p", "127.0.0.1::8000", *options, *environment, image)
     try:
         port = docker("port", name, "8000").rpartition(":")[2]
@@ -61,6 +61,7 @@ def container(image: str, *options: str, settings: dict[str, str] | None = None)
                 pass  # it is starting
             assert time.monotonic() < deadline, docker("logs", name)
             time.sleep(0.05)
+        executor.started_seconds = time.monotonic() - started
         yield executor
         executor.http.close()
     finally:

@@ -1,5 +1,7 @@
 """Every language of `full`, as `languages.toml` has it: what a course does with one, in the image as Azure runs it."""
 
+import subprocess
+import time
 import tomllib
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.attacks.places import NO_CAPABILITIES
-from tests.image.engine import build, container
+from tests.image.engine import AS_ON_AZURE, build, container
 from tests.server import Executor
 
 _LANGUAGES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("languages.toml").read_text("utf-8"))
+_JAVA: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("java.toml").read_text("utf-8"))["program"]
 _INPUT = "Grüße, 世界\nsecond line\n"
 _MEMORY_MB = 256
 
 
 @pytest.fixture(scope="module")
 def full() -> Iterator[Executor]:
-    with container(build("full"), *NO_CAPABILITIES) as executor:
+    with container(build("full"), *AS_ON_AZURE) as executor:
         yield executor
 
 
@@ -26,7 +28,7 @@ def test_the_table_has_every_language(full: Executor) -> None:
     assert full.languages() == set(_LANGUAGES)
 
 
-def _rows(program: str) -> Any:
+def _rows(program: str) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("name", [name for name, row in _LANGUAGES.items() if program in row])
 
 
@@ -78,3 +80,61 @@ def test_the_memory_limit(full: Executor, name: str) -> None:
     run = _run(full, name, "memory_limit", memory_limit_mb=_MEMORY_MB, timeout=10)
     assert run["status"] == "memory_limit_exceeded", run
     assert run["memory"] < (_MEMORY_MB + 64) << 20, run
+
+
+def _java_run(full: Executor, program: dict[str, Any], **limits: int) -> dict[str, Any]:
+    fields = {name: program[name] for name in ("stdin", "args") if name in program}
+    run = full.execute("java", program["code_text"], timeout=10, **fields, **limits)
+    return {"stdout": run["stdout"], "stderr": run["stderr"], "code": run["code"]}
+
+
+@pytest.mark.parametrize("program", [pytest.param(program, id=program["name"]) for program in _JAVA])
+def test_java_is_the_same_in_a_jvm_that_was_started_ahead(full: Executor, program: dict[str, Any]) -> None:
+    expected: dict[str, Any] = {name: program.get(name, "") for name in ("stdout", "stderr")}
+    expected["code"] = program.get("code", 0)
+    # No JVM waits with this limit.
+    assert _java_run(full, program, memory_limit_mb=255) == expected
+    full.execute("java", program["code_text"])
+    time.sleep(2)  # the next one is up
+    assert _java_run(full, program) == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "says"),
+    [
+        ("\ufeffpublic class Main { public static void main(String[] a) { } }", "illegal character: '\\ufeff'"),
+        (
+            "/*\npublic class Other { }\n*/\npublic class Main { }",
+            "class Main is public, should be declared in a file named Main",
+        ),
+    ],
+)
+def test_what_javac_does_not_take_gets_its_words(full: Executor, code: str, says: str) -> None:
+    run = full.execute("java", code)
+    assert run["status"] == "compile_error"
+    assert says in run["stderr"]
+
+
+def test_java_may_take_longer_where_it_is_judged(full: Executor) -> None:
+    code = "class Main { public static void main(String[] a) throws Exception { Thread.sleep(1100); System.out.print(1); } }"
+    case = {"id": "1", "input": "", "expected_output": "1"}
+    assert full.judge("java", code, [case], timeout=1)["status"] == "accepted"
+    assert full.execute("java", code, timeout=1)["status"] == "time_limit_exceeded"
+
+
+def test_go_has_its_standard_library_and_folders_of_its_own(full: Executor) -> None:
+    files = [
+        {"name": "main.go", "content": 'package main\nimport "task/words"\nfunc main() { println(words.Hello()) }'},
+        {
+            "name": "words/words.go",
+            "content": 'package words\nimport "strings"\nfunc Hello() string { return strings.Title("x") }',
+        },
+        {"name": "go.mod", "content": "module task\n"},
+    ]
+    assert full.post({"language": "go", "files": files}).json()["run"]["stderr"] == "X\n"
+
+
+def test_packages_for_courses_are_there_for_programs_only(full: Executor) -> None:
+    assert full.execute("python", "import numpy; print(numpy.arange(3).sum())", timeout=10)["stdout"] == "3\n"
+    service = ("docker", "exec", full.container, "/opt/executor/venv/bin/python", "-c", "import numpy")
+    assert b"No module named 'numpy'" in subprocess.run(service, capture_output=True, check=False).stderr

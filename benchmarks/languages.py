@@ -1,0 +1,121 @@
+"""`python -m benchmarks.languages`: measures every language in its image on half a core; writes docs/languages.md's tables.
+
+The first hello is that of a fresh replica, with everything that is asked once; the second is the same program again; a new
+source is one that differs from it. What the executor adds is the time of the whole request without that of the steps.
+"""
+
+import statistics
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from runtime.languages.registry import Language, load
+from tests.image.engine import AS_ON_AZURE, build, container, docker
+from tests.server import ROOT, Executor
+
+PAGE = ROOT / "docs/languages.md"
+_PROGRAMS = tomllib.loads((ROOT / "tests/image/languages.toml").read_text("utf-8"))
+_TARGETS = ("python", "node", "judge", "full")
+_BASE = "debian:trixie-slim"
+_REPEATS = 5
+# Until what follows an answer is done.
+_REST_SECONDS = 0.7
+_COMMENT = {
+    "python": "#",
+    "ruby": "#",
+    "perl": "#",
+    "bash": "#",
+    "r": "#",
+    "lua": "--",
+    "sql": "--",
+    "haskell": "--",
+    "fortran": "!",
+}
+
+
+def replaced(text: str, name: str, table: str) -> str:
+    """`text` with the table of this name in the place that its two comments mark."""
+    start, end = f"<!-- {name}: written by `python -m benchmarks.languages` -->\n", f"<!-- end of {name} -->\n"
+    head, rest = text.split(start)
+    return head + start + table + end + rest.split(end)[1]
+
+
+def languages_table() -> str:
+    """What the language files say: the part of the page that is the same on every machine."""
+    rows = ["| language | names | main file | compiled | time factor | started ahead |", "|---|---|---|---|---|---|"]
+    for language in load():
+        names = ", ".join(f"`{name}`" for name in (language.name, *language.aliases))
+        compiled = "yes" if language.compiled else "no"
+        rows.append(
+            f"| {language.name} | {names} | `{language.file}` | {compiled} | {language.time_factor:g} | {_ahead(language)} |"
+        )
+    return "\n".join(rows) + "\n"
+
+
+def _ahead(language: Language) -> str:
+    if language.workers:
+        return f"by {language.workers}'s"
+    return "yes" if language.warm else "no"
+
+
+def _hello(executor: Executor, name: str, code: str) -> tuple[float, dict[str, Any]]:
+    """Milliseconds and the answer."""
+    time.sleep(_REST_SECONDS)
+    started = time.perf_counter()
+    response = executor.post({"language": name, "code": code})
+    milliseconds = (time.perf_counter() - started) * 1000
+    answer: dict[str, Any] = response.json()
+    if answer["run"]["stdout"] != "hello\n":
+        raise SystemExit(f"{name}: {answer}")
+    return milliseconds, answer
+
+
+def _measured(half: Executor, whole: Executor, name: str) -> str:
+    code: str = _PROGRAMS[name]["hello"]
+    sources = [f"{code}\n{_COMMENT.get(name, '//')} {number}" for number in range(_REPEATS)]
+    first, answer = _hello(half, name, code)
+    second = statistics.median(_hello(half, name, code)[0] for _ in sources)
+    fresh = [_hello(half, name, source) for source in sources]
+    _hello(whole, name, code)
+    adds = statistics.median(
+        milliseconds - sum(answer[step]["wall_time"] for step in ("compile", "run") if step in answer)
+        for milliseconds, answer in (_hello(whole, name, source) for source in sources)
+    )
+    new = statistics.median(milliseconds for milliseconds, _ in fresh)
+    memory = max(answer["run"]["memory"] for _, answer in fresh) / (1 << 20)
+    return f"| {name} | {answer['version']} | {first:.0f} | {second:.0f} | {new:.0f} | {adds:.1f} | {memory:.0f} |"
+
+
+def _size_mb(image: str) -> float:
+    return int(docker("image", "inspect", "-f", "{{.Size}}", image)) / 1e6
+
+
+def _target(target: str) -> str:
+    image = build(target)
+    starts = []
+    for _ in range(3):
+        with container(image, *AS_ON_AZURE) as executor:
+            starts.append(executor.started_seconds)
+            found = sorted(executor.languages())
+    size = _size_mb(image)
+    spoken = "all of the above" if target == "full" else ", ".join(found)
+    return f"| `{target}` | {size:.0f} | {size - _size_mb(_BASE):.0f} | {statistics.median(starts):.1f} | {spoken} |"
+
+
+def main() -> None:
+    """Takes some minutes; the machine should have nothing else to do."""
+    image = build("full")
+    with container(image, *AS_ON_AZURE) as half, container(image, *AS_ON_AZURE, "--cpus", "1") as whole:
+        measured = [_measured(half, whole, language.name) for language in load()]
+    head = ["| language | version | first, ms | second, ms | new source, ms | executor adds, ms | memory, MiB |",
+            "|---|---|---|---|---|---|---|"]  # fmt: skip
+    targets = ["| target | MB | over its base | first healthy answer, s | languages |", "|---|---|---|---|---|"]
+    text = replaced(PAGE.read_text("utf-8"), "languages", languages_table())
+    text = replaced(text, "measured", "\n".join([*head, *measured]) + "\n")
+    text = replaced(text, "targets", "\n".join([*targets, *map(_target, _TARGETS)]) + "\n")
+    Path(PAGE).write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    main()
