@@ -18,9 +18,9 @@ PAGE = ROOT / "docs/languages.md"
 _PROGRAMS = tomllib.loads((ROOT / "tests/image/languages.toml").read_text("utf-8"))
 _TARGETS = ("python", "node", "judge", "full")
 _BASE = "debian:trixie-slim"
-_REPEATS = 5
+_REPEATS = 3
 # Until what follows an answer is done.
-_REST_SECONDS = 0.7
+_REST_SECONDS = 0.5
 _COMMENT = {
     "python": "#",
     "ruby": "#",

@@ -14,6 +14,8 @@ import msgspec
 from runtime.sandbox import landlock
 
 FOLDER = Path(__file__).parent
+# The server itself looks through a stranger's text for the name of its class; what comes later is not looked at.
+_UNIT_CHARACTERS = 1 << 17
 
 
 class LanguageFileError(Exception):
@@ -91,13 +93,13 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """What the main file's program is called inside of the language, with its package."""
         if not self.unit:
             return ""
-        package = re.search(self.package, text) if self.package else None
+        package = re.search(self.package, text[:_UNIT_CHARACTERS]) if self.package else None
         unit = self._unit(text) or PurePosixPath(name).stem
         return f"{package[1]}.{unit}" if package else unit
 
     def _unit(self, text: str) -> str:
         for pattern in self.unit:
-            found = re.search(pattern, text)
+            found = re.search(pattern, text[:_UNIT_CHARACTERS])
             if found:
                 return found[1]
         return ""

@@ -95,3 +95,14 @@ def test_a_java_program_is_called_after_its_public_class_or_the_one_with_main(co
 def test_the_unit_of_a_named_file_without_any_is_its_stem() -> None:
     java = next(language for language in load() if language.name == "java")
     assert java.unit_of("src/Thing.java", "package p; interface X") == "p.Thing"
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize(
+    "text",
+    ["\n" * (1 << 22), "static " * (1 << 19), "class " + "a" * (1 << 21) + " x" * (1 << 20), "class A { " * (1 << 18),
+     "public " * (1 << 19), "class " * (1 << 19), "package a." * (1 << 18), "class A" + "\nstatic final" * (1 << 18)],
+)  # fmt: skip
+def test_no_text_makes_the_search_for_its_class_slow(text: str) -> None:
+    java = next(language for language in load() if language.name == "java")
+    java.unit_of("Main.java", text)

@@ -1,0 +1,33 @@
+"""Each image target is what its name says, and no larger than that."""
+
+import pytest
+
+from tests.image.engine import CONFINED, build, container, docker
+
+_MB = 1_000_000
+_SPOKEN = {"python": {"bash", "python"}, "node": {"bash", "python", "javascript", "typescript"}}
+
+
+def _size(image: str) -> int:
+    return int(docker("image", "inspect", "-f", "{{.Size}}", image))
+
+
+@pytest.mark.parametrize("target", _SPOKEN)
+def test_a_target_has_the_languages_of_its_name_and_no_compiler(target: str) -> None:
+    # On a file system where nothing can be executed: what is compiled would not be listed, so the toolchains are looked for.
+    with container(build(target), *CONFINED) as executor:
+        assert executor.languages() == _SPOKEN[target]
+        assert docker("exec", executor.container, "sh", "-c", "command -v gcc cc javac go || true") == ""
+        assert executor.execute("python", "print(1)")["stdout"] == "1\n"
+
+
+def test_python_adds_at_most_70_mb_to_its_base_and_node_150_mb_more() -> None:
+    python, node = _size(build("python")), _size(build("node"))
+    assert python - _size("debian:trixie-slim") <= 70 * _MB
+    assert node - python <= 150 * _MB
+
+
+def test_packages_that_a_build_asks_for_are_there_for_programs() -> None:
+    image = build("python", "--build-arg", "PYTHON_PACKAGES=six==1.17.0")
+    with container(image, *CONFINED) as executor:
+        assert executor.execute("python", "import six; print(six.__version__)")["stdout"] == "1.17.0\n"
