@@ -16,7 +16,17 @@ from executor_client.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from executor_client.models import CaseResult, Execution, FieldError, File, Judgement, Step, Submission, TestCase
+from executor_client.models import (
+    CaseResult,
+    Execution,
+    FieldError,
+    File,
+    Judgement,
+    ReturnedFile,
+    Step,
+    Submission,
+    TestCase,
+)
 from executor_client.retries import Backoff, CircuitBreaker
 from executor_client.sync import ExecutorClient
 
@@ -38,6 +48,7 @@ __all__ = [
     "Judgement",
     "NoAnswerError",
     "RefusedError",
+    "ReturnedFile",
     "ServerFailedError",
     "Step",
     "Submission",

@@ -14,14 +14,20 @@ class File(msgspec.Struct, frozen=True, omit_defaults=True):
     encoding: str = "utf8"
 
 
-class TestCase(msgspec.Struct, frozen=True):
-    """One test case. The program never sees `expected_output`."""
+class TestCase(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One test case, with limits of its own where they are set. The program never sees `expected_output`.
+
+    Of a `hidden` one only id, status and times come back.
+    """
 
     __test__ = False  # it is no class of tests, whatever pytest makes of its name
 
     id: str
     input: str
     expected_output: str
+    timeout: float | None = None
+    memory_limit_mb: int | None = None
+    hidden: bool = False
 
 
 class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -33,6 +39,7 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         timeout: Seconds of wall time for each run; None is the executor's default.
         comparator: `lines`, `exact`, `tokens` or `float`.
         stop_on_failure: Later test cases are `skipped`.
+        return_files: Names of files that come back from a plain run.
         user_id: Whose it is; in a session pool, whose session runs it.
     """
 
@@ -46,6 +53,7 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     test_cases: tuple[TestCase, ...] | None = None
     comparator: str = "lines"
     stop_on_failure: bool = False
+    return_files: tuple[str, ...] = ()
     user_id: str | None = None
     question_id: str | None = None
 
@@ -66,6 +74,15 @@ class Step(msgspec.Struct, frozen=True):
     stderr_truncated: bool = False
 
 
+class ReturnedFile(msgspec.Struct, frozen=True):
+    """A file that was asked for: its content in `encoding` (base64), or None and in `message` why there is none."""
+
+    name: str
+    content: str | None
+    encoding: str = "base64"
+    message: str = ""
+
+
 class Execution(msgspec.Struct, frozen=True):
     """The answer to a plain submission."""
 
@@ -73,15 +90,15 @@ class Execution(msgspec.Struct, frozen=True):
     run: Step
     version: str = ""
     compile: Step | None = None
+    files: tuple[ReturnedFile, ...] = ()
     user_id: str | None = None
     question_id: str | None = None
 
 
 class CaseResult(msgspec.Struct, frozen=True):
-    """What came of one test case."""
+    """What came of one test case; of a hidden one only id, status and times are set."""
 
     id: str
-    passed: bool
     status: str
     stdout: str = ""
     stderr: str = ""
@@ -93,6 +110,11 @@ class CaseResult(msgspec.Struct, frozen=True):
     memory: int = 0
     stdout_truncated: bool = False
     stderr_truncated: bool = False
+
+    @property
+    def passed(self) -> bool:
+        """Whether the verdict is `accepted`."""
+        return self.status == "accepted"
 
 
 class Judgement(msgspec.Struct, frozen=True):

@@ -104,11 +104,15 @@ class Admission(Generic[Item]):
             try:
                 yield item
             finally:
-                self._give_back(item)
+                self.give_back(item)
         finally:
             user.present -= 1
             if not user.present:
                 del self._users[name]
+
+    def borrow(self) -> Item | None:
+        """An item that nobody waits for, for a short while: to be given back; None where there is none."""
+        return self._free.popleft() if self._free and not self._queue else None
 
     async def _wait(self, turn: int, user: _User) -> Item:
         if len(self._queue) >= self._queue_length:
@@ -123,7 +127,7 @@ class Admission(Generic[Item]):
             if waiter.future.cancelled():
                 self._leave(waiter)
             elif waiter.future.exception() is None:
-                self._give_back(waiter.future.result())  # it was handed over at the very moment of giving up
+                self.give_back(waiter.future.result())  # it was handed over at the very moment of giving up
             if isinstance(error, TimeoutError):
                 raise Busy(f"no slot became free within {self._queue_seconds:g} s", "queue_timeout") from error
             raise
@@ -143,7 +147,8 @@ class Admission(Generic[Item]):
         if waiter.user.next_turn == waiter.turn + 1:
             waiter.user.next_turn = waiter.turn
 
-    def _give_back(self, item: Item) -> None:
+    def give_back(self, item: Item) -> None:
+        """Hands the item to whoever is next."""
         while self._queue:
             waiter = self._queue.pop(0)
             if not waiter.future.done():

@@ -5,7 +5,7 @@ from typing import Literal, TypeVar
 import msgspec
 
 from runtime.execution.executor import Isolation
-from runtime.judging.submission import CaseResult, HiddenCaseResult, JudgeResult, ReturnedFile, RunResult, Status, StepResult
+from runtime.judging.submission import CaseResult, JudgeResult, ReturnedFile, RunResult, Status, StepResult
 
 Field = TypeVar("Field")
 
@@ -30,7 +30,7 @@ class JudgeAnswer(msgspec.Struct, frozen=True):
     status: Status
     passed: int
     total: int
-    test_results: tuple[CaseResult | HiddenCaseResult, ...]
+    test_results: tuple[CaseResult, ...]
     compile: StepResult | msgspec.UnsetType = msgspec.UNSET
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     question_id: str | msgspec.UnsetType = msgspec.UNSET

@@ -36,7 +36,7 @@ from runtime.http.problems import (
 )
 from runtime.http.requests import Call, decode
 from runtime.judging.judge import Judge
-from runtime.judging.submission import CaseResult, HiddenCaseResult, JudgeResult, RunResult, Status, StepResult
+from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult
 from runtime.languages.registry import Language, Registry
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import ExecutionRecord, Log
@@ -275,7 +275,7 @@ class Service:
                     result = await self._judge.run(submission, slot)
                     status = result.run.status
                 else:
-                    result = await self._judge.judge(submission, submission.test_cases, slot)
+                    result = await self._judge.judge(submission, submission.test_cases, slot, self._admission)
                     status = result.status
                 return version, result
             except Exception:
@@ -294,7 +294,7 @@ class Service:
         self.metrics.seconds.labels(language).observe(execution.seconds)
         self.metrics.queue_seconds.observe(execution.queue_seconds)
         judged = result if isinstance(result, JudgeResult) else None
-        steps: list[StepResult | CaseResult | HiddenCaseResult] = []
+        steps: list[StepResult | CaseResult] = []
         if result is not None:
             steps += [result.run] if isinstance(result, RunResult) else result.test_results
             steps += [result.compile] if result.compile else []
@@ -311,7 +311,7 @@ class Service:
                 queue_time=round(execution.queue_seconds * 1000, 3),
                 cpu_time=round(sum(step.cpu_time for step in steps), 3),
                 wall_time=round(sum(step.wall_time for step in steps), 3),
-                memory=max((step.memory for step in steps if not isinstance(step, HiddenCaseResult)), default=0),
+                memory=max((step.memory or 0 for step in steps), default=0),
                 user_id=call.user_id,
                 question_id=call.question_id,
                 caller=caller,

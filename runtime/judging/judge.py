@@ -1,10 +1,12 @@
 """Turns a submission into jobs and their outcomes into verdicts."""
 
+import asyncio
 import base64
 import glob
 import logging
 import re
 import signal
+from typing import Protocol
 
 import msgspec
 
@@ -15,7 +17,6 @@ from runtime.judging.comparators import COMPARATORS
 from runtime.judging.compile_cache import CompileCache, Compiled
 from runtime.judging.submission import (
     CaseResult,
-    HiddenCaseResult,
     JudgeResult,
     ReturnedFile,
     RunResult,
@@ -47,6 +48,18 @@ _STATUS = {
 }
 
 
+class SpareSlots(Protocol):
+    """Slots that nobody waits for: what is borrowed is given back after one run."""
+
+    total: int
+
+    def borrow(self) -> Slot | None:
+        """One of them, or None where there is none."""
+
+    def give_back(self, slot: Slot) -> None:
+        """Back to whoever is next."""
+
+
 class Judge:
     """Runs submissions in slots, within the limits of the settings."""
 
@@ -73,24 +86,54 @@ class Judge:
             ReturnedFile(name, found.get(name), message="" if name in found else missing) for name in submission.return_files
         )
 
-    async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot) -> JudgeResult:
-        """A submission with test cases: compiled once, run once for each."""
+    async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot, spare: SpareSlots) -> JudgeResult:
+        """A submission with test cases: compiled once, run once for each, also in slots that nobody else needs."""
         compiled, prepared = await self._compile(submission, slot)
-        results: list[CaseResult | HiddenCaseResult] = []
-        verdict = Status.ACCEPTED
-        for case in cases:
-            if compiled and compiled.status is not Status.OK:
-                step = _without_run(compiled.status)
-            elif verdict is not Status.ACCEPTED and submission.stop_on_failure:
-                step = _without_run(Status.SKIPPED)
-            else:
-                limited = prepared.for_case(case)
-                step = self._step(await slot.run(self._run_job(limited, slot, case.input.encode())), limited)
-            result = _compared(case, step, submission.comparator)
-            if verdict is Status.ACCEPTED:
-                verdict = result.status
-            results.append(result)
-        return JudgeResult(verdict, sum(result.passed for result in results), len(results), tuple(results), compiled)
+        if compiled and compiled.status is not Status.OK:
+            results = [_compared(case, _without_run(compiled.status), submission.comparator) for case in cases]
+        else:
+            results = await self._run_cases(prepared, cases, slot, spare)
+        verdict = next((result.status for result in results if result.status is not Status.ACCEPTED), Status.ACCEPTED)
+        passed = sum(result.status is Status.ACCEPTED for result in results)
+        return JudgeResult(verdict, passed, len(results), tuple(results), compiled)
+
+    async def _run_cases(
+        self, prepared: Submission, cases: tuple[TestCase, ...], slot: Slot, spare: SpareSlots
+    ) -> list[CaseResult]:
+        """The results in the order of the cases. A case may run ahead of one that fails, and is skipped all the same."""
+        skipped = _without_run(Status.SKIPPED)
+        results = [_compared(case, skipped, prepared.comparator) for case in cases]
+        waiting = iter(range(len(cases)))
+        failed = len(cases)
+
+        async def run_next(slot: Slot) -> bool:
+            nonlocal failed
+            number = next(waiting, failed)
+            if number >= failed:
+                return False
+            limited = prepared.for_case(cases[number])
+            step = self._step(await slot.run(self._run_job(limited, slot, cases[number].input.encode())), limited)
+            results[number] = _compared(cases[number], step, prepared.comparator)
+            if prepared.stop_on_failure and results[number].status is not Status.ACCEPTED:
+                failed = min(failed, number)
+            return True
+
+        async def help_out() -> None:
+            more = True
+            while more and (extra := spare.borrow()):
+                try:
+                    more = await run_next(extra)
+                finally:
+                    spare.give_back(extra)
+
+        async with asyncio.TaskGroup() as helpers:
+            for _ in range(min(spare.total, len(cases)) - 1):
+                helpers.create_task(help_out())
+            while await run_next(slot):
+                pass
+        for number in range(failed + 1, len(cases)):
+            results[number] = _compared(cases[number], skipped, prepared.comparator)
+        return results
 
     async def version(self, language: Language, slot: Slot) -> str:
         """What the language's toolchain says of its version, asked once, inside the sandbox; empty where it says nothing."""
@@ -311,14 +354,14 @@ def _not_run(compiled: StepResult) -> StepResult:
     )
 
 
-def _compared(case: TestCase, step: StepResult, comparator: str) -> CaseResult | HiddenCaseResult:
+def _compared(case: TestCase, step: StepResult, comparator: str) -> CaseResult:
     """The case's result: an ordinary end is judged by its output, any other way to end stands as it is."""
     status = step.status
     if status is Status.OK:
         same = COMPARATORS[comparator](step.stdout, case.expected_output)
         status = Status.ACCEPTED if same else Status.WRONG_ANSWER
     if case.hidden:
-        return HiddenCaseResult(case.id, status is Status.ACCEPTED, status, step.cpu_time, step.wall_time)
+        return CaseResult(id=case.id, status=status, cpu_time=step.cpu_time, wall_time=step.wall_time)
     return CaseResult(
         id=case.id,
         passed=status is Status.ACCEPTED,

@@ -85,32 +85,22 @@ class StepResult(msgspec.Struct, frozen=True):
     stderr_truncated: bool
 
 
-class CaseResult(msgspec.Struct, frozen=True):
-    """One test case's result as the API shows it."""
+class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
+    """One test case's result as the API shows it: of a hidden one, nothing that tells its input or output."""
 
     id: str
-    passed: bool
+    passed: bool | msgspec.UnsetType = msgspec.UNSET
     status: Status
-    stdout: str
-    stderr: str
-    code: int | None
-    signal: str | None
-    expected_output: str
+    stdout: str | msgspec.UnsetType = msgspec.UNSET
+    stderr: str | msgspec.UnsetType = msgspec.UNSET
+    code: int | msgspec.UnsetType | None = msgspec.UNSET
+    signal: str | msgspec.UnsetType | None = msgspec.UNSET
+    expected_output: str | msgspec.UnsetType = msgspec.UNSET
     cpu_time: float
     wall_time: float
-    memory: int
-    stdout_truncated: bool
-    stderr_truncated: bool
-
-
-class HiddenCaseResult(msgspec.Struct, frozen=True):
-    """What the API shows of a hidden test case: nothing that tells its input or output."""
-
-    id: str
-    passed: bool
-    status: Status
-    cpu_time: float
-    wall_time: float
+    memory: int | msgspec.UnsetType = msgspec.UNSET
+    stdout_truncated: bool | msgspec.UnsetType = msgspec.UNSET
+    stderr_truncated: bool | msgspec.UnsetType = msgspec.UNSET
 
 
 class ReturnedFile(msgspec.Struct, frozen=True):
@@ -136,5 +126,5 @@ class JudgeResult(msgspec.Struct, frozen=True):
     status: Status
     passed: int
     total: int
-    test_results: tuple[CaseResult | HiddenCaseResult, ...]
+    test_results: tuple[CaseResult, ...]
     compile: StepResult | None = None

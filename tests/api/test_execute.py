@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import Executor
+from tests.server import Executor, running
 
 
 def test_health_answers_as_the_backend_expects(executor: Executor) -> None:
@@ -181,7 +181,7 @@ def test_of_a_hidden_case_nothing_tells_its_input_or_output(executor: Executor) 
     assert _judge_statuses(body) == ["accepted", "wrong_answer", "runtime_error", "accepted"]
     assert (body["status"], body["passed"], body["total"]) == ("wrong_answer", 2, 4)
     hidden = body["test_results"][:3]
-    assert {frozenset(result) for result in hidden} == {frozenset({"id", "passed", "status", "cpu_time", "wall_time"})}
+    assert {frozenset(result) for result in hidden} == {frozenset({"id", "status", "cpu_time", "wall_time"})}
     assert body["test_results"][3]["stdout"] == "good\n"
 
 
@@ -207,3 +207,19 @@ def test_files_come_back_by_choice_whatever_the_exit_code_and_never_through_a_li
         assert file["content"] is None
         assert "no plain file" in file["message"]
     assert "files" not in executor.post({"language": "python", "code": "print(1)"}).json()
+
+
+def test_cases_run_side_by_side_where_slots_are_free_and_are_told_in_order() -> None:
+    cases = [{"id": str(n), "input": f"{n}\n", "expected_output": f"{n}\n"} for n in range(5)]
+    code = "import time\nn = int(input())\ntime.sleep(1 if n < 2 else 0)\nprint(n if n != 1 else 'wrong')"
+    with running({"EXECUTOR_CONCURRENCY": "2"}) as executor, concurrent.futures.ThreadPoolExecutor() as pool:
+        judged = pool.submit(executor.judge, "python", code, cases)
+        while "executor_slots_in_use 2.0" not in executor.http.get("/metrics").text:
+            assert not judged.done(), "only one slot was used"
+            time.sleep(0.02)
+        assert [result["id"] for result in judged.result()["test_results"]] == ["0", "1", "2", "3", "4"]
+        assert (judged.result()["status"], judged.result()["passed"]) == ("wrong_answer", 4)
+        # The third case has run by the time that the second one fails.
+        stopped = executor.judge("python", code, cases, stop_on_failure=True)
+        assert _judge_statuses(stopped) == ["accepted", "wrong_answer", "skipped", "skipped", "skipped"]
+        assert "executor_slots_in_use 0.0" in executor.http.get("/metrics").text
