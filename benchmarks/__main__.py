@@ -16,15 +16,17 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from benchmarks.bare import Bare, bare
 from benchmarks.chart import draw
-from benchmarks.peers import PEERS, Runner
-from benchmarks.workloads import ANSWER, Workload, installed, spawn, workloads
+from benchmarks.peers import PEERS, Runner, installed
+from benchmarks.workloads import ANSWER, WORKLOADS, Workload
+from tests.image.engine import container, docker
 from tests.server import ROOT, Executor, environment, running
 
 _UNCOUNTED = 3
@@ -32,6 +34,7 @@ _THROUGHPUT_SECONDS = 2.0
 _THROUGHPUT_GOAL = 2.5
 _IDLE_GOALS = {"all that wait": 130.0, "Python alone": 60.0}
 _START_GOAL = 0.5
+_PEER_HELLOS = {"Python hello": ["python3", "-c", "print(42)"], "Node hello": ["node", "-e", "console.log(42)"]}
 
 
 @dataclass(frozen=True)
@@ -52,29 +55,8 @@ class Row:
         return self.ours_p50 / self.bare_p50
 
 
-def _timed(action: Callable[[], str]) -> float:
-    """Milliseconds that `action` takes; raises RuntimeError where its answer is not the right one."""
-    started = time.perf_counter()
-    answer = action()
-    spent = (time.perf_counter() - started) * 1000
-    if answer != ANSWER:
-        raise RuntimeError(f"expected {ANSWER!r}, got {answer!r}")
-    return spent
-
-
-def _in_turn(actions: Mapping[str, Callable[[int], str]], rounds: int) -> dict[str, tuple[float, float]]:
-    """Median and 95th percentile of each action's milliseconds, all of them once in each round."""
-    times: dict[str, list[float]] = {name: [] for name in actions}
-    for turn in range(rounds + _UNCOUNTED):
-        for name, action in actions.items():
-            spent = _timed(functools.partial(action, turn))
-            if turn >= _UNCOUNTED:
-                times[name].append(spent)
-    return {name: (statistics.median(series), statistics.quantiles(series, n=20)[-1]) for name, series in times.items()}
-
-
 def _asking(executor: Executor) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Asks over one kept connection; where the server is busy or refuses, the answer is not the one expected."""
+    """Asks over one kept connection; raises RuntimeError where the answer is a refusal."""
     connection = http.client.HTTPConnection(executor.url.removeprefix("http://"))
 
     def ask(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -88,67 +70,86 @@ def _asking(executor: Executor) -> Callable[[Mapping[str, Any]], dict[str, Any]]
     return ask
 
 
-def measure(workload: Workload, executor: Executor, rounds: int) -> Row:
+def _timed(action: Callable[[], str]) -> tuple[str, float]:
+    started = time.perf_counter()
+    output = action()
+    return output, (time.perf_counter() - started) * 1000
+
+
+def _in_turn(
+    actions: Mapping[str, Callable[[int], tuple[str, float]]], output: str, rounds: int
+) -> dict[str, tuple[float, float]]:
+    """Median and 95th percentile of each action's milliseconds, all of them once in each round.
+
+    Raises RuntimeError where one prints anything but `output`.
+    """
+    times: dict[str, list[float]] = {name: [] for name in actions}
+    for turn in range(rounds + _UNCOUNTED):
+        for name, action in actions.items():
+            printed, spent = action(turn)
+            if printed != output:
+                raise RuntimeError(f"{name}: expected {output!r}, got {printed!r}")
+            if turn >= _UNCOUNTED:
+                times[name].append(spent)
+    return {name: (statistics.median(series), statistics.quantiles(series, n=20)[-1]) for name, series in times.items()}
+
+
+def measure(workload: Workload, executor: Executor, side: Bare, rounds: int) -> Row:
     """The executor and the bare side, in turn."""
     ask = _asking(executor)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        workload.prepare(folder)
-        # Sources differ from turn to turn, and from what an earlier run of this program may have left in a cache.
-        first = int(time.time()) << 16
-        actions = {
-            "ours": lambda turn: workload.answer(ask(workload.body(first + turn))),
-            "bare": lambda turn: workload.bare(first + turn, folder),
-        }
-        figures = _in_turn(actions, max(5, rounds // workload.share))
+    # Sources differ from turn to turn, and from what an earlier run of this program may have left in a cache.
+    first = int(time.time()) << 16
+    side.run(workload.before, workload.files(first))
+    actions = {
+        "ours": lambda turn: _timed(lambda: workload.answer(ask(workload.body(first + turn)))),
+        "bare": lambda turn: side.run(workload.steps, workload.files(first + turn)),
+    }
+    figures = _in_turn(actions, workload.output, max(5, rounds // workload.share))
     return Row(workload.name, *figures["ours"], *figures["bare"], workload.goal)
 
 
-def _each_turn(run: Runner, command: list[str]) -> Callable[[int], str]:
-    return lambda _: run(command)
-
-
-def measure_peers(rounds: int) -> list[Row]:
+def measure_peers(side: Bare, rounds: int) -> list[Row]:
     """A hello of each interpreter in each peer that is installed, and bare, in turn."""
     rows = []
     with tempfile.TemporaryDirectory() as name, ExitStack() as stack:
-        folder = Path(name)
         runners: dict[str, Runner] = {}
         for peer, (program, start) in PEERS.items():
             if installed(program):
-                runners[peer] = stack.enter_context(start(folder))
+                runners[peer] = stack.enter_context(start(Path(name)))
             else:
                 print(f"{peer} is not installed and left out", file=sys.stderr)
-        for title, command in (
-            ("Python hello", ["python3", "-c", "print(42)"]),
-            ("Node hello", ["node", "-e", "console.log(42)"]),
-        ):
-            if not runners or not installed(command[0]):
-                continue
-            every = runners | {"": functools.partial(spawn, folder=folder)}
-            figures = _in_turn({peer: _each_turn(run, command) for peer, run in every.items()}, rounds)
-            rows += [Row(title, *figures[peer], *figures[""], None, peer) for peer in runners]
+        for title, command in _PEER_HELLOS.items():
+            if runners and side.has(command[0]):
+                actions = {peer: _each_turn(run, command) for peer, run in runners.items()}
+                figures = _in_turn(actions | {"": lambda _, c=command: side.run(((c, ""),))}, ANSWER, rounds)
+                rows += [Row(title, *figures[peer], *figures[""], None, peer) for peer in runners]
     return rows
 
 
-def _hello(executor: Executor) -> Callable[[], str]:
-    ask = _asking(executor)
-    return lambda: str(ask({"language": "python", "code": "print(42)"})["run"]["stdout"])
+def _each_turn(run: Runner, command: list[str]) -> Callable[[int], tuple[str, float]]:
+    return lambda _: _timed(lambda: run(command))
 
 
 def throughput(rounds: int) -> tuple[float, float]:
     """Runs a second with two clients and two slots, and bare spawns a second, two at a time; medians of rounds in turn."""
-    with running({"EXECUTOR_CONCURRENCY": "2"}) as executor, tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        ours = [_hello(executor) for _ in range(2)]
-        bare: list[Callable[[], str]] = [functools.partial(spawn, ("python3", "-c", "print(42)"), folder)] * 2
+    with running({"EXECUTOR_CONCURRENCY": "2"}) as executor, bare() as one, bare() as other:
+        ours = [functools.partial(_hello, _asking(executor)) for _ in range(2)]
+        spawns = [functools.partial(_spawned_hello, side) for side in (one, other)]
         rates: tuple[list[float], list[float]] = ([], [])
         for turn in range(max(2, rounds // 20) + 1):
-            for series, actions in zip(rates, (ours, bare), strict=True):
+            for series, actions in ((rates[0], ours), (rates[1], spawns)):
                 rate = _rate(actions)
                 if turn:
                     series.append(rate)
     return statistics.median(rates[0]), statistics.median(rates[1])
+
+
+def _hello(ask: Callable[[Mapping[str, Any]], dict[str, Any]]) -> str:
+    return str(ask({"language": "python", "code": "print(42)"})["run"]["stdout"])
+
+
+def _spawned_hello(side: Bare) -> str:
+    return side.run(((_PEER_HELLOS["Python hello"], ""),))[0]
 
 
 def _rate(actions: Sequence[Callable[[], str]]) -> float:
@@ -159,7 +160,8 @@ def _rate(actions: Sequence[Callable[[], str]]) -> float:
     def repeat(action: Callable[[], str]) -> None:
         count = 0
         while time.monotonic() < deadline:
-            _timed(action)
+            if action() != ANSWER:
+                raise RuntimeError("a wrong answer")
             count += 1
         counts.append(count)
 
@@ -227,6 +229,20 @@ def start_seconds(rounds: int = 5) -> float:
     return statistics.median(times)
 
 
+@contextmanager
+def _place(image: str) -> Iterator[tuple[Executor, Bare]]:
+    """An executor and a bare side: on this machine, or in a container of the image."""
+    if not image:
+        with running() as executor, bare() as side:
+            yield executor, side
+        return
+    with container(image) as executor, bare(("docker", "exec", "-i", executor.container)) as side:
+        # Straight to the container: the engine's proxy for a published port is no part of the executor.
+        address = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", executor.container)
+        executor.url = f"http://{address}:8000"
+        yield executor, side
+
+
 def _line(row: Row) -> str:
     goal = "" if row.goal is None else f"{row.goal:9.2f}  {'met' if row.ratio <= row.goal else 'NOT MET'}"
     name = f"{row.peer}: {row.name}" if row.peer else row.name
@@ -238,31 +254,34 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--rounds", type=int, default=60, help="counted rounds of a quick workload; slow ones get fewer")
     parser.add_argument("--only", default="", help="only the rows whose names contain this")
+    parser.add_argument("--image", default="", help="measure in a container of this image instead of on this machine")
     parser.add_argument("--peers", action="store_true", help="also measure bubblewrap and go-judge where they are installed")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--svg", type=Path, help="also draw them into this file")
     options = parser.parse_args()
     print(f"{'':32}{'ours p50':>11}{'p95':>9}{'bare p50':>11}{'p95':>9}{'ratio':>8}{'at most':>9}   (ms)")
-    rows = []
-    with running() as executor:
-        for workload in workloads(executor.languages()):
-            if options.only in workload.name:
-                rows.append(measure(workload, executor, options.rounds))
+    rows, peers = [], []
+    with _place(options.image) as (executor, side):
+        for workload in WORKLOADS:
+            if options.only in workload.name and side.has(workload.needs):
+                rows.append(measure(workload, executor, side, options.rounds))
                 print(_line(rows[-1]), flush=True)
-    peers = measure_peers(options.rounds) if options.peers else []
-    for row in peers:
-        print(_line(row), flush=True)
+        if options.peers:
+            peers = measure_peers(side, options.rounds)
+            for row in peers:
+                print(_line(row), flush=True)
     figures: dict[str, Any] = {
+        "image": options.image,
         "date": time.strftime("%Y-%m-%d"),
         "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
         "rows": [asdict(row) | {"ratio": row.ratio} for row in rows],
         "peers": [asdict(row) | {"ratio": row.ratio} for row in peers],
     }
-    if not options.only:
-        ours, bare = throughput(options.rounds)
-        figures["runs_per_second"] = {"ours": ours, "bare": bare, "ratio": ours / bare}
-        print(f"Python runs a second, 2 clients, 2 slots: {ours:.0f}; bare, 2 at a time: {bare:.0f}; "
-              f"ratio {ours / bare:.2f}, at least {_THROUGHPUT_GOAL}")  # fmt: skip
+    if not options.only and not options.image:
+        ours, spawned = throughput(options.rounds)
+        figures["runs_per_second"] = {"ours": ours, "bare": spawned, "ratio": ours / spawned}
+        print(f"Python runs a second, 2 clients, 2 slots: {ours:.0f}; bare, 2 at a time: {spawned:.0f}; "
+              f"ratio {ours / spawned:.2f}, at least {_THROUGHPUT_GOAL}")  # fmt: skip
         figures["start_seconds"] = start = start_seconds()
         print(f"from exec to the first 200 of /health: {start:.2f} s, at most {_START_GOAL}")
         if os.geteuid() == 0:

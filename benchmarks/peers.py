@@ -2,14 +2,15 @@
 
 import http.client
 import json
+import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.workloads import installed, spawn
+from benchmarks.bare import PATH
 
 _START_SECONDS = 10.0
 #: One hello in Python or Node: what it prints.
@@ -22,10 +23,19 @@ _BUBBLEWRAP = (
 )  # fmt: skip
 
 
+def installed(program: str) -> str | None:
+    """Where a program is that both sides would start."""
+    return shutil.which(program, path=PATH)
+
+
+def _printed(command: Sequence[str], folder: Path) -> str:
+    return subprocess.run(command, cwd=folder, env={"PATH": PATH}, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
 @contextmanager
 def bubblewrap(folder: Path) -> Iterator[Runner]:
     """A new bubblewrap for each run; it limits neither time nor memory."""
-    yield lambda command: spawn((*_BUBBLEWRAP, *command), folder)
+    yield lambda command: _printed((*_BUBBLEWRAP, *command), folder)
 
 
 @contextmanager
@@ -35,7 +45,10 @@ def go_judge(folder: Path) -> Iterator[Runner]:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     process = subprocess.Popen(
-        (installed("go-judge") or "go-judge", "-http-addr", address, "-silent"), cwd=folder, stderr=subprocess.DEVNULL
+        (installed("go-judge") or "go-judge", "-http-addr", address, "-silent"),
+        cwd=folder,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         _wait_for(address)
@@ -64,7 +77,7 @@ def _wait_for(address: str) -> None:
 def _ask(connection: http.client.HTTPConnection, command: list[str]) -> str:
     step = {
         "args": [installed(command[0]), *command[1:]],
-        "env": ["PATH=/usr/bin:/bin"],
+        "env": [f"PATH={PATH}"],
         "files": [{"content": ""}, {"name": "stdout", "max": 10240}, {"name": "stderr", "max": 10240}],
         "cpuLimit": 10_000_000_000,
         "memoryLimit": 1 << 30,

@@ -13,6 +13,7 @@ _CGROUPS = tuple(
         ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
     )
 )
+_UNLIMITED = 1 << 62
 _MEMINFO = Path("/proc/meminfo")
 
 
@@ -22,7 +23,8 @@ def memory_left() -> int:
     for limit, use, statistics in _CGROUPS:
         with contextlib.suppress(FileNotFoundError):
             most = limit.read_text()
-            if most != "max\n":
+            # Version 1 says it with the largest number of whole pages.
+            if most != "max\n" and int(most) < _UNLIMITED:
                 left = min(left, int(most) - int(use.read_text()) + _field(statistics, "inactive_file "))
     return min(left, _field(_MEMINFO, "MemAvailable:") << 10)
 
