@@ -434,6 +434,10 @@ class _Run:
             self._supervisor.ending[os.pidfd_open(worker.first)] = worker.first
         self._over = True
 
+    def forget(self) -> None:
+        """Lets go of what the run was given, which may be large: its handlers keep the run until the collector comes by."""
+        del self._job, self._input
+
     def _end_tree(self) -> None:
         empty = 0
         # The kernel's list may miss one while others leave it, so it has to be empty twice.
@@ -481,29 +485,35 @@ class Supervisor:
         self._asked_for: set[str] = set()
         self._origins: dict[str, Origin] = {}
         self._serial = 0
+        self._decoder = msgspec.msgpack.Decoder(Job)
+        self._encoder = msgspec.msgpack.Encoder()
         self._shared_memory_before = leftovers.names_in(leftovers.SHARED_MEMORY)
 
     def serve(self) -> None:
         """Until the server closes the connection."""
-        decoder = msgspec.msgpack.Decoder(Job)
-        encoder = msgspec.msgpack.Encoder()
-        while True:
-            self._prepare()
-            self._idle()
-            header = receive_exactly(self.control, HEADER_BYTES)
-            if header is None:
-                return
-            length = frame_length(header)
-            if length == 0:
-                continue  # a cancellation that came after its job had been answered
-            message = receive_exactly(self.control, length)
-            if message is None:
-                return
-            run, outcome = self._run(decoder.decode(message))
-            self.control.sendall(frame(encoder.encode(outcome)))
-            if run:
-                run.end()
-                self._clean_up(run.worker)
+        # In a call of its own, so that nothing of a job is held while workers are forked.
+        while self._serve_next():
+            pass
+
+    def _serve_next(self) -> bool:
+        self._prepare()
+        self._idle()
+        header = receive_exactly(self.control, HEADER_BYTES)
+        if header is None:
+            return False
+        length = frame_length(header)
+        if length == 0:
+            return True  # a cancellation that came after its job had been answered
+        message = receive_exactly(self.control, length)
+        if message is None:
+            return False
+        run, outcome = self._run(self._decoder.decode(message))
+        self.control.sendall(frame(self._encoder.encode(outcome)))
+        if run:
+            run.end()
+            self._clean_up(run.worker)
+            run.forget()
+        return True
 
     def _idle(self) -> None:
         """Waits for a job; meanwhile replaces workers that die, notices those that come up, and reaps what has ended."""

@@ -223,3 +223,9 @@ def test_cases_run_side_by_side_where_slots_are_free_and_are_told_in_order() -> 
         stopped = executor.judge("python", code, cases, stop_on_failure=True)
         assert _judge_statuses(stopped) == ["accepted", "wrong_answer", "skipped", "skipped", "skipped"]
         assert "executor_slots_in_use 0.0" in executor.http.get("/metrics").text
+
+
+def test_a_large_job_does_not_count_as_the_memory_of_the_next(executor: Executor) -> None:
+    large = "char data[48 << 20] = {1};\nint main(void) { return !data[0]; }"
+    assert executor.execute("c", large)["status"] == "ok"
+    assert executor.execute("bash", "echo 42")["memory"] < 32 << 20
