@@ -508,7 +508,8 @@ class Supervisor:
         if message is None:
             return False
         run, outcome = self._run(self._decoder.decode(message))
-        self.control.sendall(frame(self._encoder.encode(outcome)))
+        with contextlib.suppress(BrokenPipeError):  # the server is gone, which the next read finds out
+            self.control.sendall(frame(self._encoder.encode(outcome)))
         if run:
             run.end()
             self._clean_up(run.worker)

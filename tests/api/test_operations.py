@@ -8,11 +8,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from benchmarks.__main__ import family
 from runtime.observability.records import ExecutionRecord
 from tests.server import ROOT, Executor, environment, running
 
@@ -206,3 +208,24 @@ def test_after_sigterm_work_is_finished_and_new_work_refused() -> None:
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")
         assert int(refused.headers["Retry-After"]) >= 1
         assert [each.result()["stdout"] for each in slow] == ["7\n", "7\n"]
+
+
+def test_a_server_that_is_killed_takes_everything_with_it_and_no_traceback_is_left(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    with log.open("wb") as file:
+        command = (sys.executable, "-m", "runtime")
+        process = subprocess.Popen(command, cwd=ROOT, env=environment({}), stdout=subprocess.PIPE, stderr=file, text=True)
+    assert process.stdout
+    url = process.stdout.readline().split()[2]
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        body = {"language": "python", "code": "import time; time.sleep(0.6); print(42)"}
+        asked = pool.submit(httpx.post, f"{url}/execute", json=body)
+        _until(lambda: "executor_slots_in_use 1.0" in httpx.get(f"{url}/metrics").text)
+        time.sleep(0.2)  # the program is running
+        members = family(process.pid)
+        process.kill()
+        process.wait()
+        assert isinstance(asked.exception(), httpx.TransportError)
+    process.stdout.close()
+    _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in members[1:]))
+    assert "Traceback" not in log.read_text()

@@ -89,14 +89,3 @@ def test_locust_s_students_are_served_by_an_executor(executor: Executor) -> None
     done = subprocess.run(command, cwd=ROOT, env=environment({}), capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert "0(0.00%)" in done.stderr + done.stdout
-
-
-def test_the_figures_are_measured_on_answers_of_the_right_kind() -> None:
-    """Their bounds are for a quiet machine, so here only that they are measured."""
-    command = (
-        sys.executable, "-m", "loadtest.figures", "--refusals", "200", "--connections", "200", "--rounds", "1",
-    )  # fmt: skip
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    assert "a refusal: " in done.stdout
-    assert "beside 200 open connections" in done.stdout
