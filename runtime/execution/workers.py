@@ -187,7 +187,7 @@ def _fork(worker: Worker, plan: Confinement, theirs: socket.socket, become: Call
         try:
             if not plan.own_pids:
                 become()
-            worker_pid, first = fork_into(plan)
+            worker_pid, first = fork_into(plan, os.getppid())
             if worker_pid == 0:
                 become()
             theirs.send(b"pid %d %d" % (worker_pid, first))
@@ -204,10 +204,13 @@ def _fork(worker: Worker, plan: Confinement, theirs: socket.socket, become: Call
 
 
 def _report(listener: int, words: bytes) -> None:
-    with socket.socket(fileno=os.dup(CHANNEL)) as channel:
-        socket.send_fds(channel, [words], [listener] if listener >= 0 else [])
-    if listener >= 0:
-        os.close(listener)
+    try:
+        with socket.socket(fileno=os.dup(CHANNEL)) as channel:
+            socket.send_fds(channel, [words], [listener] if listener >= 0 else [])
+    finally:
+        # Where the supervisor is gone, its end would wait for an answer that only this process could give.
+        if listener >= 0:
+            os.close(listener)
 
 
 def _confine_here(plan: Confinement, directory: str, uid: int, pipes: Pipes, channel: socket.socket) -> int:

@@ -75,11 +75,11 @@ def confine(plan: Confinement, directory: str, uid: int) -> int:
     return seccomp.install(seccomp.for_process(plan.program, os.getpid()), notify=plan.notify)
 
 
-def fork_into(plan: Confinement) -> "tuple[int, int]":
+def fork_into(plan: Confinement, supervisor: int) -> "tuple[int, int]":
     """Forks the process that is to be confined: its pid and that of its namespace's first process, as we see them.
 
     Returns (0, 0) in the new process. The second pid is 0 where there is no namespace. The caller must then end itself
-    at once, so that both become children of the supervisor.
+    at once, so that both become children of the `supervisor`.
     """
     middle = os.getpid()
     first = 0
@@ -90,7 +90,8 @@ def fork_into(plan: Confinement) -> "tuple[int, int]":
             try:
                 _wait_until_adopted(middle)
                 prctl(PR_SET_PDEATHSIG, _SIGKILL)
-                identity.reap_for_ever()
+                if _parent() == supervisor:  # otherwise it was gone before it could take this process with it
+                    identity.reap_for_ever()
             finally:
                 os._exit(1)
     worker = os.fork()
@@ -105,13 +106,15 @@ def _wait_until_adopted(middle: int) -> None:
 
     Within a pid namespace a parent outside has no number, but under /proc of the outer one it has.
     """
-    while True:
-        descriptor = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
-        text = os.read(descriptor, 4096)
-        os.close(descriptor)
-        if int(text[text.rfind(b")") + 2 :].split()[1]) != middle:
-            return
+    while _parent() == middle:
         os.sched_yield()
+
+
+def _parent() -> int:
+    descriptor = os.open("/proc/self/stat", os.O_RDONLY | os.O_CLOEXEC)
+    text = os.read(descriptor, 4096)
+    os.close(descriptor)
+    return int(text[text.rfind(b")") + 2 :].split()[1])
 
 
 def _be_killed_first() -> None:

@@ -157,15 +157,26 @@ def test_a_killed_supervisor_is_an_internal_error_and_the_next_run_works() -> No
         pytest.skip("needs root")
     with running() as executor:
         executor.execute("python", "print(1)")
-        found = subprocess.run(("pgrep", "-P", str(executor.pid)), capture_output=True, text=True, check=True).stdout.split()
-        supervisor = subprocess.run(("pgrep", "-P", found[0]), capture_output=True, text=True, check=True).stdout.split()[0]
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
             answer = pool.submit(executor.execute, "python", "import time; time.sleep(5)")
             time.sleep(0.5)
-            os.kill(int(supervisor), 9)
+            _kill_supervisor(executor)
             assert answer.result()["status"] == "internal_error"
-        assert executor.execute("python", "print('again')")["stdout"] == "again\n"
+        # At every point of the start of workers.
+        for milliseconds in range(0, 20, 2):
+            assert executor.execute("python", "print('again')")["stdout"] == "again\n"
+            time.sleep(milliseconds / 1000)
+            _kill_supervisor(executor)
         _wait_for_no_orphans(executor)
+
+
+def _kill_supervisor(executor: Executor) -> None:
+    assert executor.pid
+    pid = executor.pid
+    for _ in range(2):  # the server's child is the spawner
+        pid = int(subprocess.run(("pgrep", "-P", str(pid)), capture_output=True, text=True, check=True).stdout.split()[0])
+    os.kill(pid, 9)
+    time.sleep(0.05)  # the server has noticed
 
 
 def _wait_for_no_orphans(executor: Executor) -> None:

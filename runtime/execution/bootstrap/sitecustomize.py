@@ -58,6 +58,7 @@ def _serve(modules):
     sys.path[:] = path
     for name in set(sys.path_importer_cache) - importers:
         del sys.path_importer_cache[name]
+    supervisor = os.getppid()
     pages = pages_in_use()
     control.send(b"up")
     while True:
@@ -79,7 +80,7 @@ def _serve(modules):
         stdin, stdout, stderr, go = descriptors
         channel = _socket.socket(fileno=go)
         try:
-            worker, first = fork_into(plan)
+            worker, first = fork_into(plan, supervisor)
         except OSError as error:
             channel.send(b"!" + str(error).encode())
             os._exit(127)
@@ -110,10 +111,15 @@ def _serve(modules):
             del sys.modules[name]
         gc.collect()
         vars(gc).clear()  # it would be garbage for the program's first collection
-        channel.sendmsg([b"up"], ancillary)
+        try:
+            channel.sendmsg([b"up"], ancillary)
+            message = b"told"
+        except OSError:
+            message = b""  # the supervisor is gone
+        # Open here, it would make this process's own end wait for an answer that nobody gives.
         if listener >= 0:
             os.close(listener)
-        message = channel.recv(1 << 18)
+        message = message and channel.recv(1 << 18)
         channel.close()
         if not message:
             os._exit(0)
