@@ -20,7 +20,16 @@ def draw(rows: list[dict[str, Any]], peers: list[dict[str, Any]], path: Path) ->
     colours = ["#2a6f97" if number < len(rows) else "#adb5bd" for number in places]
     axes.barh(places, [ratio for _, ratio, _ in shown], color=colours, height=0.6)
     for place, (_, ratio, goal) in enumerate(shown):
-        axes.annotate(f"{ratio:.2f}", (ratio, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9)
+        axes.annotate(
+            f"{ratio:.2f}",
+            (ratio, place),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
+            zorder=3,
+        )
         if goal is not None:
             axes.plot([goal, goal], [place - 0.4, place + 0.4], color="#d62828", linewidth=2)
     axes.axvline(1, color="black", linewidth=1, linestyle=":")
