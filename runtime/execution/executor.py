@@ -55,11 +55,8 @@ class Isolation:
     shared_memory: bool
     #: What is missing of the floor: empty where the executor may serve.
     missing: tuple[str, ...]
-
-    @property
-    def weak(self) -> bool:
-        """Whether the floor is not met."""
-        return bool(self.missing)
+    #: Whether anything is.
+    weak: bool
 
 
 def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: int, concurrency: int) -> Isolation:
@@ -86,6 +83,7 @@ def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: 
         process_limit="exact" if notify else "by uid" if own_uid else "none",
         shared_memory=concurrency == 1,
         missing=tuple(missing),
+        weak=bool(missing),
     )
 
 

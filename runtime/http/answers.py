@@ -45,21 +45,6 @@ class LanguageAnswer(msgspec.Struct, frozen=True):
     compiled: bool
 
 
-class IsolationAnswer(msgspec.Struct, frozen=True):
-    """Which layers of the sandbox are in force; `weak` where something necessary is `missing`."""
-
-    landlock_abi: int
-    seccomp: bool
-    user_notification: bool
-    own_uid: bool
-    no_new_privileges: bool
-    pid_namespace: bool
-    process_limit: str
-    shared_memory: bool
-    missing: tuple[str, ...]
-    weak: bool
-
-
 class HealthAnswer(msgspec.Struct, frozen=True):
     """`uptime` is in milliseconds."""
 
@@ -69,18 +54,13 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     version: str
     uptime: int
     languages: tuple[str, ...]
-    isolation: IsolationAnswer
+    isolation: Isolation
 
 
 class ReadyAnswer(msgspec.Struct, frozen=True):
     """Whether this replica takes work."""
 
     ready: bool
-
-
-def isolation(force: Isolation) -> IsolationAnswer:
-    """As `/health` shows it."""
-    return msgspec.convert(force, IsolationAnswer, from_attributes=True)
 
 
 def _set(value: Field | None) -> Field | msgspec.UnsetType:

@@ -22,7 +22,7 @@ from runtime.execution.executor import Executor, Slot
 from runtime.execution.protocol import WarmStart
 from runtime.http import piston
 from runtime.http.admission import Admission, Busy
-from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, isolation
+from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.connections import Connection
@@ -329,7 +329,7 @@ class Service:
                 version=__version__,
                 uptime=round((time.monotonic() - self._started) * 1000),
                 languages=tuple(sorted(self._registry.languages)),
-                isolation=isolation(self._executor.isolation),
+                isolation=self._executor.isolation,
             ),
             200 if able else 503,
         )
