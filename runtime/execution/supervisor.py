@@ -585,7 +585,8 @@ class Supervisor:
         """Ends the warm workers and their origins, so that a run finds the memory that it was promised."""
         for queue in self._ready.values():
             for worker in tuple(queue):
-                self._discard(worker)
+                if worker.pid:  # otherwise it is about to say which it is, and can only then be ended
+                    self._discard(worker)
         while self._origins:
             self._end_origin(self._origins.popitem()[1])
 
