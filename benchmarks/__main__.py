@@ -26,6 +26,7 @@ from benchmarks.bare import Bare, bare
 from benchmarks.chart import draw
 from benchmarks.peers import PEERS, Runner, installed
 from benchmarks.workloads import ANSWER, WORKLOADS, Workload
+from runtime.execution.usage import descendants
 from tests.image.engine import container, docker
 from tests.server import ROOT, Executor, environment, running
 
@@ -175,22 +176,10 @@ def _rate(actions: Sequence[Callable[[], str]]) -> float:
     return sum(counts) / _THROUGHPUT_SECONDS
 
 
-def family(pid: int) -> list[int]:
-    """A process and all that descend from it."""
-    found = [pid]
-    for parent in found:
-        try:
-            for task in Path(f"/proc/{parent}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
-        except FileNotFoundError:
-            continue  # it has ended meanwhile
-    return found
-
-
 def proportional_mb(pid: int) -> dict[str, float]:
     """PSS of an executor's processes in MiB, by the name of what they execute; needs the right to read them."""
     found: dict[str, float] = {}
-    for member in family(pid):
+    for member in descendants([pid]):
         try:
             text = Path(f"/proc/{member}/smaps_rollup").read_text()
             name = Path(f"/proc/{member}/exe").readlink().name

@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from runtime.execution.usage import descendants, stat_fields
 from tests.server import ROOT, environment
 
 MOST_REPLICAS = 16
@@ -66,14 +67,8 @@ class Replica:
 
 def tree_cpu_seconds(pid: int) -> float:
     """CPU time of a process and all that descend from it, those that it has reaped included."""
-    ticks, found = 0, [pid]
-    for member in found:
-        # What ends in between is reaped by its parent, which has its time the next time.
-        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-            ticks += sum(map(int, fields[11:15]))
-            for task in Path(f"/proc/{member}/task").iterdir():
-                found += map(int, (task / "children").read_text().split())
+    # What ends in between is reaped by its parent, which has its time the next time.
+    ticks = sum(sum(map(int, stat_fields(member)[11:15])) for member in descendants([pid]))
     return ticks / os.sysconf("SC_CLK_TCK")
 
 

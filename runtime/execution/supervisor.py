@@ -658,7 +658,6 @@ class Supervisor:
             return queue.popleft()
         worker = self._cold.popleft() if self._cold else self._start_cold()
         try:
-            worker.wait_pid(_COLD_SECONDS)
             if worker.check(_COLD_SECONDS):
                 return worker
             raise WorkerError(f"no worker within {_COLD_SECONDS:.0f} s")

@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from benchmarks.__main__ import family
+from runtime.execution.usage import descendants
 from runtime.observability.records import ExecutionRecord
 from tests.server import ROOT, Executor, environment, running
 
@@ -222,7 +222,7 @@ def test_a_server_that_is_killed_takes_everything_with_it_and_no_traceback_is_le
         asked = pool.submit(httpx.post, f"{url}/execute", json=body)
         _until(lambda: "executor_slots_in_use 1.0" in httpx.get(f"{url}/metrics").text)
         time.sleep(0.2)  # the program is running
-        members = family(process.pid)
+        members = descendants([process.pid])
         process.kill()
         process.wait()
         assert isinstance(asked.exception(), httpx.TransportError)

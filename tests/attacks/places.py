@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from runtime.execution.usage import descendants
 from runtime.sandbox.probe import FIRST_UID
 from tests.image.engine import AS_ON_AZURE, build, container, state
 from tests.server import ROOT, Executor, running
@@ -48,14 +49,7 @@ class Place:
 
     def processes(self) -> list[int]:
         """The executor's processes, as this machine numbers them."""
-        found = [self.first]
-        for pid in found:
-            try:
-                for task in Path(f"/proc/{pid}/task").iterdir():
-                    found += map(int, (task / "children").read_text().split())
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-        return found
+        return descendants([self.first])
 
     def leftovers(self) -> set[str]:
         """Files in places where every user may write, but for the executor's own directory and those of the tests."""
