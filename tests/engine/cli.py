@@ -53,9 +53,15 @@ class Project:
 
     def outputs(self) -> dict[str, Any]:
         """Gives the outputs of the selected stack."""
-        found = json.loads(self.run("stack", "output", "--json", "--show-secrets"))
+        found = self.read_json("stack", "output", "--json", "--show-secrets")
         assert isinstance(found, dict)
         return found
+
+    def read_json(self, *arguments: str) -> Any:
+        """Runs `pulumi` with `arguments`, and gives what it printed as JSON: its warnings go elsewhere."""
+        command = ["pulumi", "--non-interactive", *arguments]
+        done = subprocess.run(command, cwd=self.folder, env=dict(self.environment), capture_output=True, check=True)
+        return json.loads(done.stdout)
 
     def made(self) -> dict[str, Any]:
         """Gives what the stand-in made, by its type."""

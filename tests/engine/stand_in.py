@@ -1,12 +1,15 @@
 """A provider that stands in for azure-native and docker, and speaks Pulumi's ResourceProvider protocol.
 
 It checks bodies against Azure's published types, keeps what it made in a file, and fails where a test wants it to.
-`python -m tests.engine.stand_in ENGINE_ADDRESS` prints the port that it listens on, as the engine expects of a plugin.
+`python -m tests.engine.stand_in NAME ENGINE_ADDRESS` prints the port that it listens on, as the engine expects of a
+plugin. There is one process for each of the two, and both work on the same cloud.
 """
 
 # gRPC prescribes the names of a service's methods, and that each takes a request and a context.
 # ruff: noqa: N802, ARG002
 
+import contextlib
+import fcntl
 import json
 import os
 import stat
@@ -25,13 +28,14 @@ from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 
 from tests.infra import arm_types, stack_files
-from tests.infra.azure_double import create_in_azure, create_in_docker, look_up_in_azure, plain
+from tests.infra.azure_double import AzureDouble, create_in_azure, create_in_docker, look_up_in_azure, plain
 from tests.infra.engine_double import NotFoundError, decode
 
 CLOUD_VARIABLE = "STAND_IN_CLOUD"
 """Names the file that holds the cloud: what was made, and the faults to come."""
 
-VERSION = "3.29.0"
+VERSIONS: Mapping[str, str] = {"azure-native": "3.29.0", "docker": "5.2.0"}
+"""The providers that it stands in for, each with the version that `requirements.txt` has its package of."""
 
 IMMUTABLE: Mapping[str, frozenset[str]] = {kind: arm.in_url | {"location"} for kind, arm in arm_types.RESOURCES.items()} | {
     "azure-native:resources:ResourceGroup": frozenset({"resourceGroupName", "location"})
@@ -58,21 +62,22 @@ class Fault:
 
 
 class CloudFile:
-    """What the cloud holds, from one run of the command to the next."""
+    """What the cloud holds, from one run of the command to the next, for all processes and threads that use it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._lock = threading.Lock()
 
     @contextmanager
     def changed(self) -> Iterator[dict[str, Any]]:
         """Gives the content, and writes it back."""
-        with self._lock:
-            content: dict[str, Any] = {"resources": {}, "faults": [], "calls": []}
-            if self._path.exists():
-                content = json.loads(self._path.read_text(encoding="utf-8"))
+        with self._path.open("a+", encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            text = file.read()
+            content: dict[str, Any] = json.loads(text) if text else {"resources": {}, "faults": [], "calls": []}
             yield content
-            self._path.write_text(json.dumps(content, indent=1), encoding="utf-8")
+            file.truncate(0)
+            file.write(json.dumps(content, indent=1))
 
     def resources(self) -> dict[str, Any]:
         """Gives what exists, by its id."""
@@ -106,17 +111,22 @@ class CloudFile:
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
-    """The provider."""
+    """The provider.
 
-    def __init__(self, cloud: CloudFile) -> None:
+    Attributes:
+        cancelled: Set once the engine has said that it comes to its end.
+    """
+
+    def __init__(self, name: str, cloud: CloudFile) -> None:
+        self._name = name
         self._cloud = cloud
-        self._cancelled = threading.Event()
+        self.cancelled = threading.Event()
 
     def GetPluginInfo(self, request: object, context: object) -> plugin_pb2.PluginInfo:
-        return plugin_pb2.PluginInfo(version=VERSION)
+        return plugin_pb2.PluginInfo(version=VERSIONS[self._name])
 
     def GetSchema(self, request: object, context: object) -> provider_pb2.GetSchemaResponse:
-        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": "azure-native", "version": VERSION}))
+        return provider_pb2.GetSchemaResponse(schema=json.dumps({"name": self._name, "version": VERSIONS[self._name]}))
 
     def GetMapping(self, request: object, context: object) -> provider_pb2.GetMappingResponse:
         return provider_pb2.GetMappingResponse()
@@ -131,7 +141,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return provider_pb2.ConfigureResponse(acceptSecrets=True, acceptResources=True, supportsPreview=True)
 
     def Cancel(self, request: object, context: object) -> empty_pb2.Empty:
-        self._cancelled.set()
+        self.cancelled.set()
         return empty_pb2.Empty()
 
     def Invoke(self, request: provider_pb2.InvokeRequest, context: object) -> provider_pb2.InvokeResponse:
@@ -159,11 +169,12 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Create(self, request: provider_pb2.CreateRequest, context: grpc.ServicerContext) -> provider_pb2.CreateResponse:
         if request.preview:
-            return provider_pb2.CreateResponse(properties=request.properties)
+            return provider_pb2.CreateResponse(properties=_foreseen(request.urn, request.properties))
         kind, fault = self._begin("Create", request.urn, context)
         made_id, outputs = _made(kind, plain(decode(request.properties)))
         with self._cloud.changed() as content:
-            if made_id in content["resources"]:
+            # A tag that another stack has pushed is simply pushed again.
+            if made_id in content["resources"] and not kind.startswith("docker:"):
                 context.abort(grpc.StatusCode.ALREADY_EXISTS, f"cannot create already existing resource {made_id!r}")
             content["resources"][made_id] = {"type": kind, "outputs": outputs}
         if fault is not None and fault.kind == "die":
@@ -172,7 +183,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         if request.preview:
-            return provider_pb2.UpdateResponse(properties=request.news)
+            return provider_pb2.UpdateResponse(properties=_foreseen(request.urn, request.news))
         kind, _ = self._begin("Update", request.urn, context)
         _, outputs = _made(kind, plain(decode(request.news)))
         with self._cloud.changed() as content:
@@ -199,7 +210,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         if fault is not None and fault.kind == "refuse":
             context.abort(grpc.StatusCode.UNKNOWN, fault.message)
         if fault is not None and fault.kind == "hang":
-            cancelled = self._cancelled.wait(timeout=300)
+            cancelled = self.cancelled.wait(timeout=300)
             context.abort(grpc.StatusCode.CANCELLED, "cancelled" if cancelled else "nobody cancelled in five minutes")
         return kind, fault
 
@@ -212,6 +223,15 @@ def _made(kind: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]
     return create_in_docker(kind, inputs) if kind.startswith("docker:") else create_in_azure(kind, inputs)
 
 
+def _foreseen(urn: str, inputs: struct_pb2.Struct) -> struct_pb2.Struct:
+    """Gives what a preview knows of the outputs: the inputs, without those that come back in another shape."""
+    foreseen = struct_pb2.Struct()
+    foreseen.CopyFrom(inputs)
+    for name in AzureDouble().reshaped.get(_type_of(urn), frozenset()) & set(foreseen):
+        del foreseen[name]
+    return foreseen
+
+
 def _answer(inputs: struct_pb2.Struct, outputs: Mapping[str, Any]) -> struct_pb2.Struct:
     """Gives the outputs, with those that were inputs as they came: secret ones still marked."""
     answer = struct_pb2.Struct()
@@ -221,10 +241,10 @@ def _answer(inputs: struct_pb2.Struct, outputs: Mapping[str, Any]) -> struct_pb2
     return answer
 
 
-def serve(cloud: CloudFile) -> tuple[grpc.Server, int]:
+def serve(provider: StandIn) -> tuple[grpc.Server, int]:
     """Starts the provider, and gives the port that it listens on."""
     server = grpc.server(ThreadPoolExecutor(max_workers=16))
-    provider_pb2_grpc.add_ResourceProviderServicer_to_server(StandIn(cloud), server)
+    provider_pb2_grpc.add_ResourceProviderServicer_to_server(provider, server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     return server, port
@@ -235,7 +255,7 @@ def write_plugin(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     plugin = folder / f"pulumi-resource-{name}"
     plugin.write_text(
-        f"#!/bin/sh\nPYTHONPATH='{stack_files.ROOT}' exec '{sys.executable}' -m tests.engine.stand_in \"$@\"\n",
+        f"#!/bin/sh\nPYTHONPATH='{stack_files.ROOT}' exec '{sys.executable}' -m tests.engine.stand_in {name} \"$@\"\n",
         encoding="utf-8",
     )
     plugin.chmod(plugin.stat().st_mode | stat.S_IXUSR)
@@ -243,14 +263,18 @@ def write_plugin(folder: Path, name: str) -> Path:
 
 
 def main() -> None:
-    """Runs as a plugin until the engine ends it."""
-    server, port = serve(CloudFile(Path(os.environ[CLOUD_VARIABLE])))
+    """Runs as a plugin until the engine ends it: with Cancel, and then an interrupt."""
+    provider = StandIn(sys.argv[1], CloudFile(Path(os.environ[CLOUD_VARIABLE])))
+    server, port = serve(provider)
     print(port, flush=True)
     try:
         server.wait_for_termination()
     except KeyboardInterrupt:
-        # The terminal's Ctrl-C reaches the plugin too; the engine still wants answers before it ends it.
-        time.sleep(30)
+        # The terminal's Ctrl-C reaches the plugin too, before the engine has asked it for anything.
+        if not provider.cancelled.is_set():
+            with contextlib.suppress(KeyboardInterrupt):
+                time.sleep(30)
+    server.stop(grace=None)
 
 
 if __name__ == "__main__":

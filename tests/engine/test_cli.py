@@ -1,6 +1,6 @@
 """The README's deploy section and the runbook's commands with the real Pulumi command, against the stand-in.
 
-These tests have not been run where they were written, for want of the command: they skip there, and say so.
+Where the command is missing they skip, and say so.
 """
 
 import json
@@ -124,7 +124,7 @@ def test_keys_stay_secret_in_the_state_and_on_the_screen(local_state: Project) -
     assert API_KEYS not in printed
     assert API_KEYS not in local_state.run("stack", "export")
     assert API_KEYS not in (local_state.folder / "Pulumi.dev.yaml").read_text(encoding="utf-8")
-    assert json.loads(local_state.run("stack", "output", "--json"))["executorUrl"].startswith("https://")
+    assert local_state.read_json("stack", "output", "--json")["executorUrl"].startswith("https://")
     assert local_state.made()[APP]["configuration"]["secrets"][0]["value"] == API_KEYS
 
 
@@ -167,8 +167,8 @@ def test_a_creation_whose_answer_was_lost_is_cleared_up_before_the_deployment_go
     local_state.cloud.add_fault(Fault("Create", APP, "die"))
     local_state.run("up", "--yes", fails=True)
     assert APP in local_state.made()
-    pending = json.loads(local_state.run("stack", "export"))["deployment"].get("pending_operations", [])
-    known = json.loads(local_state.run("stack", "export"))["deployment"]["resources"]
+    pending = local_state.read_json("stack", "export")["deployment"].get("pending_operations", [])
+    known = local_state.read_json("stack", "export")["deployment"]["resources"]
     assert pending or APP not in {resource["type"] for resource in known}
     app_id = next(key for key, value in local_state.cloud.resources().items() if value["type"] == APP)
     local_state.cloud.remove(app_id)
