@@ -5,7 +5,7 @@ import stat
 
 from runtime.execution.usage import PAGE
 from runtime.execution.workspace import empty_folder_as
-from runtime.sandbox.identity import ReadingAs
+from runtime.sandbox.acting import ReadingAs
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's name for it, not a file of ours
 #: Where every uid may write on an ordinary system. Landlock closes them; a uid of its own does not.

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from runtime.execution.protocol import Limits
 from runtime.execution.usage import data_bytes, open_descriptors, process_group, stat_fields, thread_clock_ns, thread_count
 from runtime.execution.workers import Worker
-from runtime.sandbox.identity import ReadingAs
+from runtime.sandbox.acting import ReadingAs
 from runtime.sandbox.seccomp import CLONE_THREAD, CLONE_VM, NUMBERS
 from runtime.sandbox.syscalls import open_beneath
 

@@ -43,8 +43,9 @@ from runtime.execution.usage import (
 from runtime.execution.workers import Origin, Worker, WorkerError, start_cold, start_interpreter
 from runtime.execution.workspace import Workspace
 from runtime.sandbox import rlimits, seccomp
-from runtime.sandbox.confine import CHANNEL, Confinement
-from runtime.sandbox.identity import ActingAs
+from runtime.sandbox.acting import ActingAs
+from runtime.sandbox.confine import CHANNEL
+from runtime.sandbox.confinement import Confinement, prepared
 from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
 #: The name of the directory in which every program runs.
@@ -711,7 +712,7 @@ def _confinement(config: SupervisorConfig, *, announces_exit: bool) -> Confineme
             service_pids=(*config.service_pids, os.getpid()),
         )
         program = seccomp.assemble(table)
-    return Confinement(config.rules, config.landlock_abi, program, config.notify, config.own_pid_namespace)
+    return prepared(config.rules, config.landlock_abi, program, notify=config.notify, own_pids=config.own_pid_namespace)
 
 
 def _complain(message: str) -> None:
@@ -724,6 +725,8 @@ def run(config: SupervisorConfig, control: socket.socket) -> None:
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)
+    # For everything that is forked from here.
+    rlimits.fix()
     # A worker's streams and its channel take these numbers, so what it still needs then must lie above them.
     while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= CHANNEL:
         pass

@@ -3,7 +3,7 @@
 import os
 import time
 
-from runtime.sandbox.identity import ReadingAs
+from runtime.sandbox.acting import ReadingAs
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 _NANOSECONDS_PER_MILLISECOND = 1_000_000

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from runtime.execution.protocol import Job, WarmStart
 from runtime.execution.workspace import Workspace
-from runtime.sandbox.confine import CHANNEL, Confinement, confine, fork_into
+from runtime.sandbox.confine import CHANNEL, confine, fork_into
+from runtime.sandbox.confinement import Confinement
 from runtime.sandbox.identity import pass_on_capabilities
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
 
@@ -293,7 +294,14 @@ class Origin:
         pipes.close_theirs()
         pipes.close_ours()
         self._control.settimeout(_START_SECONDS)
-        self._send(marshal.dumps((RUNTIME_ROOT, plan.as_tuple()), _MARSHAL_VERSION))
+        fields = {
+            "rules": plan.rules,
+            "landlock_abi": plan.landlock_abi,
+            "program": plan.program,
+            "notify": plan.notify,
+            "own_pids": plan.own_pids,
+        }
+        self._send(marshal.dumps((RUNTIME_ROOT, fields), _MARSHAL_VERSION))
 
     def _send(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
         try:

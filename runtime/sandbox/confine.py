@@ -2,8 +2,13 @@
 
 import os
 
-from runtime.sandbox import identity, landlock, rlimits, seccomp
+from runtime.sandbox import filters, identity, landlock
 from runtime.sandbox.syscalls import PR_SET_DUMPABLE, PR_SET_NO_NEW_PRIVS, PR_SET_PDEATHSIG, close_from, prctl
+
+# As in `typing`, which must not be imported into the interpreter of programs.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from runtime.sandbox.confinement import Confinement
 
 _SIGKILL = 9
 #: The highest descriptor that a worker has besides its streams: where it waits for its run.
@@ -12,38 +17,7 @@ CHANNEL = 3
 NICENESS = 15
 
 
-class Confinement:
-    """What to confine a program to. A plain class, because it is loaded into the interpreter programs are forked from.
-
-    `rules`: Landlock's, as pairs of a path and the rights below it, without the program's own directory;
-    `landlock_abi`: the level to use, 0 leaves Landlock out; `program`: the seccomp filter with `seccomp.OWN_PID` in
-    it, empty for none; `notify`: the supervisor answers some calls; `own_pids`: in a pid namespace of its own.
-    """
-
-    __slots__ = ("landlock_abi", "notify", "opened", "own_pids", "program", "rules")
-
-    def __init__(
-        self,
-        rules: "tuple[tuple[str, int], ...]",
-        landlock_abi: int,
-        program: bytes,
-        notify: bool,
-        own_pids: bool,
-    ) -> None:
-        """Every field, in the order in which `as_tuple` gives them. Opens the rules' paths, for all that will be confined."""
-        self.rules = rules
-        self.opened = landlock.opened(rules, landlock_abi) if landlock_abi else ()
-        self.landlock_abi = landlock_abi
-        self.program = program
-        self.notify = notify
-        self.own_pids = own_pids
-
-    def as_tuple(self) -> "tuple[tuple[tuple[str, int], ...], int, bytes, bool, bool]":
-        """The fields in order, to hand to a process that cannot share the object."""
-        return (self.rules, self.landlock_abi, self.program, self.notify, self.own_pids)
-
-
-def confine(plan: Confinement, directory: str, uid: int) -> int:
+def confine(plan: "Confinement", directory: str, uid: int) -> int:
     """Confines this process to `plan` with `directory` as its own; returns the seccomp listener, or -1 where there is none.
 
     `uid` above 0 is taken on. Every descriptor beyond `CHANNEL` is closed. Raises OSError where any layer fails: the
@@ -54,7 +28,6 @@ def confine(plan: Confinement, directory: str, uid: int) -> int:
     # A fork of the supervisor is unreadable as that is, and could not open its own files under /proc.
     prctl(PR_SET_DUMPABLE, 1)
     _be_killed_first()
-    rlimits.fix()
     if uid > 0:
         identity.become(uid)
         # A change of uid makes a process unreadable again.
@@ -72,10 +45,10 @@ def confine(plan: Confinement, directory: str, uid: int) -> int:
     close_from(CHANNEL + 1)
     if not plan.program:
         return -1
-    return seccomp.install(seccomp.for_process(plan.program, os.getpid()), notify=plan.notify)
+    return filters.install(filters.for_process(plan.program, os.getpid()), notify=plan.notify)
 
 
-def fork_into(plan: Confinement, supervisor: int) -> "tuple[int, int]":
+def fork_into(plan: "Confinement", supervisor: int) -> "tuple[int, int]":
     """Forks the process that is to be confined: its pid and that of its namespace's first process, as we see them.
 
     Returns (0, 0) in the new process. The second pid is 0 where there is no namespace. The caller must then end itself

@@ -10,7 +10,7 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from runtime.sandbox import identity, landlock, seccomp
+from runtime.sandbox import filters, identity, landlock, seccomp
 from runtime.sandbox.seccomp import NOTIFY, Rule
 from runtime.sandbox.syscalls import LIBC, PR_SET_NO_NEW_PRIVS, prctl
 
@@ -85,7 +85,7 @@ def _pid_namespace_holds() -> bool:
 def _seccomp_holds() -> bool:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     program = seccomp.assemble((Rule("truncate", "EDOM", "an answer that the kernel would not give by itself"),))
-    seccomp.install(program, notify=False)
+    filters.install(program, notify=False)
     LIBC.syscall(ctypes.c_long(_TRUNCATE), None, ctypes.c_long(0))
     return ctypes.get_errno() == errno.EDOM
 
@@ -119,7 +119,7 @@ def _ask(channel: socket.socket) -> None:
     try:
         prctl(PR_SET_NO_NEW_PRIVS, 1)
         program = seccomp.assemble((Rule("truncate", NOTIFY, "to be answered"),))
-        listener = seccomp.install(program, notify=True)
+        listener = filters.install(program, notify=True)
         socket.send_fds(channel, [b"ask"], [listener])
         os.close(listener)
         LIBC.syscall(ctypes.c_long(_TRUNCATE), None, ctypes.c_long(0))

@@ -14,7 +14,7 @@ FIXED = (
 
 
 def fix() -> None:
-    """Sets the limits that are the same for every run, on this process and what it becomes."""
+    """Sets the limits that are the same for every run, on this process and what it forks."""
     for kind, soft, hard in FIXED:
         lower(0, kind, soft, hard)
 

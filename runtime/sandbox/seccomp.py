@@ -4,11 +4,10 @@ A denylist, since allowlists broke real runtimes elsewhere (dify-sandbox issues 
 and conditions match decides; what no rule names is allowed. `docs/security.md` prints the table from this module.
 """
 
-import ctypes
 import errno
 import struct
 
-from runtime.sandbox.syscalls import SYS_SECCOMP, syscall
+from runtime.sandbox.filters import OWN_PID
 
 # Numbers: arch/x86/entry/syscalls/syscall_64.tbl of the Linux source.
 NUMBERS = {
@@ -89,10 +88,6 @@ class Rule:
         self.answer = answer
         self.reason = reason
         self.when = when
-
-
-#: Stands in a filter for the pid of the program, which is known only once the process is there (`for_process`).
-OWN_PID = 0x7FABCDEF
 
 
 def rules(
@@ -214,12 +209,16 @@ def rules(
 
 _LD_W_ABS = 0x20
 _ALU_AND_K = 0x54
+_JA = 0x05
 _JEQ_K, _JGE_K, _JGT_K, _JSET_K = 0x15, 0x35, 0x25, 0x45
 _RET_K = 0x06
 _RET_ALLOW = 0x7FFF0000
 _RET_NOTIFY = 0x7FC00000
 _RET_ERRNO = 0x00050000
 _AUDIT_ARCH_X86_64 = 0xC000003E
+#: Code, where to go if true and if false, and a constant: struct sock_filter.
+_Instruction = tuple[int, int, int, int]
+_ALLOWED = ((_RET_K, 0, 0, _RET_ALLOW),)
 _X32_BIT = 0x40000000
 
 
@@ -231,7 +230,7 @@ def _returned(answer: str) -> int:
     return _RET_ERRNO | int(getattr(errno, answer))
 
 
-def _condition(when: When, rest: int) -> "list[tuple[int, int, int, int]]":
+def _condition(when: When, rest: int) -> "list[_Instruction]":
     """Instructions that go on behind themselves where the condition holds, and otherwise `rest` further."""
     low = 16 + 8 * when.argument
     high = low + 4
@@ -249,8 +248,25 @@ def _condition(when: When, rest: int) -> "list[tuple[int, int, int, int]]":
 
 
 def assemble(table: "tuple[Rule, ...]") -> bytes:
-    """The filter for `table`, as an array of struct sock_filter."""
-    program = [
+    """The filter for `table`, as an array of struct sock_filter.
+
+    It finds the rules of a call by halving: the kernel runs a new filter once for every number there is, to know those
+    that it need not ask about, and a program runs it for every call that has rules.
+    """
+    of_call: dict[int, list[Rule]] = {}
+    for rule in table:
+        for call in rule.calls:
+            of_call.setdefault(NUMBERS[call], []).append(rule)
+    # From each number on, up to the next: what is done with the call.
+    spans: list[tuple[int, tuple[_Instruction, ...]]] = [(0, _ALLOWED)]
+    for number in sorted(of_call):
+        # The number after a call without rules of its own allows again, unless it is the next one.
+        if spans[-1][0] == number:
+            spans.pop()
+        spans += [(number, _answers(of_call[number])), (number + 1, _ALLOWED)]
+    spans = [span for position, span in enumerate(spans) if position == 0 or span[1] != spans[position - 1][1]]
+    found = _halved(spans)
+    start: list[_Instruction] = [
         (_LD_W_ABS, 0, 0, 4),
         (_JEQ_K, 1, 0, _AUDIT_ARCH_X86_64),
         (_RET_K, 0, 0, _returned("ENOSYS")),
@@ -258,48 +274,42 @@ def assemble(table: "tuple[Rule, ...]") -> bytes:
         (_JGE_K, 0, 1, _X32_BIT),
         (_RET_K, 0, 0, _returned("ENOSYS")),
     ]
-    for rule in table:
-        body: list[tuple[int, int, int, int]] = [(_RET_K, 0, 0, _returned(rule.answer))]
-        for when in reversed(rule.when):
-            body = _condition(when, len(body)) + body
-        numbers = [NUMBERS[call] for call in rule.calls]
-        program.append((_LD_W_ABS, 0, 0, 0))
-        for position, number in enumerate(numbers):
-            to_body = len(numbers) - position - 1
-            last = position == len(numbers) - 1
-            program.append((_JEQ_K, to_body, len(body) if last else 0, number))
-        program += body
-    program.append((_RET_K, 0, 0, _RET_ALLOW))
+    # Behind the search the answers of more than one instruction, each once.
+    long: dict[tuple[_Instruction, ...], int] = {}
+    end = len(start) + len(found)
+    for step in found:
+        if len(step) > 1 and step not in long:
+            long[step] = end
+            end += len(step)
+    program = start
+    for step in found:
+        program.append(step[0] if len(step) == 1 else (_JA, 0, 0, long[step] - len(program) - 1))
+    for step in long:
+        program += step
     return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
 
 
-def for_process(program: bytes, pid: int) -> bytes:
-    """The filter with `pid` in the place of `OWN_PID`."""
-    return program.replace(struct.pack("=I", OWN_PID), struct.pack("=I", pid))
+def _answers(rules_of_call: "list[Rule]") -> "tuple[_Instruction, ...]":
+    """What one call is answered: its rules, the first whose conditions hold."""
+    program: list[_Instruction] = []
+    for rule in rules_of_call:
+        body: list[_Instruction] = [(_RET_K, 0, 0, _returned(rule.answer))]
+        for when in reversed(rule.when):
+            body = _condition(when, len(body)) + body
+        program += body
+        if not rule.when:
+            return tuple(program)
+    return (*program, *_ALLOWED)
 
 
-_SECCOMP_SET_MODE_FILTER = 1
-_SECCOMP_FILTER_FLAG_NEW_LISTENER = 1 << 3
-# Since Linux 5.19: once the supervisor has taken a call up, only a fatal signal interrupts the wait for its answer.
-_SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV = 1 << 5
-
-
-def install(program: bytes, *, notify: bool) -> int:
-    """Puts the filter on the calling process, for good; returns the listener's descriptor, or -1 without `notify`.
-
-    The process must have no_new_privs. Raises OSError where the kernel refuses.
-    """
-    buffer = ctypes.create_string_buffer(program, len(program))
-    # struct sock_fprog: the number of instructions and a pointer to them.
-    fprog = struct.pack("=HxxxxxxQ", len(program) // 8, ctypes.addressof(buffer))
-    if not notify:
-        syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(0), fprog)
-        return -1
-    flags = _SECCOMP_FILTER_FLAG_NEW_LISTENER
-    try:
-        killable = ctypes.c_uint(flags | _SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV)
-        return syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), killable, fprog)
-    except OSError as error:
-        if error.errno != errno.EINVAL:
-            raise
-        return syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(flags), fprog)
+def _halved(spans: "list[tuple[int, tuple[_Instruction, ...]]]") -> "list[tuple[_Instruction, ...]]":
+    """The search for the span that a number is in; each step is one instruction, or the several of an answer to jump to."""
+    if len(spans) == 1:
+        return [spans[0][1]]
+    middle = len(spans) // 2
+    low, high = _halved(spans[:middle]), _halved(spans[middle:])
+    first = spans[middle][0]
+    # A conditional jump reaches 255 instructions.
+    if len(low) <= 255:
+        return [((_JGE_K, len(low), 0, first),), *low, *high]
+    return [((_JGE_K, 0, 1, first),), ((_JA, 0, 0, len(low)),), *low, *high]

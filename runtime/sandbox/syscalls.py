@@ -49,6 +49,39 @@ def prctl(option: int, argument: int, third: int = 0) -> int:
     )
 
 
+_SYS_CLONE = 56
+_SIGCHLD = 17
+_CLONE_PARENT = 0x00008000
+_CLONE_CHILD_CLEARTID = 0x00200000
+_CLONE_CHILD_SETTID = 0x01000000
+_PR_GET_TID_ADDRESS = 40
+
+
+def fork_beside() -> int:
+    """Forks a process whose parent is this one's own parent: its pid, 0 in it, and -1 where that is not to be had.
+
+    The process must have a single thread. The C library keeps a thread's number in its memory and has no fork that takes
+    flags, so the kernel is asked where that is (prctl(2): PR_GET_TID_ADDRESS, which not every kernel is built with) and
+    told to write the new one there, as the C library's own fork does.
+    """
+    address = ctypes.c_ulong()
+    if LIBC.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(address), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)):
+        return -1
+    if not address.value or ctypes.c_int.from_address(address.value).value != os.getpid():
+        return -1
+    flags = _CLONE_PARENT | _CLONE_CHILD_CLEARTID | _CLONE_CHILD_SETTID | _SIGCHLD
+    arguments = (ctypes.c_ulong(flags), ctypes.c_ulong(0), ctypes.c_ulong(0), address, ctypes.c_ulong(0))
+    python = ctypes.pythonapi
+    python.PyOS_BeforeFork()
+    # Through `pythonapi`, which keeps the interpreter's lock during the call.
+    pid = int(python.syscall(ctypes.c_long(_SYS_CLONE), *arguments))
+    if pid == 0:
+        python.PyOS_AfterFork_Child()
+    else:
+        python.PyOS_AfterFork_Parent()
+    return pid
+
+
 CLONE_NEWUSER = 0x10000000
 CLONE_NEWPID = 0x20000000
 
@@ -93,16 +126,14 @@ def open_beneath(directory: int, path: bytes, flags: int) -> int:
 
 _MADV_POPULATE_WRITE = 23
 _PAGE = 4096
-_PRESENT_BYTE, _PRESENT_BIT = 7, 0x80
-# Calling once for a few pages more is cheaper than calling twice.
-_GAP_BYTES = 8 * _PAGE
+# Bits 56 and 63 of a page's eight bytes: mapped by nobody else, and there (Documentation/admin-guide/mm/pagemap.rst).
+_FLAGS_BYTE, _ITS_OWN = 7, 0x81
+# Calling once for a page more is cheaper than calling twice.
+_GAP_BYTES = _PAGE
 
 
-def pages_in_use() -> "tuple[tuple[int, int], ...]":
-    """Where this process holds memory of its own that it may write: pairs of an address and a length in bytes.
-
-    From /proc/self/pagemap, eight bytes a page, whose highest bit says that the page is there.
-    """
+def pages_of_its_own() -> "tuple[tuple[int, int], ...]":
+    """Which writable pages this process has copied or made since it was forked: pairs of an address and a length in bytes."""
     found: list[list[int]] = []
     with open("/proc/self/maps", "rb") as maps, open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
         for line in maps.read().splitlines():
@@ -111,10 +142,10 @@ def pages_in_use() -> "tuple[tuple[int, int], ...]":
                 continue
             first, end = (int(word, 16) for word in addresses.split(b"-"))
             pagemap.seek(first // _PAGE * 8)
-            flags = pagemap.read((end - first) // _PAGE * 8)[_PRESENT_BYTE::8]
+            flags = pagemap.read((end - first) // _PAGE * 8)[_FLAGS_BYTE::8]
             for number, flag in enumerate(flags):
                 address = first + number * _PAGE
-                if not flag & _PRESENT_BIT:
+                if flag & _ITS_OWN != _ITS_OWN:
                     continue
                 if found and first <= found[-1][1] and address - found[-1][1] <= _GAP_BYTES:
                     found[-1][1] = address + _PAGE
@@ -123,10 +154,15 @@ def pages_in_use() -> "tuple[tuple[int, int], ...]":
     return tuple((start, end - start) for start, end in found)
 
 
-def copy_pages(pages: "tuple[tuple[int, int], ...]") -> None:
+def copy_pages(pages: "tuple[tuple[ctypes.c_void_p, ctypes.c_size_t], ...]") -> None:
     """Gives a forked process its own copies of `pages` at once, instead of one by one as it writes them.
 
     Before Linux 5.14 the kernel does not know how (EINVAL), and the copies come one by one.
     """
     for address, length in pages:
-        LIBC.madvise(ctypes.c_void_p(address), ctypes.c_size_t(length), _MADV_POPULATE_WRITE)
+        LIBC.madvise(address, length, _MADV_POPULATE_WRITE)
+
+
+def ranges(pages: "tuple[tuple[int, int], ...]") -> "tuple[tuple[ctypes.c_void_p, ctypes.c_size_t], ...]":
+    """`pages` as `copy_pages` takes them, made once for all that will be forked."""
+    return tuple((ctypes.c_void_p(address), ctypes.c_size_t(length)) for address, length in pages)

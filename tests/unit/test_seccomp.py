@@ -2,14 +2,16 @@
 
 import errno
 import platform
+import random
 import re
 import struct
 from pathlib import Path
 
 import pytest
 
-from runtime.sandbox import seccomp
-from runtime.sandbox.seccomp import ALLOW, NOTIFY, NUMBERS, OWN_PID, Rule, When
+from runtime.sandbox import filters, seccomp
+from runtime.sandbox.filters import OWN_PID
+from runtime.sandbox.seccomp import ALLOW, NOTIFY, NUMBERS, Rule, When
 
 _X86_64 = 0xC000003E
 
@@ -34,6 +36,8 @@ def decide(program: bytes, call: int, *arguments: int, arch: int = _X86_64) -> s
                     0x45: bool(accumulator & value),
                 }[code]  # fmt: skip
                 position += yes if holds else no
+            case 0x05:
+                position += value
             case 0x06:
                 if value == 0x7FFF0000:
                     return ALLOW
@@ -47,7 +51,7 @@ def shared() -> bytes:
     table = seccomp.rules(
         notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True, service_pids=(7, 8)
     )
-    return seccomp.for_process(seccomp.assemble(table), 100)
+    return filters.for_process(seccomp.assemble(table), 100)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +77,45 @@ def shared() -> bytes:
 )  # fmt: skip
 def test_each_call_gets_its_answer(shared: bytes, call: str, arguments: tuple[int, ...], answer: str) -> None:
     assert decide(shared, NUMBERS[call], *arguments) == answer
+
+
+def by_the_table(table: tuple[Rule, ...], call: int, arguments: tuple[int, ...]) -> str:
+    """What the table says, read from top to bottom."""
+    for rule in table:
+        named = call in {NUMBERS[name] for name in rule.calls}
+        if named and all(holds(when, arguments[when.argument]) for when in rule.when):
+            return rule.answer
+    return ALLOW
+
+
+def holds(when: When, value: int) -> bool:
+    low = value & 0xFFFFFFFF
+    match when.kind:
+        case "pointer":
+            return value != 0
+        case ">=":
+            return value >= when.value
+        case "bits":
+            return bool(low & when.value)
+        case "==":
+            return low & when.mask == when.value
+        case _:
+            return low & when.mask != when.value
+
+
+@pytest.mark.parametrize("own_uid", [False, True])
+def test_the_filter_answers_every_call_as_the_table_read_from_top_to_bottom(own_uid: bool) -> None:
+    table = seccomp.rules(
+        notify=True, shared_uid=not own_uid, own_pid_namespace=False, devices_readable_only=True, announces_exit=True,
+        service_pids=(7, 8),
+    )  # fmt: skip
+    program = seccomp.assemble(table)
+    chance = random.Random(5)
+    values = sorted({when.value for rule in table for when in rule.when} | {0, 1, 2, 1 << 32, 1 << 40, (1 << 64) - 1})
+    for call in range(480):
+        for _ in range(40):
+            arguments = tuple(chance.choice(values) for _ in range(6))
+            assert decide(program, call, *arguments) == by_the_table(table, call, arguments), (call, arguments)
 
 
 def test_what_no_rule_names_is_allowed(shared: bytes) -> None:

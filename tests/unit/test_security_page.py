@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from runtime.sandbox import seccomp
+from runtime.sandbox.filters import OWN_PID
 
 _PAGE = Path(__file__).resolve().parents[2] / "docs/security.md"
 _START = "<!-- rules: written by `python -m tests.unit.test_security_page`, checked by its test -->\n"
@@ -16,7 +17,7 @@ def table() -> str:
     )
     rows = ["| calls | when | answer | why |", "|---|---|---|---|"]
     for rule in rules:
-        when = " and ".join(map(str, rule.when)).replace(f"{seccomp.OWN_PID:#x}", "its own pid")
+        when = " and ".join(map(str, rule.when)).replace(f"{OWN_PID:#x}", "its own pid")
         rows.append(f"| {', '.join(f'`{call}`' for call in rule.calls)} | {when} | {rule.answer} | {rule.reason} |")
     return "\n".join(rows) + "\n"
 

@@ -1,93 +1,119 @@
 """Turns the Python that is just starting into the origin of warm workers; each worker goes on as if nothing had been.
 
-`site` imports this module at the very end of the interpreter's own start, before the program. Here the interpreter
-stops and forks one worker on each request of the supervisor. A worker confines itself, removes every trace of this
-module, and waits; when its run comes, the import ends and the interpreter goes on to run `main.py` by itself, so that
-names, paths and tracebacks are those of `python3 main.py`.
+`site` imports this module at the very end of the interpreter's own start, before the program. It takes the place of the
+first thing that the interpreter then asks about the program: whether `main.py` can be imported from, as a zip archive
+can. There the interpreter stops and forks one worker on each request of the supervisor. A worker confines itself,
+removes every trace of this module, and waits; when its run comes, the question is answered, and the interpreter goes on
+to run `main.py` by itself, so that names, paths and tracebacks are those of `python3 main.py`.
 """
 
 import os
 import sys
 
 _CHANNEL = 3
+# What most programs do; the pages that it writes are copied ahead for each worker.
+_REHEARSAL = """
+import sys
+
+class Word:
+    def __init__(self, letters):
+        self.letters = letters
+
+    def __repr__(self):
+        return f"<{self.letters!r:>8} {len(self.letters):3d}>"
+
+def words(count):
+    for number in range(count):
+        yield Word("word %d" % number)
+
+try:
+    line = input()
+except EOFError as error:
+    line = "1 2.5 three"
+numbers = [float(word) for word in line.split() if word[0].isdigit()]
+known = {str(word): [word] for word in words(20)}
+print(sorted(known)[:3], sum(numbers), max(known.values(), key=lambda row: len(row[0].letters)), 2**70 // 3)
+print(*range(20), sep=", ", file=sys.stderr)
+"""
 
 
-def _hook(event, arguments):
-    if event == "import" and arguments[0] == "gc" and waiting:  # noqa: F821 - see below
-        waiting.pop()()  # noqa: F821
-
-
-def _freeze(gc):
-    """Spares programs the collector's passes over the interpreter's own objects, three of them at the end alone.
-
-    A program that imports `gc` finds no object frozen, thanks to an audit hook. The hook and what it refers to are in
-    no list of the collector's, and are never freed because that would take them off one.
-    """
-    gc.collect()
-    gc.freeze()
-    import ctypes
-
-    # With names of its own, so that it has no way back to this module.
-    names = {"__builtins__": {}, "waiting": [gc.unfreeze]}
-    hook = type(_hook)(_hook.__code__.replace(co_filename="<frozen site>"), names)
-    for thing in (hook, names, names["waiting"]):
-        ctypes.pythonapi.PyObject_GC_UnTrack(ctypes.py_object(thing))
-        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
-    sys.addaudithook(hook)
-
-
-def _serve(modules):
+def _serve(bootstrap):
     """Forks workers, and returns only in a worker whose run has come: its arguments."""
-    # _socket and marshal are compiled into the interpreter or its own library: nothing of Python's is imported for them.
-    import _socket
-    import marshal
-
-    control = _socket.socket(fileno=_CHANNEL)
-    runtime_root, plan = marshal.loads(control.recv(1 << 20))
+    modules = set(sys.modules)
     path = list(sys.path)
     importers = set(sys.path_importer_cache)
     import gc
 
-    # All that comes after it is collected in each worker.
-    _freeze(gc)
-    sys.path.insert(0, runtime_root)
-    from runtime.sandbox.confine import Confinement, confine, fork_into
-    from runtime.sandbox.syscalls import copy_pages, pages_in_use
+    gc.collect()
+    kinds = {type(thing) for thing in gc.get_objects()}
+    # Spares programs the collector's passes over the interpreter's own objects.
+    gc.freeze()
+    # Compiled into the interpreter or its own library: nothing of Python's is imported for them.
+    import _socket
+    import marshal
 
-    plan = Confinement(*plan)
+    control = _socket.socket(fileno=_CHANNEL)
+    runtime_root, fields = marshal.loads(control.recv(1 << 20))
+    sys.path[:0] = (bootstrap, runtime_root)
+    from leaving import arrange, hide
+
+    from runtime.sandbox.confine import confine, fork_into
+    from runtime.sandbox.landlock import opened
+    from runtime.sandbox.syscalls import copy_pages, fork_beside, pages_of_its_own, ranges
+
+    arrange(gc, modules, kinds)
+    plan = type(sys.implementation)(**fields, opened=())
+    if plan.landlock_abi:
+        plan.opened = opened(plan.rules, plan.landlock_abi)
     sys.path[:] = path
     for name in set(sys.path_importer_cache) - importers:
         del sys.path_importer_cache[name]
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
     supervisor = os.getppid()
-    pages = pages_in_use()
+    hide((gc, *gc.get_objects()))
+    pages = ranges(_rehearse(pages_of_its_own, marshal))
+    hide(gc.get_objects())
     control.send(b"up")
     while True:
         message, ancillary, _, _ = control.recvmsg(4096, _socket.CMSG_SPACE(16))
         if not message:
             os._exit(0)
-        descriptors = [
+        stdin, stdout, stderr, go = descriptors = [
             int.from_bytes(data[position : position + 4], sys.byteorder)
             for _, _, data in ancillary
             for position in range(0, len(data), 4)
         ]
         uid, directory = marshal.loads(message)
-        middle = os.fork()
-        if middle:
-            for descriptor in descriptors:
-                os.close(descriptor)
-            os.waitpid(middle, 0)
-            continue
-        stdin, stdout, stderr, go = descriptors
         channel = _socket.socket(fileno=go)
+        middle = 0
         try:
-            worker, first = fork_into(plan, supervisor)
+            beside = -1 if plan.own_pids else fork_beside()
+            if beside < 0:
+                middle = os.fork()
         except OSError as error:
             channel.send(b"!" + str(error).encode())
-            os._exit(127)
-        if worker:
-            # The worker now becomes a child of the supervisor, which is the nearest subreaper.
-            channel.send(b"pid %d %d" % (worker, first))
-            os._exit(0)
+            beside = 1
+        if beside > 0 or middle:
+            channel.detach()
+            for descriptor in descriptors:
+                os.close(descriptor)
+            if middle:
+                os.waitpid(middle, 0)
+            continue
+        # Before anything else, so that the supervisor never hears that a worker is up without knowing which it is.
+        if beside == 0:
+            channel.send(b"pid %d 0" % os.getpid())
+        else:
+            # The worker becomes a child of the supervisor, the nearest subreaper, when the process in between ends.
+            try:
+                worker, first = fork_into(plan, supervisor)
+            except OSError as error:
+                channel.send(b"!" + str(error).encode())
+                os._exit(127)
+            if worker:
+                channel.send(b"pid %d %d" % (worker, first))
+                os._exit(0)
         # While nobody waits for it, so that the program does not meet a page fault at every step.
         copy_pages(pages)
         control.close()
@@ -106,11 +132,7 @@ def _serve(modules):
         ancillary = []
         if listener >= 0:
             ancillary = [(_socket.SOL_SOCKET, _socket.SCM_RIGHTS, listener.to_bytes(4, sys.byteorder))]
-        del Confinement, confine, copy_pages, fork_into, pages, pages_in_use, plan
-        for name in set(sys.modules) - modules:
-            del sys.modules[name]
-        gc.collect()
-        vars(gc).clear()  # it would be garbage for the program's first collection
+        hide(gc.get_objects())  # what confining has made
         try:
             channel.sendmsg([b"up"], ancillary)
             message = b"told"
@@ -126,21 +148,47 @@ def _serve(modules):
         return message.split(b"\0")[1:]
 
 
-def _start():
-    modules = set(sys.modules)
-    here = os.path.dirname(__file__)
-    del os.environ["PYTHONPATH"]
-    sys.path.remove(here)
-    sys.path_importer_cache.pop(here, None)
-    arguments = [os.fsdecode(argument) for argument in _serve(modules)]
+def _rehearse(pages_of_its_own, marshal):
+    """Where a process that was forked from here writes while a program runs: pairs of an address and a length in bytes."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        try:
+            for descriptor in (0, 1, 2):
+                os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+            exec(compile(_REHEARSAL, "main.py", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own text
+            os.write(writer, marshal.dumps(pages_of_its_own()))
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with open(reader, "rb") as answer:
+        found = answer.read()
+    os.waitpid(child, 0)
+    return marshal.loads(found) if found else ()
+
+
+def _wait(path):
+    """Stands in the place of the interpreter's own first path hook until that is asked about the program."""
+    hook, bootstrap = _hook, _bootstrap
+    if path != _main:
+        return hook(path)
+    try:
+        arguments = [os.fsdecode(argument) for argument in _serve(bootstrap)]
+    except BaseException:  # noqa: BLE001 - whatever it is, an interpreter that is not confined must not go on to a program
+        os._exit(127)
+    sys.path_hooks[0] = hook
     sys.argv += arguments
     sys.orig_argv += arguments
-    # From here on, an installation's own module of this name has its turn; where there is none, `site` expects the error.
-    del sys.modules["sitecustomize"]
+    globals().clear()  # no function leads back to this module any more, so it is freed
+    return hook(path)
 
 
-_start()
-# The module is freed only where no function leads back to it.
-for name in ("_hook", "_serve", "_start", "_freeze"):
-    del globals()[name]
+_bootstrap = os.path.dirname(__file__)
+del os.environ["PYTHONPATH"]
+sys.path.remove(_bootstrap)
+sys.path_importer_cache.pop(_bootstrap, None)
+_main = os.path.join(os.getcwd(), sys.argv[0])
+_hook, sys.path_hooks[0] = sys.path_hooks[0], _wait
+# From here on, an installation's own module of this name has its turn; where there is none, `site` expects the error.
+del sys.modules["sitecustomize"]
 import sitecustomize  # noqa: E402,F401

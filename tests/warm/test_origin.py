@@ -1,0 +1,37 @@
+"""The origin of workers: an interpreter that holds the service's own identity, and never goes on to a program."""
+
+import marshal
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from runtime.execution.workers import BOOTSTRAP, RUNTIME_ROOT
+
+
+@pytest.mark.parametrize("message", [b"no descriptors come with it", b""])
+def test_whatever_goes_wrong_in_it_no_program_is_run(tmp_path: Path, message: bytes) -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with ours, theirs:
+        process = subprocess.Popen(
+            (sys.executable, "main.py"), cwd=tmp_path, env={"PYTHONPATH": BOOTSTRAP, "PATH": os.environ["PATH"]},
+            stderr=subprocess.PIPE, pass_fds=(3,),
+            preexec_fn=lambda: os.dup2(theirs.fileno(), 3, inheritable=True),  # noqa: PLW1509 - there is one thread
+        )  # fmt: skip
+        theirs.close()
+        ours.settimeout(20)
+        fields = {"rules": (), "landlock_abi": 0, "program": b"", "notify": False, "own_pids": False}
+        ours.send(marshal.dumps((RUNTIME_ROOT, fields), 2))
+        assert ours.recv(16) == b"up"
+        # The program of a run that is just going on lies there by now.
+        (tmp_path / "main.py").write_text("open('has run', 'w')")
+        if message:
+            ours.send(message)
+        else:
+            ours.close()
+        _, error = process.communicate(timeout=20)
+    assert not (tmp_path / "has run").exists()
+    assert process.returncode == (127 if message else 0), error
