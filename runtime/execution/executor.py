@@ -87,27 +87,32 @@ def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: 
     )
 
 
-class _Connection(asyncio.Protocol):
-    """The connection to one supervisor: one job at a time, one message each way."""
+class _Connection(asyncio.BufferedProtocol):
+    """The connection to one supervisor: one job at a time, one message each way, read straight into its place."""
 
     def __init__(self) -> None:
-        self.answer: asyncio.Future[bytes] | None = None
+        self.answer: asyncio.Future[bytearray] | None = None
         self.lost = False
         self.transport: asyncio.WriteTransport | None = None
-        self._buffer = bytearray()
+        self._header = bytearray(HEADER_BYTES)
+        self._message: bytearray | None = None
+        self._filled = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.WriteTransport, transport)
 
-    def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        if len(self._buffer) < HEADER_BYTES:
-            return
-        end = HEADER_BYTES + frame_length(bytes(self._buffer[:HEADER_BYTES]))
-        if len(self._buffer) >= end and self.answer and not self.answer.done():
-            message = bytes(self._buffer[HEADER_BYTES:end])
-            del self._buffer[:end]
-            self.answer.set_result(message)
+    def get_buffer(self, _sizehint: int) -> memoryview:
+        return memoryview(self._header if self._message is None else self._message)[self._filled :]
+
+    def buffer_updated(self, count: int) -> None:
+        self._filled += count
+        if self._message is None and self._filled == HEADER_BYTES:
+            self._message = bytearray(frame_length(self._header))
+            self._filled = 0
+        elif self._message is not None and self._filled == len(self._message):
+            message, self._message, self._filled = self._message, None, 0
+            if self.answer and not self.answer.done():
+                self.answer.set_result(message)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.lost = True
@@ -158,7 +163,7 @@ class Slot:
         if connection is None or connection.transport is None:
             raise ConnectionError("no supervisor")
         connection.answer = answer = asyncio.get_running_loop().create_future()
-        connection.transport.write(frame(self._encoder.encode(job)))
+        connection.transport.writelines(frame(self._encoder.encode(job)))
         try:
             message = await asyncio.shield(answer)
         except asyncio.CancelledError:

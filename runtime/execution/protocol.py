@@ -30,10 +30,13 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
-    """A file of the workspace; `name` is relative, with `/` between folders."""
+    """A file of the workspace; `name` is relative, with `/` between folders.
+
+    The content of one that was received lies in the message that brought it: a compiled program has megabytes.
+    """
 
     name: str
-    content: bytes
+    content: memoryview
     executable: bool = False
 
 
@@ -58,6 +61,8 @@ class Job(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...] = ()
     warm: str = ""
     collect: Collect | None = None
+    #: A compile step: the run of what it makes comes next, and should not wait for what can be done later.
+    followed: bool = False
 
 
 class Ended(StrEnum):
@@ -139,9 +144,20 @@ _LENGTH = struct.Struct("!I")
 CANCEL = _LENGTH.pack(0)
 
 
-def frame(message: bytes) -> bytes:
-    """`message` behind its length, as it goes over a stream."""
-    return _LENGTH.pack(len(message)) + message
+def frame(message: bytes) -> tuple[bytes, bytes]:
+    """What goes over a stream for `message`, in two parts: its length, and itself, which may be too large to copy."""
+    return _LENGTH.pack(len(message)), message
+
+
+def send_frame(connection: socket.socket, message: bytes) -> None:
+    """Sends `message` over a blocking stream; raises OSError where the other side is gone."""
+    header, body = frame(message)
+    sent = connection.sendmsg((header, body))
+    if sent < len(header):
+        connection.sendall(header[sent:])
+        sent = len(header)
+    if sent < len(header) + len(body):
+        connection.sendall(memoryview(body)[sent - len(header) :])
 
 
 def frame_length(header: bytes | bytearray) -> int:
@@ -152,14 +168,10 @@ def frame_length(header: bytes | bytearray) -> int:
 HEADER_BYTES = _LENGTH.size
 
 
-def receive_exactly(connection: socket.socket, count: int) -> bytearray | None:
+def receive_exactly(connection: socket.socket, count: int) -> bytes | None:
     """Reads `count` bytes from a blocking stream; None where it ends before."""
-    data = bytearray(count)
-    view = memoryview(data)
-    position = 0
-    while position < count:
-        received = connection.recv_into(view[position:])
-        if not received:
-            return None
-        position += received
-    return data
+    data = connection.recv(count, socket.MSG_WAITALL)
+    # A process that was stopped meanwhile, as by `docker pause`, gets what had come until then.
+    while 0 < len(data) < count and (more := connection.recv(count - len(data), socket.MSG_WAITALL)):
+        data += more
+    return data if len(data) == count else None

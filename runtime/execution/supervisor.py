@@ -27,9 +27,9 @@ from runtime.execution.protocol import (
     Outcome,
     SupervisorConfig,
     WarmStart,
-    frame,
     frame_length,
     receive_exactly,
+    send_frame,
 )
 from runtime.execution.usage import (
     CpuTime,
@@ -69,6 +69,8 @@ _RETRY_MS = 1.0
 # A program that failed this close to its limit is taken to have failed for lack of memory.
 _NEAR_LIMIT = 0.85
 _COLD_SECONDS = 10.0
+# How long nobody may watch a run because a worker that is just being forked has not said which process it is.
+_PID_SECONDS = 0.3
 # What the warm workers of a slot take together, about; none is started only to be dropped again.
 _WARM_BYTES = 96 << 20
 # With two, one is confined while the other serves.
@@ -394,7 +396,7 @@ class _Run:
         return max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
 
     def _relieve(self) -> None:
-        for worker in self._supervisor.starting():
+        for worker in self._supervisor.waiting():
             for descriptor in {worker.channel.fileno(), worker.listener} & self._handlers.keys():
                 self._ignore(descriptor)
         self._supervisor.drop_waiting()
@@ -484,6 +486,8 @@ class Supervisor:
         self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
         self._cold: deque[Worker] = deque()
         self._asked_for: set[str] = set()
+        self._left: deque[Workspace] = deque()
+        self._followed = False
         self._origins: dict[str, Origin] = {}
         self._serial = 0
         self._decoder = msgspec.msgpack.Decoder(Job)
@@ -495,9 +499,12 @@ class Supervisor:
         # In a call of its own, so that nothing of a job is held while workers are forked.
         while self._serve_next():
             pass
+        self._remove_left()
 
     def _serve_next(self) -> bool:
-        self._prepare()
+        if not (self._cold and self._is_followed()):
+            self._remove_left()
+            self._prepare()
         self._idle()
         header = receive_exactly(self.control, HEADER_BYTES)
         if header is None:
@@ -508,14 +515,25 @@ class Supervisor:
         message = receive_exactly(self.control, length)
         if message is None:
             return False
-        run, outcome = self._run(self._decoder.decode(message))
+        job = self._decoder.decode(message)
+        run, outcome = self._run(job)
+        self._followed = job.followed and outcome.code == 0
         with contextlib.suppress(BrokenPipeError):  # the server is gone, which the next read finds out
-            self.control.sendall(frame(self._encoder.encode(outcome)))
+            send_frame(self.control, self._encoder.encode(outcome))
         if run:
             run.end()
             self._clean_up(run.worker)
             run.forget()
         return True
+
+    def _is_followed(self) -> bool:
+        """Whether a run waits that the latest job was compiled for: what can be done after it shall not hold it up."""
+        return self._followed and bool(select.select((self.control,), (), (), 0)[0])
+
+    def _remove_left(self) -> None:
+        """Removes the directories of earlier runs, which no program can reach any more."""
+        while self._left:
+            self._left.popleft().remove()
 
     def _idle(self) -> None:
         """Waits for a job; meanwhile replaces workers that die, notices those that come up, and reaps what has ended."""
@@ -548,13 +566,25 @@ class Supervisor:
                     break
 
     def waiting_pids(self) -> set[int]:
-        """The processes below this one that belong to no run."""
+        """The processes below this one that belong to no run; waits for workers that have not said yet which they are.
+
+        For each only once: one that is silent for so long is taken for the run's, and ends with it.
+        """
+        for worker in self.starting():
+            if not (worker.pid or worker.silent):
+                worker.silent = True
+                with contextlib.suppress(WorkerError):  # it is gone, which whoever is about to use it finds out
+                    worker.wait_pid(_PID_SECONDS)
         waiting = {pid for queue in self._queues() for worker in queue for pid in worker.pids}
         return waiting | {origin.pid for origin in self._origins.values()} | set(self.ending.values())
 
+    def waiting(self) -> list[Worker]:
+        """The workers that have no run yet."""
+        return [worker for queue in self._queues() for worker in queue]
+
     def starting(self) -> list[Worker]:
-        """The workers that are not up yet."""
-        return [worker for queue in self._queues() for worker in queue if not worker.up]
+        """Those of them that are not up yet."""
+        return [worker for worker in self.waiting() if not worker.up]
 
     def _queues(self) -> list[deque[Worker]]:
         return [self._cold, *self._ready.values()]
@@ -638,14 +668,6 @@ class Supervisor:
 
     def _take(self, job: Job) -> Worker:
         """A worker for the job: a warm one where one is up, else a cold one. Raises OSError or WorkerError."""
-        # A forked worker appears among our children by itself; from now on whoever is not known is the run's.
-        for queue in self._queues():
-            for worker in tuple(queue):
-                try:
-                    worker.wait_pid(_COLD_SECONDS)
-                except WorkerError as error:
-                    _complain(str(error))
-                    self._discard(worker)
         self._asked_for.add(job.warm)
         queue = self._ready.get(job.warm, deque())
         while queue:
@@ -682,9 +704,10 @@ class Supervisor:
             return run, Outcome(Ended.FAILED, message=str(error))
 
     def _clean_up(self, worker: Worker) -> None:
-        """Removes what the run left. An error here ends the supervisor: nothing may run in what was not cleaned."""
+        """Puts what the run left out of reach. An error here ends the supervisor: nothing may run beside what is left."""
         worker.close()
-        worker.workspace.remove()
+        worker.workspace.rename(f"left{len(self._left)}")
+        self._left.append(worker.workspace)
         if worker.uid > 0 and not self.config.landlock_abi:
             leftovers.remove_owned(worker.uid, leftovers.PUBLIC)
         elif worker.uid > 0 and self.config.shared_memory:
@@ -697,7 +720,8 @@ def _kill(pid: int) -> None:
     """Ends and reaps a child that no run has used."""
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    os.waitpid(pid, 0)
+    with contextlib.suppress(ChildProcessError):  # a run has ended it that took it for its own
+        os.waitpid(pid, 0)
 
 
 def _confinement(config: SupervisorConfig, *, announces_exit: bool) -> Confinement:

@@ -9,7 +9,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 _NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
-def _read(path: str) -> bytes:
+def read(path: str) -> bytes:
     """The whole of a small file under /proc; empty where the process is gone or does not let itself be read."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -31,7 +31,7 @@ def children(pid: int) -> list[int]:
         return []
     found: list[int] = []
     for thread in threads:
-        found += map(int, _read(f"/proc/{pid}/task/{thread}/children").split())
+        found += map(int, read(f"/proc/{pid}/task/{thread}/children").split())
     return found
 
 
@@ -56,13 +56,13 @@ def process_clock_ns(pid: int) -> int:
 
 def thread_clock_ns(thread: int) -> int:
     """CPU time of one thread in nanoseconds; 0 where it is gone or the kernel keeps no such account."""
-    fields = _read(f"/proc/{thread}/schedstat").split()
+    fields = read(f"/proc/{thread}/schedstat").split()
     return int(fields[0]) if fields else 0
 
 
 def stat_fields(pid: int) -> list[bytes]:
     """The fields of /proc/PID/stat behind the name, state first; empty where the process is gone."""
-    text = _read(f"/proc/{pid}/stat")
+    text = read(f"/proc/{pid}/stat")
     # The name may hold anything, so it ends at the last parenthesis.
     return text[text.rfind(b")") + 2 :].split()
 
@@ -81,13 +81,13 @@ def process_group(pid: int) -> int:
 
 def data_bytes(pid: int) -> int:
     """Private writable memory of a process as RLIMIT_DATA counts it, and its stack."""
-    fields = _read(f"/proc/{pid}/statm").split()
+    fields = read(f"/proc/{pid}/statm").split()
     return int(fields[5]) * PAGE if fields else 0
 
 
 def peak_bytes(pid: int) -> int:
     """The most memory a process has had resident, as getrusage(2) would give it at its end; 0 where it is gone."""
-    return _sizes(_read(f"/proc/{pid}/status")).get(b"VmHWM", 0)
+    return _sizes(read(f"/proc/{pid}/status")).get(b"VmHWM", 0)
 
 
 class CpuTime:
@@ -115,7 +115,7 @@ def held_bytes(pids: list[int], *, shared: bool) -> int:
     """
     total = 0
     for pid in pids:
-        sizes = _sizes(_read(f"/proc/{pid}/status"))
+        sizes = _sizes(read(f"/proc/{pid}/status"))
         total += sizes.get(b"RssAnon", 0) + sizes.get(b"VmSwap", 0) + sizes.get(b"VmPTE", 0)
         if shared:
             total += sizes.get(b"RssShmem", 0)
@@ -130,7 +130,7 @@ def overlap_bytes(pids: list[int], uid: int) -> int:
     total = 0
     for pid in pids:
         with ReadingAs(uid):
-            sizes = _sizes(_read(f"/proc/{pid}/smaps_rollup"))
+            sizes = _sizes(read(f"/proc/{pid}/smaps_rollup"))
         total += sizes.get(b"Anonymous", 0) - sizes.get(b"Pss_Anon", 0) if b"Pss_Anon" in sizes else 0
     return total
 

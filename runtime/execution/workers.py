@@ -83,6 +83,8 @@ class Worker:
         self.middle = 0
         self.listener = -1
         self.up = False
+        #: It was waited for once in vain.
+        self.silent = False
 
     @property
     def pids(self) -> tuple[int, ...]:

@@ -60,7 +60,7 @@ class Workspace:
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
                 target = os.open(base, flags, 0o755 if file.executable else 0o644, dir_fd=folder)
                 opened.append(target)
-                content = memoryview(file.content)
+                content = file.content
                 while content:
                     content = content[os.write(target, content) :]
             finally:
@@ -82,9 +82,9 @@ class Workspace:
                 status = os.fstat(descriptor)
                 if not stat.S_ISREG(status.st_mode) or status.st_size > left:
                     continue
-                content = file.read(left)
+                content = file.read(status.st_size)
             left -= len(content)
-            found.append(File(name, content, bool(status.st_mode & 0o100)))
+            found.append(File(name, memoryview(content), bool(status.st_mode & 0o100)))
         return tuple(sorted(found, key=lambda file: file.name))
 
     def _regular_files(self) -> Iterator[tuple[str, int, str]]:

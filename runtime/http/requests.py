@@ -206,7 +206,7 @@ def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File,
         if not body.code:
             checks.refuse("code", "must not be empty" if body.code is not None else "is required, or files")
             return ()
-        return (File(language.main_file(body.code), body.code.encode()),)
+        return (File(language.main_file(body.code), memoryview(body.code.encode())),)
     if body.code is not None:
         checks.refuse("code", "goes without files, and files without code")
     if not 1 <= len(body.files) <= _MOST_FILES:
@@ -223,7 +223,7 @@ def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File,
             checks.refuse(f"files[{position}].name", problem)
         names.add(name)
         try:
-            found.append(File(name, _content(item)))
+            found.append(File(name, memoryview(_content(item))))
         except ValueError as error:
             checks.refuse(f"files[{position}].{'encoding' if isinstance(error, _EncodingError) else 'content'}", str(error))
     if found and not found[0].content:

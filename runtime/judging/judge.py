@@ -190,6 +190,7 @@ class Judge:
                     files=submission.files,
                     limits=self._compile_limits(language),
                     collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
+                    followed=True,
                 )
             )
             compiled = Compiled(self._compile_step(outcome), outcome.files)
@@ -217,7 +218,7 @@ class Judge:
     def _run_job(self, submission: Submission, slot: Slot, stdin: bytes) -> Job:
         language, settings = submission.language, self._settings
         main, memory_mb = submission.main, submission.memory_bytes // _MB
-        unit = language.unit_of(main.name, main.content.decode(errors="replace"))
+        unit = language.unit_of(main.name, str(main.content, errors="replace")) if language.unit else ""
         words = self._registry.command(language.run, box=slot.box, file=main.name, unit=unit, memory_mb=memory_mb)
         warm, arguments = "", submission.arguments
         worker = self._registry.worker_of(language)

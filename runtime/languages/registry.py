@@ -91,8 +91,6 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def unit_of(self, name: str, text: str) -> str:
         """What the main file's program is called inside of the language, with its package."""
-        if not self.unit:
-            return ""
         package = re.search(self.package, text[:_UNIT_CHARACTERS]) if self.package else None
         unit = self._unit(text) or PurePosixPath(name).stem
         return f"{package[1]}.{unit}" if package else unit
@@ -132,6 +130,7 @@ class Registry:
     def __init__(self, languages: Iterable[Language], path: str, *, can_execute_files: bool) -> None:
         """`path` is where toolchains are looked for; without `can_execute_files` nothing compiled can run."""
         self._path = path
+        self._found: dict[str, str] = {}
         self.languages: dict[str, Language] = {}
         self._names: dict[str, Language] = {}
         for language in languages:
@@ -148,7 +147,10 @@ class Registry:
         """The absolute path of a command, or None where it is not on the path; an absolute path need only exist."""
         if command.startswith("/"):
             return command if os.path.exists(command) else None
-        return shutil.which(command, path=self._path)
+        found = self._found.get(command)
+        if found is None and (found := shutil.which(command, path=self._path)):
+            self._found[command] = found
+        return found
 
     def get(self, name: str) -> Language:
         """The language with this name or alias, in any letter case; raises UnknownLanguageError."""

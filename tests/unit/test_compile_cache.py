@@ -8,19 +8,19 @@ _STEP = StepResult("", "", 0, None, Status.OK, "", 1.0, 1.0, 0, False, False)
 
 
 def _compiled(size: int) -> Compiled:
-    return Compiled(_STEP, (File("main", b"x" * size, executable=True),))
+    return Compiled(_STEP, (File("main", memoryview(b"x" * size), executable=True),))
 
 
 def test_the_key_knows_language_version_command_and_every_file() -> None:
-    files = (File("a.c", b"1"), File("b.h", b"2"))
+    files = (File("a.c", memoryview(b"1")), File("b.h", memoryview(b"2")))
     keys = {
         key("c", "12", ("gcc", "-O2"), files),
         key("cpp", "12", ("gcc", "-O2"), files),
         key("c", "13", ("gcc", "-O2"), files),
         key("c", "12", ("gcc", "-O3"), files),
         key("c", "12", ("gcc", "-O2"), files[:1]),
-        key("c", "12", ("gcc", "-O2"), (files[0], File("b.h", b"3"))),
-        key("c", "12", ("gcc", "-O2"), (File("a", b".c1"), files[1])),
+        key("c", "12", ("gcc", "-O2"), (files[0], File("b.h", memoryview(b"3")))),
+        key("c", "12", ("gcc", "-O2"), (File("a", memoryview(b".c1")), files[1])),
     }
     assert len(keys) == 7
 

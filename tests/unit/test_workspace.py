@@ -16,7 +16,13 @@ def workspace(tmp_path: Path) -> Workspace:
 
 
 def test_files_are_placed_with_their_folders_and_modes(workspace: Workspace) -> None:
-    workspace.place((File("a/b/c.txt", b"1"), File("a/b/d.txt", b"2"), File("run", b"3", executable=True)))
+    workspace.place(
+        (
+            File("a/b/c.txt", memoryview(b"1")),
+            File("a/b/d.txt", memoryview(b"2")),
+            File("run", memoryview(b"3"), executable=True),
+        )
+    )
     top = Path(workspace.path)
     assert (top / "a/b/c.txt").read_bytes() == b"1"
     assert os.access(top / "run", os.X_OK)
@@ -36,7 +42,7 @@ def test_only_matching_regular_files_come_back_never_through_a_link(workspace: W
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(top / "socket.class"))
         found = workspace.collect(Collect(("*.class",), 50))
-    assert [(file.name, file.content) for file in found] == [("B.class", b"B"), ("in/A.class", b"A")]
+    assert [(file.name, bytes(file.content)) for file in found] == [("B.class", b"B"), ("in/A.class", b"A")]
 
 
 def test_a_tree_of_ten_thousand_levels_is_removed(workspace: Workspace, tmp_path: Path) -> None:
