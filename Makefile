@@ -22,7 +22,7 @@ format: $(VENV)/dev.stamp
 	$(BIN)/ruff format .
 
 bench: $(VENV)/dev.stamp
-	$(BIN)/python -m benchmarks --json build/benchmarks.json --svg build/benchmarks.svg
+	$(BIN)/python -m benchmarks --json build/benchmarks.json --svg build/benchmarks.svg $(BENCH)
 
 bench-peers: $(VENV)/dev.stamp
 	$(BIN)/python -m benchmarks --peers --json build/benchmarks.json --svg build/benchmarks.svg
