@@ -22,6 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
+from benchmarks.asking import Ask, asking, go_straight_to
 from benchmarks.bare import Bare, bare
 from benchmarks.chart import draw
 from benchmarks.peers import PEERS, Runner, installed
@@ -57,21 +58,6 @@ class Row:
         return self.ours_p50 / self.bare_p50
 
 
-def _asking(executor: Executor) -> Callable[[Mapping[str, Any]], dict[str, Any]]:
-    """Asks over one kept connection; raises RuntimeError where the answer is a refusal."""
-    connection = http.client.HTTPConnection(executor.url.removeprefix("http://"))
-
-    def ask(body: Mapping[str, Any]) -> dict[str, Any]:
-        connection.request("POST", "/execute", json.dumps(body), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        answer: dict[str, Any] = json.loads(response.read())
-        if response.status != http.client.OK:
-            raise RuntimeError(f"{response.status}: {answer}")
-        return answer
-
-    return ask
-
-
 def _timed(action: Callable[[], str]) -> tuple[str, float]:
     started = time.perf_counter()
     output = action()
@@ -98,7 +84,7 @@ def _in_turn(
 
 def measure(workload: Workload, executor: Executor, side: Bare, rounds: int) -> Row:
     """The executor and the bare side, in turn."""
-    ask = _asking(executor)
+    ask = asking(executor)
     # Sources differ from turn to turn, and from what an earlier run of this program may have left in a cache.
     first = int(time.time()) << 16
     side.run(workload.before, workload.files(first))
@@ -135,7 +121,7 @@ def _each_turn(run: Runner, command: list[str]) -> Callable[[int], tuple[str, fl
 def throughput(image: str, rounds: int) -> tuple[float, float]:
     """Runs a second with two clients and two slots, and bare spawns a second, two at a time; medians of rounds in turn."""
     with _place(image, {"EXECUTOR_CONCURRENCY": "2"}) as (executor, within), bare(within) as one, bare(within) as other:
-        ours = [functools.partial(_hello, _asking(executor)) for _ in range(2)]
+        ours = [functools.partial(_hello, asking(executor)) for _ in range(2)]
         spawns = [functools.partial(_spawned_hello, side) for side in (one, other)]
         rates: tuple[list[float], list[float]] = ([], [])
         for turn in range(max(2, rounds // 20) + 1):
@@ -146,7 +132,7 @@ def throughput(image: str, rounds: int) -> tuple[float, float]:
     return statistics.median(rates[0]), statistics.median(rates[1])
 
 
-def _hello(ask: Callable[[Mapping[str, Any]], dict[str, Any]]) -> str:
+def _hello(ask: Ask) -> str:
     return str(ask({"language": "python", "code": "print(42)"})["run"]["stdout"])
 
 
@@ -231,9 +217,7 @@ def _place(image: str, settings: dict[str, str] | None = None) -> Iterator[tuple
             yield executor, ()
         return
     with container(image, settings=settings) as executor:
-        # Straight to the container: the engine's proxy for a published port is no part of the executor.
-        address = docker("inspect", "-f", "{{range .NetworkSettings.Networks}}{{.IPAddress}}{{end}}", executor.container)
-        executor.url = f"http://{address}:8000"
+        go_straight_to(executor)
         executor.pid = int(docker("inspect", "-f", "{{.State.Pid}}", executor.container))
         yield executor, ("docker", "exec", "-i", executor.container)
 

@@ -10,9 +10,10 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from benchmarks.asking import Ask, asking, go_straight_to
 from runtime.languages.registry import Language, load
 from tests.image.engine import AS_ON_AZURE, build, container, docker
-from tests.server import ROOT, Executor
+from tests.server import ROOT
 
 PAGE = ROOT / "docs/languages.md"
 _PROGRAMS = tomllib.loads((ROOT / "tests/image/languages.toml").read_text("utf-8"))
@@ -59,19 +60,18 @@ def _ahead(language: Language) -> str:
     return "yes" if language.warm else "no"
 
 
-def _hello(executor: Executor, name: str, code: str) -> tuple[float, dict[str, Any]]:
+def _hello(ask: Ask, name: str, code: str) -> tuple[float, dict[str, Any]]:
     """Milliseconds and the answer."""
     time.sleep(_REST_SECONDS)
     started = time.perf_counter()
-    response = executor.post({"language": name, "code": code})
+    answer = ask({"language": name, "code": code})
     milliseconds = (time.perf_counter() - started) * 1000
-    answer: dict[str, Any] = response.json()
     if answer["run"]["stdout"] != "hello\n":
         raise SystemExit(f"{name}: {answer}")
     return milliseconds, answer
 
 
-def _measured(half: Executor, whole: Executor, name: str) -> str:
+def _measured(half: Ask, whole: Ask, name: str) -> str:
     code: str = _PROGRAMS[name]["hello"]
     sources = [f"{code}\n{_COMMENT.get(name, '//')} {number}" for number in range(_REPEATS)]
     first, answer = _hello(half, name, code)
@@ -107,7 +107,9 @@ def main() -> None:
     """Takes some minutes; the machine should have nothing else to do."""
     image = build("full")
     with container(image, *AS_ON_AZURE) as half, container(image, *AS_ON_AZURE, "--cpus", "1") as whole:
-        measured = [_measured(half, whole, language.name) for language in load()]
+        for executor in (half, whole):
+            go_straight_to(executor)
+        measured = [_measured(asking(half), asking(whole), language.name) for language in load()]
     head = ["| language | version | first, ms | second, ms | new source, ms | executor adds, ms | memory, MiB |",
             "|---|---|---|---|---|---|---|"]  # fmt: skip
     targets = ["| target | MB | over its base | first healthy answer, s | languages |", "|---|---|---|---|---|"]
