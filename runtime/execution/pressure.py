@@ -8,12 +8,13 @@ from runtime.execution.usage import read
 
 # Limit, use, and statistics with what the kernel would give back at once: cgroup version 2, then 1. In a container these
 # are its own (cgroup namespace); on a machine's own root there are none.
-_CGROUPS = tuple(
-    (f"/sys/fs/cgroup/{names[0]}", f"/sys/fs/cgroup/{names[1]}", f"/sys/fs/cgroup/{names[2]}")
-    for names in (
-        ("memory.max", "memory.current", "memory.stat"),
-        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes", "memory/memory.stat"),
-    )
+_CGROUPS = (
+    ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory.stat"),
+    (
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+        "/sys/fs/cgroup/memory/memory.usage_in_bytes",
+        "/sys/fs/cgroup/memory/memory.stat",
+    ),
 )
 _UNLIMITED = 1 << 62
 _MEMINFO = "/proc/meminfo"

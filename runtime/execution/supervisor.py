@@ -540,7 +540,7 @@ class Supervisor:
         poller = select.poll()
         poller.register(self.control, select.POLLIN)
         while True:
-            waiting = {worker.channel.fileno(): worker for queue in self._queues() for worker in queue}
+            waiting = {worker.channel.fileno(): worker for worker in self.waiting()}
             waiting |= {worker.listener: worker for worker in self.starting() if worker.listener >= 0}
             for descriptor in (*waiting, *self.ending):
                 poller.register(descriptor, select.POLLIN)
@@ -575,7 +575,7 @@ class Supervisor:
                 worker.silent = True
                 with contextlib.suppress(WorkerError):  # it is gone, which whoever is about to use it finds out
                     worker.wait_pid(_PID_SECONDS)
-        waiting = {pid for queue in self._queues() for worker in queue for pid in worker.pids}
+        waiting = {pid for worker in self.waiting() for pid in worker.pids}
         return waiting | {origin.pid for origin in self._origins.values()} | set(self.ending.values())
 
     def waiting(self) -> list[Worker]:

@@ -8,6 +8,7 @@ import errno
 import struct
 
 from runtime.sandbox.filters import OWN_PID
+from runtime.sandbox.syscalls import CLONE_PARENT
 
 # Numbers: arch/x86/entry/syscalls/syscall_64.tbl of the Linux source.
 NUMBERS = {
@@ -45,7 +46,6 @@ PROT_WRITE = 2
 LARGE_REQUEST_BYTES = 16 << 20
 
 CLONE_VM = 0x00000100
-CLONE_PARENT = 0x00008000
 CLONE_THREAD = 0x00010000
 _CLONE_NAMESPACES = 0x7E020080
 

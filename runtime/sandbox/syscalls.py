@@ -51,7 +51,7 @@ def prctl(option: int, argument: int, third: int = 0) -> int:
 
 _SYS_CLONE = 56
 _SIGCHLD = 17
-_CLONE_PARENT = 0x00008000
+CLONE_PARENT = 0x00008000
 _CLONE_CHILD_CLEARTID = 0x00200000
 _CLONE_CHILD_SETTID = 0x01000000
 _PR_GET_TID_ADDRESS = 40
@@ -69,7 +69,7 @@ def fork_beside() -> int:
         return -1
     if not address.value or ctypes.c_int.from_address(address.value).value != os.getpid():
         return -1
-    flags = _CLONE_PARENT | _CLONE_CHILD_CLEARTID | _CLONE_CHILD_SETTID | _SIGCHLD
+    flags = CLONE_PARENT | _CLONE_CHILD_CLEARTID | _CLONE_CHILD_SETTID | _SIGCHLD
     arguments = (ctypes.c_ulong(flags), ctypes.c_ulong(0), ctypes.c_ulong(0), address, ctypes.c_ulong(0))
     python = ctypes.pythonapi
     python.PyOS_BeforeFork()

@@ -33,6 +33,7 @@ for name in set(sys.modules) - known:
     del sys.modules[name]
 """
 
+_PATH = {"PATH": os.environ["PATH"]}
 AT_ONCE = {
     "nothing but output": "print(42)",
     "classes, instances and cycles": "class A:\n    def f(self): return 1\na = A(); a.me = a; b = [A()]",
@@ -94,9 +95,6 @@ def _ended(code: str, folder: Path) -> "subprocess.CompletedProcess[str]":
         (sys.executable, "main.py"), cwd=folder, env={"PYTHONPATH": str(folder), "PYTHONUNBUFFERED": "1", **_PATH},
         capture_output=True, text=True, timeout=30, check=False,
     )  # fmt: skip
-
-
-_PATH = {"PATH": os.environ["PATH"]}
 
 
 @pytest.mark.parametrize("name", AT_ONCE)
