@@ -9,11 +9,20 @@ from typing import Any
 
 import pytest
 
+from runtime.languages.registry import load
 from tests.image.engine import AS_ON_AZURE, build, container
 from tests.server import Executor
 
 _LANGUAGES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("languages.toml").read_text("utf-8"))
-_JAVA: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("java.toml").read_text("utf-8"))["program"]
+
+
+def _programs(file: str) -> list[dict[str, Any]]:
+    programs: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name(file).read_text("utf-8"))["program"]
+    return programs
+
+
+_JAVA = _programs("java.toml")
+_CPP = _programs("cpp.toml")
 _INPUT = "Grüße, 世界\nsecond line\n"
 _MEMORY_MB = 256
 
@@ -97,6 +106,27 @@ def test_java_is_the_same_in_a_jvm_that_was_started_ahead(full: Executor, progra
     full.execute("java", program["code_text"])
     time.sleep(2)  # the next one is up
     assert _java_run(full, program) == expected
+
+
+@pytest.mark.parametrize("program", [pytest.param(program, id=program["name"]) for program in _CPP])
+def test_cpp_with_precompiled_headers(full: Executor, program: dict[str, Any]) -> None:
+    files = [{"name": "main.cpp", "content": program["code_text"]}, *program.get("files", ())]
+    answer = full.post({"language": "cpp", "files": files, "timeout": 10}).json()
+    run = answer["run"]
+    assert answer["compile"]["stderr"] == "", answer
+    assert (run["stdout"], run["signal"] or run["code"]) == (program["stdout"], program.get("ended", 0)), answer
+    assert program.get("stderr_says", "") in run["stderr"]
+
+
+@pytest.mark.parametrize("header", ["bits/stdc++.h", "iostream", "vector", "string", "algorithm"])
+def test_the_compiler_takes_the_precompiled_header(full: Executor, header: str) -> None:
+    command = next(language for language in load() if language.name == "cpp").compile
+    words = [word for word in command if word != "{sources}"]
+    source = f"#include <{header}>\nint main() {{}}\n"
+    compiler = ("docker", "exec", "-i", "-w", "/tmp", full.container, *words, "-H", "-x", "c++", "-")
+    done = subprocess.run(compiler, input=source, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert f"! /usr/local/lib/executor-gcc/include/{header}.gch" in done.stderr.splitlines()[0]
 
 
 @pytest.mark.parametrize(
