@@ -15,10 +15,13 @@ from typing import cast
 
 import msgspec
 
-from runtime.execution import spawner
 from runtime.execution.protocol import (
+    BOOTSTRAP,
+    BOX,
     CANCEL,
     HEADER_BYTES,
+    RUNTIME_ROOT,
+    SPAWNER_CONNECTION,
     Ended,
     Job,
     Outcome,
@@ -27,9 +30,7 @@ from runtime.execution.protocol import (
     frame,
     frame_length,
 )
-from runtime.execution.supervisor import BOX
-from runtime.execution.workers import BOOTSTRAP, RUNTIME_ROOT
-from runtime.sandbox.probe import FIRST_UID, UIDS_PER_SLOT, Enforceable
+from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT, Enforceable
 
 _log = logging.getLogger(__name__)
 _SPAWNER_SECONDS = 20.0
@@ -218,8 +219,8 @@ class Executor:
                 env={},
                 stdin=subprocess.DEVNULL,
                 # Before the event loop and before any thread.
-                preexec_fn=lambda: os.dup2(theirs.fileno(), spawner.CONNECTION, inheritable=True),  # noqa: PLW1509
-                pass_fds=(spawner.CONNECTION,),
+                preexec_fn=lambda: os.dup2(theirs.fileno(), SPAWNER_CONNECTION, inheritable=True),  # noqa: PLW1509
+                pass_fds=(SPAWNER_CONNECTION,),
                 start_new_session=True,
             )
         ours.settimeout(_SPAWNER_SECONDS)

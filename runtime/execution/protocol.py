@@ -1,10 +1,21 @@
 """The contract between the server and its supervisors: a job goes in, an outcome comes out, one message each way."""
 
+import os
 import socket
 import struct
 from enum import StrEnum
 
 import msgspec
+
+_HERE = os.path.dirname(os.path.realpath(__file__))
+#: What interpreters that are started ahead load first.
+BOOTSTRAP = f"{_HERE}/bootstrap"
+#: The folder that has the package `runtime`.
+RUNTIME_ROOT = os.path.dirname(os.path.dirname(_HERE))
+#: The name of the directory in which every program runs.
+BOX = "box"
+#: The descriptor by which the spawner speaks with the server.
+SPAWNER_CONNECTION = 3
 
 
 class Limits(msgspec.Struct, frozen=True):

@@ -5,7 +5,7 @@ runtime.execution.spawner`, with its connection to the server as descriptor 3.
 """
 
 import contextlib
-import dataclasses
+import gc
 import os
 import select
 import signal
@@ -14,14 +14,19 @@ import sys
 
 import msgspec
 
-from runtime.execution.protocol import SupervisorConfig
+from runtime.execution.protocol import SPAWNER_CONNECTION, SupervisorConfig
 from runtime.execution.supervisor import run
 from runtime.execution.usage import children, descendants
 from runtime.sandbox import identity
 from runtime.sandbox.probe import probe
-from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
+from runtime.sandbox.syscalls import (
+    PR_SET_CHILD_SUBREAPER,
+    PR_SET_DUMPABLE,
+    PR_SET_PDEATHSIG,
+    prctl,
+    return_freed_memory,
+)
 
-CONNECTION = 3
 _MESSAGE = 1 << 20
 
 
@@ -31,15 +36,19 @@ def main() -> None:
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)
     identity.raise_capabilities()
-    server = socket.socket(fileno=CONNECTION)
+    server = socket.socket(fileno=SPAWNER_CONNECTION)
     server.set_inheritable(False)
-    server.send(msgspec.msgpack.encode(dataclasses.asdict(probe())))
+    server.send(msgspec.msgpack.encode(probe()))
     wake_reader, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(wake_writer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     # Ctrl-C reaches the whole group; the server decides when the spawner goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # The collector writes into all that it looks through: pages that a fork would no longer share.
+    gc.collect()
+    gc.freeze()
+    return_freed_memory()
     poller = select.poll()
     poller.register(server, select.POLLIN)
     poller.register(wake_reader, select.POLLIN)

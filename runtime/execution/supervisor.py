@@ -21,6 +21,7 @@ from runtime.execution import leftovers
 from runtime.execution.notifications import Notifications, let_through
 from runtime.execution.pressure import memory_left
 from runtime.execution.protocol import (
+    BOX,
     HEADER_BYTES,
     Ended,
     Job,
@@ -48,8 +49,6 @@ from runtime.sandbox.confine import CHANNEL
 from runtime.sandbox.confinement import Confinement, prepared
 from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR_SET_PDEATHSIG, prctl
 
-#: The name of the directory in which every program runs.
-BOX = "box"
 _CHUNK = 1 << 16
 # What the kernel lets an unprivileged process have by default (fs.pipe-max-size).
 _LARGEST_PIPE = 1 << 20
@@ -73,7 +72,8 @@ _COLD_SECONDS = 10.0
 _PID_SECONDS = 0.3
 # What the warm workers of a slot take together, about; none is started only to be dropped again.
 _WARM_BYTES = 96 << 20
-# With two, one is confined while the other serves.
+# With two, one is confined while the other serves. There are none before a job has needed one: who runs only what has
+# workers of its own does without.
 _COLD_READY = 2
 
 
@@ -485,6 +485,7 @@ class Supervisor:
         self._warm_plan = _confinement(config, announces_exit=True)
         self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
         self._cold: deque[Worker] = deque()
+        self._cold_ready = 0
         self._asked_for: set[str] = set()
         self._left: deque[Workspace] = deque()
         self._followed = False
@@ -598,7 +599,7 @@ class Supervisor:
 
     def _prepare(self) -> None:
         """Brings every kind of worker to the number that is to be ready."""
-        while len(self._cold) < _COLD_READY:
+        while len(self._cold) < self._cold_ready:
             self._cold.append(self._start_cold())
         left = memory_left()
         if left < self._wanted_bytes:
@@ -679,6 +680,8 @@ class Supervisor:
                 self._discard(queue[0])
                 continue
             return queue.popleft()
+        if job.files:  # not where a toolchain is asked for its version
+            self._cold_ready = _COLD_READY
         worker = self._cold.popleft() if self._cold else self._start_cold()
         try:
             if worker.check(_COLD_SECONDS):

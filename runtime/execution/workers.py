@@ -11,17 +11,14 @@ import os
 import signal
 import socket
 from collections.abc import Callable
-from pathlib import Path
 
-from runtime.execution.protocol import Job, WarmStart
+from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT, Job, WarmStart
 from runtime.execution.workspace import Workspace
 from runtime.sandbox.confine import CHANNEL, confine, fork_into
 from runtime.sandbox.confinement import Confinement
 from runtime.sandbox.identity import pass_on_capabilities
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
 
-RUNTIME_ROOT = str(Path(__file__).resolve().parents[2])
-BOOTSTRAP = str(Path(__file__).resolve().parent / "bootstrap")
 _START_SECONDS = 10.0
 # The origin may be another release of Python than the supervisor; every one reads this version.
 _MARSHAL_VERSION = 2

@@ -7,7 +7,7 @@ import platform
 import random
 import re
 import time
-from collections import Counter
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -95,6 +95,7 @@ class Service:
         self._draining = False
         self._drained = asyncio.Event()
         self._openapi = b""
+        self._metrics_text: Callable[[], bytes] | None = None
         self.metrics = self._watched(Metrics(_REPLICA, __version__))
 
     def _watched(self, metrics: Metrics) -> Metrics:
@@ -113,8 +114,8 @@ class Service:
         )  # fmt: skip
         return metrics
 
-    def _warm_runs(self) -> dict[tuple[str, ...], int]:
-        total: Counter[tuple[str, ...]] = Counter()
+    def _warm_runs(self) -> dict[tuple[str, ...], float]:
+        total: defaultdict[tuple[str, ...], float] = defaultdict(float)
         for slot in self._executor.slots:
             for (language, warm), count in slot.warm_runs.items():
                 total[language, "yes" if warm else "no"] += count
@@ -213,7 +214,7 @@ class Service:
 
     def count(self, refusal: Refusal) -> None:
         """For the metrics."""
-        self.metrics.refusals.labels(refusal.reason).inc()
+        self.metrics.refusals[refusal.reason] += 1
 
     async def drain(self) -> None:
         """From now on new work is refused; returns when all that was accepted has been answered."""
@@ -290,9 +291,9 @@ class Service:
         """Counts and logs it."""
         call, result = execution.call, execution.result
         language = call.submission.language.name
-        self.metrics.executions.labels(language, execution.status).inc()
-        self.metrics.seconds.labels(language).observe(execution.seconds)
-        self.metrics.queue_seconds.observe(execution.queue_seconds)
+        self.metrics.executions[language, execution.status] += 1
+        self.metrics.seconds[language].add(execution.seconds)
+        self.metrics.queue_seconds.add(execution.queue_seconds)
         judged = result if isinstance(result, JudgeResult) else None
         steps: list[StepResult | CaseResult] = []
         if result is not None:
@@ -374,7 +375,11 @@ class Service:
 
     async def show_metrics(self, _request: web.Request) -> web.Response:
         """`GET /metrics`."""
-        return web.Response(body=self.metrics.text(), headers={"Content-Type": _METRICS_TYPE})
+        if self._metrics_text is None:
+            from runtime.observability.exposition import Exposition  # noqa: PLC0415 - a start need not wait for it
+
+            self._metrics_text = Exposition(self.metrics).text
+        return web.Response(body=self._metrics_text(), headers={"Content-Type": _METRICS_TYPE})
 
     async def openapi(self, _request: web.Request) -> web.Response:
         """`GET /openapi.json`; it is made when somebody asks for it."""

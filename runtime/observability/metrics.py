@@ -1,71 +1,63 @@
-"""What `GET /metrics` shows, in Prometheus' text format."""
+"""What the service counts. `exposition` puts it into words, and is not loaded before somebody asks for them."""
 
-from collections.abc import Callable, Iterator
-
-from prometheus_client import (
-    CollectorRegistry,
-    Counter,
-    Gauge,
-    Histogram,
-    Info,
-    ProcessCollector,
-    disable_created_metrics,
-    generate_latest,
-)
-from prometheus_client.metrics_core import CounterMetricFamily, Metric
-from prometheus_client.registry import Collector
+from bisect import bisect_left
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from dataclasses import dataclass
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
-disable_created_metrics()  # type: ignore[no-untyped-call] # it has no types
+
+
+class Durations:
+    """How many durations were at most so long, for each of some bounds in seconds."""
+
+    bounds = _SECONDS
+
+    def __init__(self) -> None:
+        """None yet."""
+        #: For each bound those that it is the least for, and at the end those above all.
+        self.counts = [0] * (len(_SECONDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        """One more."""
+        self.counts[bisect_left(_SECONDS, seconds)] += 1
+        self.total += seconds
+
+
+@dataclass(frozen=True)
+class Watched:
+    """What is kept elsewhere and asked for when somebody looks: a gauge, or a counter by the values of its labels."""
+
+    name: str
+    meaning: str
+    labels: tuple[str, ...]
+    values: Callable[[], dict[tuple[str, ...], float]]
+    counter: bool
 
 
 class Metrics:
-    """Counters and histograms that the service feeds, and what is asked for when somebody looks."""
+    """Counters and durations that the service feeds, and what is kept elsewhere."""
 
     def __init__(self, replica: str, version: str) -> None:
         """All at zero, for one replica that runs this version of the executor."""
-        self._registry = CollectorRegistry()
-        Info("executor", "Which replica this is", registry=self._registry).info({"replica": replica, "version": version})
-        self.executions = Counter(
-            "executor_executions", "Executions by language and status of the answer", ["language", "status"],
-            registry=self._registry,
-        )  # fmt: skip
-        self.refusals = Counter("executor_refusals", "Requests refused, by reason", ["reason"], registry=self._registry)
-        self.seconds = Histogram(
-            "executor_execution_seconds", "From a request's arrival to its answer", ["language"], buckets=_SECONDS,
-            registry=self._registry,
-        )  # fmt: skip
-        self.queue_seconds = Histogram(
-            "executor_queue_seconds", "Wait for a slot, of those that got one", buckets=_SECONDS, registry=self._registry
-        )
-        ProcessCollector(registry=self._registry)
+        self.replica = replica
+        self.version = version
+        #: By language and status.
+        self.executions: Counter[tuple[str, str]] = Counter()
+        #: By reason.
+        self.refusals: Counter[str] = Counter()
+        #: By language.
+        self.seconds: defaultdict[str, Durations] = defaultdict(Durations)
+        self.queue_seconds = Durations()
+        self.watched: list[Watched] = []
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
-        """A gauge whose value is asked for when somebody looks."""
-        Gauge(name, meaning, registry=self._registry).set_function(value)
+        """A gauge."""
+        self.watched.append(Watched(name, meaning, (), lambda: {(): value()}, counter=False))
 
     def watch_count(
-        self, name: str, meaning: str, labels: tuple[str, ...], values: Callable[[], dict[tuple[str, ...], int]]
+        self, name: str, meaning: str, labels: tuple[str, ...], values: Callable[[], dict[tuple[str, ...], float]]
     ) -> None:
-        """A counter that is kept elsewhere, by the values of its labels."""
-        self._registry.register(_Watched(name, meaning, labels, values))
-
-    def text(self) -> bytes:
-        """Everything, in the text format 0.0.4."""
-        return generate_latest(self._registry)
-
-
-class _Watched(Collector):
-    def __init__(
-        self, name: str, meaning: str, labels: tuple[str, ...], values: Callable[[], dict[tuple[str, ...], int]]
-    ) -> None:
-        self._name = name
-        self._meaning = meaning
-        self._labels = labels
-        self._values = values
-
-    def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(self._name, self._meaning, labels=self._labels)
-        for labels, value in self._values().items():
-            family.add_metric(labels, value)
-        yield family
+        """A counter, by the values of its labels."""
+        self.watched.append(Watched(name, meaning, labels, values, counter=True))

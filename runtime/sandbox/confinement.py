@@ -1,12 +1,11 @@
 """What a program is confined to, prepared once for all the processes that will be."""
 
-from dataclasses import dataclass
+import msgspec
 
 from runtime.sandbox import landlock
 
 
-@dataclass(frozen=True)
-class Confinement:
+class Confinement(msgspec.Struct, frozen=True):
     """The plan that `confine` follows."""
 
     #: Landlock's, as pairs of a path and the rights below it, without the program's own directory.

@@ -8,28 +8,13 @@ import select
 import socket
 import struct
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from runtime.sandbox import filters, identity, landlock, seccomp
+from runtime.sandbox.layers import FIRST_UID, Enforceable
 from runtime.sandbox.seccomp import NOTIFY, Rule
 from runtime.sandbox.syscalls import LIBC, PR_SET_NO_NEW_PRIVS, prctl
 
-#: Uids for runs, high enough to belong to nobody: above those of people and of system services.
-FIRST_UID = 61_000
-UIDS_PER_SLOT = 64
 _TRUNCATE = 76
-
-
-@dataclass(frozen=True)
-class Enforceable:
-    """The layers that hold on this host. `landlock_abi` is 0 and every other field false where a layer does not."""
-
-    landlock_abi: int
-    seccomp: bool
-    user_notification: bool
-    own_uid: bool
-    no_new_privileges: bool
-    pid_namespace: bool
 
 
 def probe() -> Enforceable:

@@ -49,6 +49,13 @@ def prctl(option: int, argument: int, third: int = 0) -> int:
     )
 
 
+def return_freed_memory() -> None:
+    """Returns to the kernel what has been freed, and what the C library keeps for later; only GNU's can."""
+    trim = getattr(LIBC, "malloc_trim", None)
+    if trim:
+        trim(ctypes.c_size_t(0))
+
+
 _SYS_CLONE = 56
 _SIGCHLD = 17
 CLONE_PARENT = 0x00008000

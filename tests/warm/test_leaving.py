@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.execution.workers import BOOTSTRAP
+from runtime.execution.protocol import BOOTSTRAP
 from tests.server import Executor
 
 # Runs before the program, as the origin of workers does it; the hook that is there first hears what Python does at its end.

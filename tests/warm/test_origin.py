@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.execution.workers import BOOTSTRAP, RUNTIME_ROOT
+from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT
 
 
 @pytest.mark.parametrize("message", [b"no descriptors come with it", b""])
