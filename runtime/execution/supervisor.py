@@ -207,8 +207,11 @@ class _Run:
             self._status = notifications.exit_code << 8
             self._reaped_cpu_s = process_clock_ns(self.worker.pid) / 1e9
             self._largest_rss = peak_bytes(self.worker.pid)
-            os.kill(self.worker.pid, signal.SIGKILL)
-        # Until it is gone, its threads can still write.
+            # It waits in its last call. Killed now it would be woken for that, and take the processor before the answer
+            # has left; only threads cannot be left to go on.
+            if notifications.threaded:
+                os.kill(self.worker.pid, signal.SIGKILL)
+        # What it wrote to files is complete once it is gone.
         return not self._job.collect
 
     def _verdict(self) -> tuple[Ended, int | None, int | None]:
@@ -437,6 +440,11 @@ class _Run:
             self._supervisor.ending[os.pidfd_open(worker.first)] = worker.first
         self._over = True
 
+    @property
+    def was_alone(self) -> bool:
+        """Whether the program ended by itself and had no other process."""
+        return self._notifications is not None and self._notifications.exit_code is not None
+
     def forget(self) -> None:
         """Lets go of what the run was given, which may be large: its handlers keep the run until the collector comes by."""
         del self._job, self._input
@@ -522,6 +530,8 @@ class Supervisor:
         with contextlib.suppress(BrokenPipeError):  # the server is gone, which the next read finds out
             send_frame(self.control, self._encoder.encode(outcome))
         if run:
+            if run.was_alone:
+                self._start_successor(run.worker.kind)
             run.end()
             self._clean_up(run.worker)
             run.forget()
@@ -612,6 +622,12 @@ class Supervisor:
             queue = self._ready[start.name]
             while len(queue) < start.ready and (worker := self._start_warm(start)):
                 queue.append(worker)
+
+    def _start_successor(self, kind: str) -> None:
+        """Has another worker of a kind forked, where that is not this process's work: there is enough to do meanwhile."""
+        origin = self._origins.get(kind)
+        if origin and (worker := self._start_warm(origin.start)):
+            self._ready[kind].append(worker)
 
     def drop_waiting(self) -> None:
         """Ends the warm workers and their origins, so that a run finds the memory that it was promised."""
