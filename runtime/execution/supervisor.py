@@ -68,6 +68,8 @@ _RETRY_MS = 1.0
 # A program that failed this close to its limit is taken to have failed for lack of memory.
 _NEAR_LIMIT = 0.85
 _COLD_SECONDS = 10.0
+# How long a run waits for the confinement of a worker that has been forked; it takes 2 ms, and the cold way at least 12.
+_FORKED_SECONDS = 0.01
 # How long nobody may watch a run because a worker that is just being forked has not said which process it is.
 _PID_SECONDS = 0.3
 # What the warm workers of a slot take together, about; none is started only to be dropped again.
@@ -689,7 +691,8 @@ class Supervisor:
         queue = self._ready.get(job.warm, deque())
         while queue:
             try:
-                if not queue[0].check(0):
+                # One that was forked has only to confine itself, as any other worker for this run would have to.
+                if not queue[0].check(_FORKED_SECONDS if job.warm in self._origins else 0):
                     break
             except WorkerError as error:
                 _complain(str(error))

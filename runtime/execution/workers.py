@@ -311,7 +311,7 @@ class Origin:
     def wait_up(self) -> None:
         """Until it has started; raises WorkerError where it does not."""
         try:
-            if self._control.recv(16) != b"up":
+            if not self._control.recv(16).startswith(b"up"):
                 raise WorkerError(f"origin of {self.start.name} workers ended at its start")
         except OSError as error:
             raise WorkerError(f"origin of {self.start.name} workers: {error}") from error

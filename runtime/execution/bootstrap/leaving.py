@@ -205,3 +205,4 @@ def arrange(gc, known, kinds):
         names[function.__name__[1:]] = type(function)(code, names)
     atexit.register(names["end"])
     sys.addaudithook(names["hook"])
+    return names

@@ -11,34 +11,10 @@ import os
 import sys
 
 _CHANNEL = 3
-# What most programs do; the pages that it writes are copied ahead for each worker.
-_REHEARSAL = """
-import sys
-
-class Word:
-    def __init__(self, letters):
-        self.letters = letters
-
-    def __repr__(self):
-        return f"<{self.letters!r:>8} {len(self.letters):3d}>"
-
-def words(count):
-    for number in range(count):
-        yield Word("word %d" % number)
-
-try:
-    line = input()
-except EOFError as error:
-    line = "1 2.5 three"
-numbers = [float(word) for word in line.split() if word[0].isdigit()]
-known = {str(word): [word] for word in words(20)}
-print(sorted(known)[:3], sum(numbers), max(known.values(), key=lambda row: len(row[0].letters)), 2**70 // 3)
-print(*range(20), sep=", ", file=sys.stderr)
-"""
 
 
 def _serve(bootstrap):
-    """Forks workers, and returns only in a worker whose run has come: its arguments."""
+    """Forks workers, and returns only in a worker whose run has come, with its arguments, and for the rehearsal."""
     modules = set(sys.modules)
     path = list(sys.path)
     importers = set(sys.path_importer_cache)
@@ -61,7 +37,7 @@ def _serve(bootstrap):
     from runtime.sandbox.landlock import opened
     from runtime.sandbox.syscalls import copy_pages, fork_beside, pages_of_its_own, ranges
 
-    arrange(gc, modules, kinds)
+    end = arrange(gc, modules, kinds)
     plan = type(sys.implementation)(**fields, opened=())
     if plan.landlock_abi:
         plan.opened = opened(plan.rules, plan.landlock_abi)
@@ -72,9 +48,29 @@ def _serve(bootstrap):
         del sys.modules[name]
     supervisor = os.getppid()
     hide((gc, *gc.get_objects()))
-    pages = ranges(_rehearse(pages_of_its_own, marshal))
+    # A child that goes on to a program as workers will, and tells at its end where it has written.
+    os.symlink(bootstrap + "/rehearsal.py", "main.py")
+    reader, writer = os.pipe()
+    if os.fork() == 0:
+        # This module's own names are gone by then.
+        def leave(code, write=os.write, leave=os._exit):
+            write(writer, marshal.dumps(pages_of_its_own()))
+            leave(code)
+
+        end["leave"] = leave
+        control.close()
+        for descriptor in (0, 1, 2):
+            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
+        hide(gc.get_objects())
+        return []
+    os.close(writer)
+    with open(reader, "rb") as answer:
+        found = answer.read()
+    os.wait()
+    os.unlink("main.py")
+    pages = ranges(marshal.loads(found) if found else ())
     hide(gc.get_objects())
-    control.send(b"up")
+    control.send(b"up %d" % len(pages))
     while True:
         message, ancillary, _, _ = control.recvmsg(4096, _socket.CMSG_SPACE(16))
         if not message:
@@ -146,25 +142,6 @@ def _serve(bootstrap):
         if not message:
             os._exit(0)
         return message.split(b"\0")[1:]
-
-
-def _rehearse(pages_of_its_own, marshal):
-    """Where a process that was forked from here writes while a program runs: pairs of an address and a length in bytes."""
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            for descriptor in (0, 1, 2):
-                os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
-            exec(compile(_REHEARSAL, "main.py", "exec"), {"__name__": "__main__"})  # noqa: S102 - our own text
-            os.write(writer, marshal.dumps(pages_of_its_own()))
-        finally:
-            os._exit(0)
-    os.close(writer)
-    with open(reader, "rb") as answer:
-        found = answer.read()
-    os.waitpid(child, 0)
-    return marshal.loads(found) if found else ()
 
 
 def _wait(path):
