@@ -72,7 +72,8 @@ _COLD_SECONDS = 10.0
 _FORKED_SECONDS = 0.01
 # How long nobody may watch a run because a worker that is just being forked has not said which process it is.
 _PID_SECONDS = 0.3
-# What the warm workers of a slot take together, about; none is started only to be dropped again.
+# What must be left beside a run's memory before a warm worker is started: twice what the largest takes, so that none is
+# started only to be dropped again.
 _WARM_BYTES = 96 << 20
 # With two, one is confined while the other serves. There are none before a job has needed one: who runs only what has
 # workers of its own does without.
@@ -290,6 +291,8 @@ class _Run:
                         wake_at = min(wake_at, now + _RETRY_MS)
                     for descriptor, event in self._poller.poll(max(0.0, wake_at - now)):
                         self._handlers[descriptor](event)
+                        if self._ended is not None:
+                            break  # what else there is can be looked at after the answer
         finally:
             os.close(pidfd)
 

@@ -146,7 +146,7 @@ class Worker:
         else:
             environment = (f"{name}={value}" for name, value in job.env.items())
             words = (str(len(job.argv)), *job.argv, *environment)
-        self.channel.settimeout(_START_SECONDS)
+        self.channel.settimeout(0)  # nothing lies there yet, so it never has to wait
         try:
             self.channel.send(b"\0".join(os.fsencode(word) for word in ("go", *words)))
         except OSError as error:

@@ -146,23 +146,21 @@ class Workspace:
         folders that only it may enter. Raises OSError where something stays.
         """
         try:
-            if self._uid > 0 and os.geteuid() != 0 and _has_folders(self.descriptor):
-                _as(self._uid, lambda: _empty(self.descriptor))
-            _empty(self.descriptor)
+            entries = _entries(self.descriptor)
+            if self._uid > 0 and any(is_directory for _, is_directory in entries) and os.geteuid() != 0:
+                _as(self._uid, lambda: _empty(self.descriptor, entries))
+                entries = _entries(self.descriptor)
+            _empty(self.descriptor, entries)
         finally:
             os.close(self.descriptor)
         os.rmdir(self.path)
-
-
-def _has_folders(directory: int) -> bool:
-    return any(is_directory for _, is_directory in _entries(directory))
 
 
 def empty_folder_as(uid: int, path: str, names: list[str]) -> None:
     """Removes `names` from a folder that others use too, in a child that has taken `uid` on."""
     folder = os.open(path, _DIRECTORY)
     try:
-        _as(uid, lambda: _empty(folder, names))
+        _as(uid, lambda: _empty(folder, [entry for entry in _entries(folder) if entry[0] in names]))
     finally:
         os.close(folder)
 
@@ -184,13 +182,9 @@ def _entries(directory: int) -> list[tuple[str, bool]]:
         return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
 
 
-def _empty(directory: int, only: list[str] | None = None) -> None:
-    """Empties a directory of any depth without recursion: inner folders are first moved up to the top.
-
-    With `only`, nothing but these names and what is below them goes.
-    """
+def _empty(directory: int, remaining: list[tuple[str, bool]]) -> None:
+    """Removes entries of a directory, of any depth and without recursion: inner folders are first moved up to the top."""
     serial = 0
-    remaining = _entries(directory) if only is None else [entry for entry in _entries(directory) if entry[0] in only]
     while remaining:
         moved: list[tuple[str, bool]] = []
         for name, is_directory in remaining:

@@ -1,5 +1,6 @@
 """Resource limits: what the kernel holds for each process by itself, behind the supervisor's counts for the whole run."""
 
+import functools
 import resource
 
 #: No core files, no POSIX message queues, no locked memory beyond a little, no real-time scheduling.
@@ -19,9 +20,15 @@ def fix() -> None:
         lower(0, kind, soft, hard)
 
 
+@functools.cache
+def _ceiling(kind: int) -> int:
+    """The hard limit of this process, which no process that descends from it exceeds."""
+    return resource.getrlimit(kind)[1]
+
+
 def lower(pid: int, kind: int, soft: int, hard: int) -> None:
-    """Sets a limit of process `pid` (0: this one), never above the hard limit that it has already."""
-    _, ceiling = resource.prlimit(pid, kind)
+    """Sets a limit of this process (`pid` 0) or of one that descends from it, never above the hard limit it has already."""
+    ceiling = _ceiling(kind)
     if ceiling != resource.RLIM_INFINITY and (hard > ceiling or hard == resource.RLIM_INFINITY):
         hard = ceiling
     resource.prlimit(pid, kind, (min(soft, hard) if hard != resource.RLIM_INFINITY else soft, hard))
