@@ -1,5 +1,6 @@
 """The log: one JSON record a line for each execution, on standard output. Never code, input or output of a program."""
 
+import asyncio
 import logging
 import os
 import select
@@ -11,6 +12,8 @@ import msgspec
 _log = logging.getLogger(__name__)
 # Some minutes of a burst; beyond it a reader that does not read costs records and not the server's memory.
 _BACKLOG = 10_000
+# Whoever reads the log is woken at most this often: for each record he would take a processor that runs programs.
+_PAUSE_SECONDS = 0.1
 
 
 class ExecutionRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag_field="event", tag="execution"):
@@ -46,28 +49,39 @@ class Log:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self._backlog: deque[bytes] = deque()
+        self._planned = False
         self._encoder = msgspec.json.Encoder()
         #: Records that were given up because nobody read them.
         self.lost = 0
 
     def write(self, record: ExecutionRecord) -> None:
-        """Writes the record, or keeps it until the reader has room."""
+        """Keeps the record, to be written by the running event loop within a tenth of a second."""
         if len(self._backlog) < _BACKLOG:
             self._backlog.append(self._encoder.encode(record) + b"\n")
         else:
             self._give_up(1, "its reader does not read")
-        self.flush()
+        if not self._planned:
+            self._planned = True
+            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self.flush)
 
     def flush(self, wait_ms: int = 0) -> None:
-        """Writes what there is room for. A pipe that has room has it for PIPE_BUF bytes, which a record is below."""
+        """Writes what there is room for, as far as the reader takes it within `wait_ms`."""
+        self._planned = False
         try:
             while self._backlog and self._poll.poll(wait_ms):
-                line = self._backlog.popleft()
-                if rest := line[os.write(self._descriptor, line) :]:
+                lines = self._next_lines()
+                if rest := lines[os.write(self._descriptor, lines) :]:
                     self._backlog.appendleft(rest)
         except OSError as error:
             self._give_up(len(self._backlog), str(error))
             self._backlog.clear()
+
+    def _next_lines(self) -> bytes:
+        """As many records as a pipe takes at once that says it has room: PIPE_BUF bytes, which one record is below."""
+        lines = self._backlog.popleft()
+        while self._backlog and len(lines) + len(self._backlog[0]) <= select.PIPE_BUF:
+            lines += self._backlog.popleft()
+        return lines
 
     def _give_up(self, count: int, why: str) -> None:
         if not self.lost:
