@@ -27,8 +27,9 @@ from runtime.execution.protocol import (
     Outcome,
     SupervisorConfig,
     WarmStart,
-    frame,
-    frame_length,
+    frame_parts,
+    message_of,
+    rest_of_frame,
 )
 from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT, Enforceable
 
@@ -92,28 +93,28 @@ class _Connection(asyncio.BufferedProtocol):
     """The connection to one supervisor: one job at a time, one message each way, read straight into its place."""
 
     def __init__(self) -> None:
-        self.answer: asyncio.Future[bytearray] | None = None
+        self.answer: asyncio.Future[tuple[bytes, memoryview]] | None = None
         self.lost = False
         self.transport: asyncio.WriteTransport | None = None
         self._header = bytearray(HEADER_BYTES)
-        self._message: bytearray | None = None
+        self._rest: memoryview | None = None
         self._filled = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.WriteTransport, transport)
 
     def get_buffer(self, _sizehint: int) -> memoryview:
-        return memoryview(self._header if self._message is None else self._message)[self._filled :]
+        return memoryview(self._header if self._rest is None else self._rest)[self._filled :]
 
     def buffer_updated(self, count: int) -> None:
         self._filled += count
-        if self._message is None and self._filled == HEADER_BYTES:
-            self._message = bytearray(frame_length(self._header))
+        if self._rest is None and self._filled == HEADER_BYTES:
+            self._rest = rest_of_frame(self._header)
             self._filled = 0
-        elif self._message is not None and self._filled == len(self._message):
-            message, self._message, self._filled = self._message, None, 0
+        elif self._rest is not None and self._filled == len(self._rest):
+            rest, self._rest, self._filled = self._rest, None, 0
             if self.answer and not self.answer.done():
-                self.answer.set_result(message)
+                self.answer.set_result((bytes(self._header), rest))
 
     def connection_lost(self, _exc: Exception | None) -> None:
         self.lost = True
@@ -164,16 +165,16 @@ class Slot:
         if connection is None or connection.transport is None:
             raise ConnectionError("no supervisor")
         connection.answer = answer = asyncio.get_running_loop().create_future()
-        connection.transport.writelines(frame(self._encoder.encode(job)))
+        connection.transport.writelines(frame_parts(self._encoder, job))
         try:
-            message = await asyncio.shield(answer)
+            header, rest = await asyncio.shield(answer)
         except asyncio.CancelledError:
             connection.transport.write(CANCEL)
             await asyncio.wait([answer])
             raise
         except ConnectionError as error:
             return Outcome(Ended.FAILED, message=str(error))
-        outcome = self._decoder.decode(message)
+        outcome = message_of(self._decoder, header, rest)
         if job.warm:
             self.warm_runs[job.warm, outcome.warm] += 1
         return outcome

@@ -1,11 +1,15 @@
 """The contract between the server and its supervisors: a job goes in, an outcome comes out, one message each way."""
 
+import mmap
 import os
 import socket
 import struct
+from collections.abc import Sequence
 from enum import StrEnum
+from typing import TypeVar
 
 import msgspec
+from msgspec import structs
 
 _HERE = os.path.dirname(os.path.realpath(__file__))
 #: What interpreters that are started ahead load first.
@@ -43,7 +47,7 @@ class Limits(msgspec.Struct, frozen=True):
 class File(msgspec.Struct, frozen=True, array_like=True):
     """A file of the workspace; `name` is relative, with `/` between folders.
 
-    The content of one that was received lies in the message that brought it: a compiled program has megabytes.
+    The content of one that was received lies in the frame that brought it: a compiled program has megabytes.
     """
 
     name: str
@@ -150,39 +154,71 @@ class SupervisorConfig(msgspec.Struct, frozen=True):
     warm: tuple[WarmStart, ...]
 
 
-_LENGTH = struct.Struct("!I")
+# Of a frame: bytes of the message, number of its files, bytes of their contents. Then come each file's size, the message
+# without the contents, and these, which may be too large to be copied into it and out again.
+_HEADER = struct.Struct("!3I")
+HEADER_BYTES = _HEADER.size
+_SIZE_BYTES = 4
 #: Asks the supervisor to give up the job at hand; it still answers.
-CANCEL = _LENGTH.pack(0)
+CANCEL = _HEADER.pack(0, 0, 0)
+_NO_CONTENT = memoryview(b"")
+# From here on memory comes from the kernel at once: page by page, as it is written, takes longer than what is written.
+_LARGE_BYTES = 1 << 18
+
+_Message = TypeVar("_Message", Job, Outcome)
 
 
-def frame(message: bytes) -> tuple[bytes, bytes]:
-    """What goes over a stream for `message`, in two parts: its length, and itself, which may be too large to copy."""
-    return _LENGTH.pack(len(message)), message
+def frame(encoder: msgspec.msgpack.Encoder, message: Job | Outcome, sizes: Sequence[int]) -> bytes:
+    """The start of a frame, for a message whose files have no content: contents of these sizes in bytes are to follow."""
+    encoded = encoder.encode(message)
+    return b"".join((_HEADER.pack(len(encoded), len(sizes), sum(sizes)), struct.pack(f"!{len(sizes)}I", *sizes), encoded))
 
 
-def send_frame(connection: socket.socket, message: bytes) -> None:
-    """Sends `message` over a blocking stream; raises OSError where the other side is gone."""
-    header, body = frame(message)
-    sent = connection.sendmsg((header, body))
-    if sent < len(header):
-        connection.sendall(header[sent:])
-        sent = len(header)
-    if sent < len(header) + len(body):
-        connection.sendall(memoryview(body)[sent - len(header) :])
+def frame_parts(encoder: msgspec.msgpack.Encoder, message: Job) -> tuple[bytes | memoryview, ...]:
+    """A whole frame, contents as they are."""
+    contents = tuple(file.content for file in message.files)
+    bare = tuple(structs.replace(file, content=_NO_CONTENT) for file in message.files)
+    return frame(encoder, structs.replace(message, files=bare), tuple(map(len, contents))), *contents
 
 
-def frame_length(header: bytes | bytearray) -> int:
-    """The length that a frame's first `HEADER_BYTES` announce."""
-    return int(_LENGTH.unpack(header)[0])
+def rest_of_frame(header: bytes | bytearray) -> memoryview:
+    """Room for what follows a frame's first `HEADER_BYTES`; none after `CANCEL`."""
+    length, count, total = _HEADER.unpack(header)
+    size = count * _SIZE_BYTES + length + total
+    if size < _LARGE_BYTES:
+        return memoryview(bytearray(size))
+    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE))
 
 
-HEADER_BYTES = _LENGTH.size
+def message_of(decoder: msgspec.msgpack.Decoder[_Message], header: bytes | bytearray, rest: memoryview) -> _Message:
+    """The message of a frame, with its files' contents, which stay in `rest`."""
+    length, count, _ = _HEADER.unpack(header)
+    start = count * _SIZE_BYTES
+    message = decoder.decode(rest[start : start + length])
+    if not count:
+        return message
+    files = []
+    position = start + length
+    for file, size in zip(message.files, struct.unpack(f"!{count}I", rest[:start]), strict=True):
+        files.append(structs.replace(file, content=rest[position : position + size]))
+        position += size
+    return structs.replace(message, files=tuple(files))
 
 
-def receive_exactly(connection: socket.socket, count: int) -> bytes | None:
-    """Reads `count` bytes from a blocking stream; None where it ends before."""
-    data = connection.recv(count, socket.MSG_WAITALL)
-    # A process that was stopped meanwhile, as by `docker pause`, gets what had come until then.
-    while 0 < len(data) < count and (more := connection.recv(count - len(data), socket.MSG_WAITALL)):
-        data += more
-    return data if len(data) == count else None
+def receive_frame(connection: socket.socket) -> tuple[bytearray, memoryview] | None:
+    """Reads a frame from a blocking stream: its header, and the rest; None where the stream ends before."""
+    header = bytearray(HEADER_BYTES)
+    if not _fill(connection, memoryview(header)):
+        return None
+    rest = rest_of_frame(header)
+    return (header, rest) if _fill(connection, rest) else None
+
+
+def _fill(connection: socket.socket, room: memoryview) -> bool:
+    while room:
+        # A process that was stopped meanwhile, as by `docker pause`, gets what had come until then.
+        count = connection.recv_into(room, 0, socket.MSG_WAITALL)
+        if not count:
+            return False
+        room = room[count:]
+    return True

@@ -24,13 +24,14 @@ from runtime.execution.protocol import (
     BOX,
     HEADER_BYTES,
     Ended,
+    File,
     Job,
     Outcome,
     SupervisorConfig,
     WarmStart,
-    frame_length,
-    receive_exactly,
-    send_frame,
+    frame,
+    message_of,
+    receive_frame,
 )
 from runtime.execution.usage import (
     CpuTime,
@@ -42,7 +43,7 @@ from runtime.execution.usage import (
     process_clock_ns,
 )
 from runtime.execution.workers import Origin, Worker, WorkerError, start_cold, start_interpreter
-from runtime.execution.workspace import Workspace
+from runtime.execution.workspace import Collected, Workspace
 from runtime.sandbox import rlimits, seccomp
 from runtime.sandbox.acting import ActingAs
 from runtime.sandbox.confine import CHANNEL
@@ -142,6 +143,8 @@ class _Run:
         self._status: int | None = None
         self._over = False
         self._started = 0.0
+        #: What the job wants brought back, once it has been run.
+        self.collected: tuple[Collected, ...] = ()
         self._poller = select.poll()
         self._handlers: dict[int, Callable[[int], None]] = {}
 
@@ -182,7 +185,8 @@ class _Run:
         if complaint:
             return Outcome(Ended.FAILED, message=f"{self._job.argv[0]}: {complaint}")
         failed = code != 0
-        collect = self._job.collect
+        if self._job.collect:
+            self.collected = worker.workspace.collect(self._job.collect)
         return Outcome(
             ended,
             code=code,
@@ -196,7 +200,7 @@ class _Run:
             memory_bytes=max(self._peak, self._largest_rss),
             memory_refused=failed and self._was_short_of_memory(),
             warm=bool(worker.kind),
-            files=worker.workspace.collect(collect) if collect else (),
+            files=tuple(File(file.name, memoryview(b""), file.executable) for file in self.collected),
         )
 
     def _conclude(self) -> bool:
@@ -520,20 +524,17 @@ class Supervisor:
             self._remove_left()
             self._prepare()
         self._idle()
-        header = receive_exactly(self.control, HEADER_BYTES)
-        if header is None:
+        received = receive_frame(self.control)
+        if received is None:
             return False
-        length = frame_length(header)
-        if length == 0:
+        header, rest = received
+        if not rest:
             return True  # a cancellation that came after its job had been answered
-        message = receive_exactly(self.control, length)
-        if message is None:
-            return False
-        job = self._decoder.decode(message)
+        job = message_of(self._decoder, header, rest)
         run, outcome = self._run(job)
         self._followed = job.followed and outcome.code == 0
         with contextlib.suppress(BrokenPipeError):  # the server is gone, which the next read finds out
-            send_frame(self.control, self._encoder.encode(outcome))
+            self._answer(outcome, run.collected if run else ())
         if run:
             if run.was_alone:
                 self._start_successor(run.worker.kind)
@@ -541,6 +542,26 @@ class Supervisor:
             self._clean_up(run.worker)
             run.forget()
         return True
+
+    def _answer(self, outcome: Outcome, collected: tuple[Collected, ...]) -> None:
+        """Large files go from where they are to the server, without a copy here."""
+        try:
+            start = frame(self._encoder, outcome, [file.size for file in collected])
+            self.control.sendall(b"".join((start, *(file.content for file in collected if file.descriptor < 0))))
+            for file in collected:
+                if file.descriptor >= 0:
+                    self._send_file(file)
+        finally:
+            for file in collected:
+                if file.descriptor >= 0:
+                    os.close(file.descriptor)
+
+    def _send_file(self, file: Collected) -> None:
+        left = file.size
+        while left and (count := os.sendfile(self.control.fileno(), file.descriptor, file.size - left, left)):
+            left -= count
+        # Where uids are shared, the run of another slot can have made it shorter.
+        self.control.sendall(bytes(left))
 
     def _is_followed(self) -> bool:
         """Whether a run waits that the latest job was compiled for: what can be done after it shall not hold it up."""

@@ -7,6 +7,8 @@ import stat
 import time
 from collections.abc import Callable, Iterator
 
+import msgspec
+
 from runtime.execution.protocol import Collect, File
 from runtime.sandbox import identity
 
@@ -14,7 +16,19 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: Files deeper than this are not brought back.
 _DEPTH = 16
+# Large enough for no more of them than a process may have open to fit into what may come back.
+_LARGE_BYTES = 1 << 18
 _USAGE_SECONDS = 0.1
+
+
+class Collected(msgspec.Struct, frozen=True):
+    """A file to bring back: a large one as a descriptor, which whoever asked for it closes, others as what they hold."""
+
+    name: str
+    executable: bool
+    size: int
+    content: bytes = b""
+    descriptor: int = -1
 
 
 class Workspace:
@@ -67,9 +81,9 @@ class Workspace:
                 for descriptor in opened:
                     os.close(descriptor)
 
-    def collect(self, wanted: Collect) -> tuple[File, ...]:
-        """The regular files that match `wanted` by name, as many as fit into its bytes."""
-        found: list[File] = []
+    def collect(self, wanted: Collect) -> tuple[Collected, ...]:
+        """The regular files that match `wanted` by name, as many as fit into its bytes; those with a descriptor come last."""
+        found: list[Collected] = []
         left = wanted.max_bytes
         for name, folder, base in self._regular_files():
             if not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted.patterns):
@@ -78,14 +92,17 @@ class Workspace:
                 descriptor = os.open(base, _REGULAR, dir_fd=folder)
             except OSError:
                 continue  # unreadable on purpose, or not a plain file: it does not come back
-            with open(descriptor, "rb") as file:
-                status = os.fstat(descriptor)
-                if not stat.S_ISREG(status.st_mode) or status.st_size > left:
+            status = os.fstat(descriptor)
+            size, executable = status.st_size, bool(status.st_mode & 0o100)
+            if stat.S_ISREG(status.st_mode) and size <= left:
+                left -= size
+                if size >= _LARGE_BYTES:
+                    found.append(Collected(name, executable, size, descriptor=descriptor))
                     continue
-                content = file.read(status.st_size)
-            left -= len(content)
-            found.append(File(name, memoryview(content), bool(status.st_mode & 0o100)))
-        return tuple(sorted(found, key=lambda file: file.name))
+                content = os.read(descriptor, size)
+                found.append(Collected(name, executable, len(content), content))
+            os.close(descriptor)
+        return tuple(sorted(found, key=lambda file: (file.descriptor >= 0, file.name)))
 
     def _regular_files(self) -> Iterator[tuple[str, int, str]]:
         """Each regular file's name from the top, its folder, and its name there; the folders close at the end."""

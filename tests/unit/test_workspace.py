@@ -42,7 +42,7 @@ def test_only_matching_regular_files_come_back_never_through_a_link(workspace: W
     with socket.socket(socket.AF_UNIX) as server:
         server.bind(str(top / "socket.class"))
         found = workspace.collect(Collect(("*.class",), 50))
-    assert [(file.name, bytes(file.content)) for file in found] == [("B.class", b"B"), ("in/A.class", b"A")]
+    assert [(file.name, file.content) for file in found] == [("B.class", b"B"), ("in/A.class", b"A")]
 
 
 def test_a_tree_of_ten_thousand_levels_is_removed(workspace: Workspace, tmp_path: Path) -> None:
@@ -85,3 +85,13 @@ def test_usage_counts_bytes_and_files_of_all_folders(workspace: Workspace) -> No
     assert 100_000 <= size < 200_000
     assert count == 3
     assert workspace.usage(1)[1] == 2
+
+
+def test_a_large_file_comes_back_as_a_descriptor_after_the_others(workspace: Workspace) -> None:
+    top = Path(workspace.path)
+    (top / "a").write_bytes(b"x" * (1 << 18))
+    (top / "b").write_bytes(b"small")
+    small, large = workspace.collect(Collect(("*",), 1 << 20))
+    assert (small.name, small.content, small.descriptor) == ("b", b"small", -1)
+    assert (large.name, large.size, os.read(large.descriptor, 1 << 20)) == ("a", 1 << 18, b"x" * (1 << 18))
+    os.close(large.descriptor)
