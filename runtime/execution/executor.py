@@ -35,6 +35,8 @@ from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT, Enforceable
 
 _log = logging.getLogger(__name__)
 _SPAWNER_SECONDS = 20.0
+# Of what is sent and not yet received; the kernel gives as much of it as it gives to anybody. A compiled program has megabytes.
+_BUFFER_BYTES = 4 << 20
 #: The image has a copy of the interpreter at this path that may change uids where the container lets it.
 _SPAWNER_PYTHON = Path("/opt/executor/bin/spawner-python")
 
@@ -272,6 +274,8 @@ class Executor:
             warm=self._warm.get(f"{directory}/{BOX}", ()),
         )
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        for end in (ours, theirs):
+            end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         with theirs:
             socket.send_fds(self._server, [msgspec.msgpack.encode(config)], [theirs.fileno()])
         ours.setblocking(False)

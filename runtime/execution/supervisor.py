@@ -71,6 +71,8 @@ _NEAR_LIMIT = 0.85
 _COLD_SECONDS = 10.0
 # How long a run waits for the confinement of a worker that has been forked; it takes 2 ms, and the cold way at least 12.
 _FORKED_SECONDS = 0.01
+# How long the run of what was just compiled may take to come: the server has the result in its hands.
+_FOLLOWED_SECONDS = 0.01
 # How long nobody may watch a run because a worker that is just being forked has not said which process it is.
 _PID_SECONDS = 0.3
 # What must be left beside a run's memory before a warm worker is started: twice what the largest takes, so that none is
@@ -564,8 +566,8 @@ class Supervisor:
         self.control.sendall(bytes(left))
 
     def _is_followed(self) -> bool:
-        """Whether a run waits that the latest job was compiled for: what can be done after it shall not hold it up."""
-        return self._followed and bool(select.select((self.control,), (), (), 0)[0])
+        """Whether the run comes that the latest job was compiled for: what can be done after it shall not hold it up."""
+        return self._followed and bool(select.select((self.control,), (), (), _FOLLOWED_SECONDS)[0])
 
     def _remove_left(self) -> None:
         """Removes the directories of earlier runs, which no program can reach any more."""
