@@ -35,7 +35,7 @@ from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT, Enforceable
 
 _log = logging.getLogger(__name__)
 _SPAWNER_SECONDS = 20.0
-# Of what is sent and not yet received; the kernel gives as much of it as it gives to anybody. A compiled program has megabytes.
+# Of what is sent and not yet received: a compiled program has megabytes. The kernel gives what it gives to anybody at most.
 _BUFFER_BYTES = 4 << 20
 #: The image has a copy of the interpreter at this path that may change uids where the container lets it.
 _SPAWNER_PYTHON = Path("/opt/executor/bin/spawner-python")
