@@ -116,8 +116,8 @@ class Notifications:
         self._most_processes = self._most_tasks = 1
         self._deferred: list[_Deferred] = []
         self.memory_refused = False
-        #: Whether there has ever been a process beside the program, or a thread that it has started in its run.
-        self.forked = self.threaded = False
+        #: Whether there has ever been a process beside the program.
+        self.forked = False
         #: With what the program is about to end, once it has asked to while it was the only process. It then waits.
         self.exit_code: int | None = None
         #: Shared anonymous memory that the run has mapped, in bytes, whether or not any process still shows it.
@@ -191,7 +191,6 @@ class Notifications:
         self._most_tasks += 1
         self._most_processes += not is_thread
         self.forked = self.forked or not is_thread
-        self.threaded = self.threaded or is_thread
         self._grants[thread] = _Grant(is_thread=is_thread, shares_memory=shares_memory)
         self._respond(identifier, Allowed)
 

@@ -39,7 +39,7 @@ from runtime.execution.usage import (
     descendants,
     held_bytes,
     overlap_bytes,
-    peak_bytes,
+    peak_and_threads,
     process_clock_ns,
 )
 from runtime.execution.workers import Origin, Worker, WorkerError, start_cold, start_interpreter
@@ -75,9 +75,10 @@ _FORKED_SECONDS = 0.01
 _FOLLOWED_SECONDS = 0.01
 # How long nobody may watch a run because a worker that is just being forked has not said which process it is.
 _PID_SECONDS = 0.3
-# What must be left beside a run's memory before a warm worker is started: twice what the largest takes, so that none is
-# started only to be dropped again.
-_WARM_BYTES = 96 << 20
+# What a warm worker takes, about: a fork, and an interpreter or JVM with a start of its own.
+_FORK_BYTES, _START_BYTES = 4 << 20, 48 << 20
+# What must be left beside a run's memory before one is started, so that none is started only to be dropped again.
+_WARM_BYTES = 2 * _START_BYTES
 # With two, one is confined while the other serves. There are none before a job has needed one: who runs only what has
 # workers of its own does without.
 _COLD_READY = 2
@@ -114,8 +115,11 @@ class _Stream:
         return not self.truncated
 
     def drain(self) -> bytes:
-        """All that was kept, with what is still in the pipe; nobody writes any more."""
-        while self.open and not self.truncated and self.read():
+        """All that was kept, with what lies in the pipe now that the program is at its end.
+
+        Who goes on to write all the same, as a signal's handler can before Linux 5.19, does not keep us.
+        """
+        while self.open and not self.truncated and self.read() and self.full:
             pass
         return b"".join(self._parts)
 
@@ -215,10 +219,10 @@ class _Run:
         else:
             self._status = notifications.exit_code << 8
             self._reaped_cpu_s = process_clock_ns(self.worker.pid) / 1e9
-            self._largest_rss = peak_bytes(self.worker.pid)
+            self._largest_rss, threads = peak_and_threads(self.worker.pid)
             # It waits in its last call. Killed now it would be woken for that, and take the processor before the answer
-            # has left; only threads cannot be left to go on.
-            if notifications.threaded:
+            # has left; only other threads cannot be left to go on.
+            if threads > 1:
                 os.kill(self.worker.pid, signal.SIGKILL)
         # What it wrote to files is complete once it is gone.
         return not self._job.collect
@@ -332,7 +336,7 @@ class _Run:
     def _on_control(self, _event: int) -> None:
         """Either the server gives the job up or it is gone; both end the run."""
         self._ended = Ended.CANCELLED
-        self._supervisor.control.recv(HEADER_BYTES)
+        self._supervisor.control.recv(HEADER_BYTES, socket.MSG_WAITALL)
 
     def _on_notification(self, event: int) -> None:
         if event & select.POLLIN and self._notifications:
@@ -458,7 +462,7 @@ class _Run:
 
     def forget(self) -> None:
         """Lets go of what the run was given, which may be large: its handlers keep the run until the collector comes by."""
-        del self._job, self._input
+        del self._job, self._input, self.collected
 
     def _end_tree(self) -> None:
         empty = 0
@@ -642,17 +646,19 @@ class Supervisor:
         left = memory_left()
         if left < self._wanted_bytes:
             self.drop_waiting()
-        if left < self._wanted_bytes + _WARM_BYTES:
-            return
         for start in self.config.warm:
             if start.on_demand and start.name not in self._asked_for:
                 continue
             queue = self._ready[start.name]
-            while len(queue) < start.ready and (worker := self._start_warm(start)):
+            while len(queue) < start.ready and left >= self._wanted_bytes + _WARM_BYTES:
+                worker = self._start_warm(start)
+                if worker is None:
+                    break
                 queue.append(worker)
+                left -= _FORK_BYTES if start.forks else _START_BYTES
 
     def _start_successor(self, kind: str) -> None:
-        """Has another worker of a kind forked, where that is not this process's work: there is enough to do meanwhile."""
+        """Has a worker forked in the place of one that has served, where others do that: there is enough to do meanwhile."""
         origin = self._origins.get(kind)
         if origin and (worker := self._start_warm(origin.start)):
             self._ready[kind].append(worker)
@@ -696,9 +702,17 @@ class Supervisor:
         box = f"{self.config.directory}/{BOX}"
         os.makedirs(box, exist_ok=True)
         origin = Origin(start, self._warm_plan, box, own_uids=self.config.first_uid > 0)
+        try:
+            origin.wait_up()
+        except WorkerError:
+            self._end_origin(origin)
+            # What is left of its rehearsal: in this place nothing may lie when a run comes.
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{box}/main.py")
+            raise
+        finally:
+            os.rmdir(box)
         self._origins[start.name] = origin
-        origin.wait_up()
-        os.rmdir(box)
         return origin
 
     def _discard(self, worker: Worker) -> None:

@@ -85,9 +85,14 @@ def data_bytes(pid: int) -> int:
     return int(fields[5]) * PAGE if fields else 0
 
 
-def peak_bytes(pid: int) -> int:
-    """The most memory a process has had resident, as getrusage(2) would give it at its end; 0 where it is gone."""
-    return _sizes(read(f"/proc/{pid}/status")).get(b"VmHWM", 0)
+def peak_and_threads(pid: int) -> tuple[int, int]:
+    """The most bytes a process has had resident, as getrusage(2) would say at its end, and how many threads it has.
+
+    Zeros where it is gone.
+    """
+    text = read(f"/proc/{pid}/status")
+    threads = text.partition(b"\nThreads:")[2].split(maxsplit=1)
+    return _sizes(text).get(b"VmHWM", 0), int(threads[0]) if threads else 0
 
 
 class CpuTime:

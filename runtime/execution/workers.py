@@ -10,6 +10,7 @@ import marshal
 import os
 import signal
 import socket
+import time
 from collections.abc import Callable
 
 from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT, Job, WarmStart
@@ -93,8 +94,9 @@ class Worker:
 
         Raises WorkerError where it failed or is gone.
         """
+        deadline = time.monotonic() + seconds
         while not (self.up and self.pid):
-            if not self._report_arrived(seconds):
+            if not self._report_arrived(max(0.0, deadline - time.monotonic())):
                 return False
         return True
 
@@ -293,14 +295,7 @@ class Origin:
         pipes.close_theirs()
         pipes.close_ours()
         self._control.settimeout(_START_SECONDS)
-        fields = {
-            "rules": plan.rules,
-            "landlock_abi": plan.landlock_abi,
-            "program": plan.program,
-            "notify": plan.notify,
-            "own_pids": plan.own_pids,
-        }
-        self._send(marshal.dumps((RUNTIME_ROOT, fields), _MARSHAL_VERSION))
+        self._plan = plan
 
     def _send(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
         try:
@@ -309,7 +304,9 @@ class Origin:
             raise WorkerError(f"origin of {self.start.name} workers: {error}") from error
 
     def wait_up(self) -> None:
-        """Until it has started; raises WorkerError where it does not."""
+        """Tells it how to confine, and waits until it has started; raises WorkerError where it does not."""
+        fields = {name: getattr(self._plan, name) for name in ("rules", "landlock_abi", "program", "notify", "own_pids")}
+        self._send(marshal.dumps((RUNTIME_ROOT, fields), _MARSHAL_VERSION))
         try:
             if not self._control.recv(16).startswith(b"up"):
                 raise WorkerError(f"origin of {self.start.name} workers ended at its start")

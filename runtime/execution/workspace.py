@@ -84,6 +84,16 @@ class Workspace:
     def collect(self, wanted: Collect) -> tuple[Collected, ...]:
         """The regular files that match `wanted` by name, as many as fit into its bytes; those with a descriptor come last."""
         found: list[Collected] = []
+        try:
+            self._collect(wanted, found)
+        except BaseException:
+            for file in found:
+                if file.descriptor >= 0:
+                    os.close(file.descriptor)
+            raise
+        return tuple(sorted(found, key=lambda file: (file.descriptor >= 0, file.name)))
+
+    def _collect(self, wanted: Collect, found: list[Collected]) -> None:
         left = wanted.max_bytes
         for name, folder, base in self._regular_files():
             if not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted.patterns):
@@ -92,17 +102,22 @@ class Workspace:
                 descriptor = os.open(base, _REGULAR, dir_fd=folder)
             except OSError:
                 continue  # unreadable on purpose, or not a plain file: it does not come back
-            status = os.fstat(descriptor)
-            size, executable = status.st_size, bool(status.st_mode & 0o100)
-            if stat.S_ISREG(status.st_mode) and size <= left:
+            kept = False
+            try:
+                status = os.fstat(descriptor)
+                size, executable = status.st_size, bool(status.st_mode & 0o100)
+                if not stat.S_ISREG(status.st_mode) or size > left:
+                    continue
                 left -= size
                 if size >= _LARGE_BYTES:
                     found.append(Collected(name, executable, size, descriptor=descriptor))
-                    continue
-                content = os.read(descriptor, size)
-                found.append(Collected(name, executable, len(content), content))
-            os.close(descriptor)
-        return tuple(sorted(found, key=lambda file: (file.descriptor >= 0, file.name)))
+                    kept = True
+                else:
+                    content = os.read(descriptor, size)
+                    found.append(Collected(name, executable, len(content), content))
+            finally:
+                if not kept:
+                    os.close(descriptor)
 
     def _regular_files(self) -> Iterator[tuple[str, int, str]]:
         """Each regular file's name from the top, its folder, and its name there; the folders close at the end."""

@@ -62,19 +62,24 @@ class Log:
             self._give_up(1, "its reader does not read")
         if not self._planned:
             self._planned = True
-            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self.flush)
+            asyncio.get_running_loop().call_later(_PAUSE_SECONDS, self._flush_as_planned)
 
     def flush(self, wait_ms: int = 0) -> None:
         """Writes what there is room for, as far as the reader takes it within `wait_ms`."""
-        self._planned = False
+        lines = b""
         try:
             while self._backlog and self._poll.poll(wait_ms):
                 lines = self._next_lines()
                 if rest := lines[os.write(self._descriptor, lines) :]:
                     self._backlog.appendleft(rest)
+                lines = b""
         except OSError as error:
-            self._give_up(len(self._backlog), str(error))
+            self._give_up(len(self._backlog) + lines.count(b"\n"), str(error))
             self._backlog.clear()
+
+    def _flush_as_planned(self) -> None:
+        self._planned = False
+        self.flush()
 
     def _next_lines(self) -> bytes:
         """As many records as a pipe takes at once that says it has room: PIPE_BUF bytes, which one record is below."""

@@ -22,12 +22,12 @@ def fix() -> None:
 
 @functools.cache
 def _ceiling(kind: int) -> int:
-    """The hard limit of this process, which no process that descends from it exceeds."""
+    """The hard limit that this process had before it set any, which no process that descends from it exceeds."""
     return resource.getrlimit(kind)[1]
 
 
 def lower(pid: int, kind: int, soft: int, hard: int) -> None:
-    """Sets a limit of this process (`pid` 0) or of one that descends from it, never above the hard limit it has already."""
+    """Sets a limit of this process (`pid` 0) or of one that descends from it and has not lowered its own by itself."""
     ceiling = _ceiling(kind)
     if ceiling != resource.RLIM_INFINITY and (hard > ceiling or hard == resource.RLIM_INFINITY):
         hard = ceiling

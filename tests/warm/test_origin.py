@@ -1,15 +1,19 @@
 """The origin of workers: an interpreter that holds the service's own identity, and never goes on to a program."""
 
+import asyncio
 import marshal
 import os
 import socket
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT
+from runtime.execution.executor import Executor
+from runtime.execution.protocol import BOOTSTRAP, BOX, RUNTIME_ROOT, Ended, Job, Limits, WarmStart
+from runtime.languages.registry import Registry
 
 
 @pytest.mark.parametrize("message", [b"no descriptors come with it", b""])
@@ -39,3 +43,29 @@ def test_whatever_goes_wrong_in_it_no_program_is_run(tmp_path: Path, message: by
         _, error = process.communicate(timeout=20)
     assert not (tmp_path / "has run").exists()
     assert process.returncode == (127 if message else 0), error
+
+
+def test_an_origin_that_ends_in_its_rehearsal_leaves_the_slot_as_it_was() -> None:
+    # No work parent of pytest's own: programs with another uid could not get there.
+    executor = Executor(concurrency=1, work_parent=tempfile.gettempdir(), disabled=(), highest_abi=99)
+    path = "/usr/bin:/bin"
+    failing = WarmStart(
+        "python", ("/bin/sh", "-c", "ln -s rehearsal.py main.py; head -c 1 <&3"), {"PATH": path}, forks=True, ready=1
+    )
+    limits = Limits(wall_ms=5000, cpu_ms=5000, memory_bytes=64 << 20)
+
+    async def run() -> None:
+        try:
+            executor.configure(
+                Registry((), path, can_execute_files=True).readable(), {f"{executor.root}/0/{BOX}": (failing,)}
+            )
+            await executor.open()
+            for _ in range(2):
+                job = Job(("/bin/sh", "-c", "echo ok"), {"PATH": path}, (), limits, warm="python")
+                outcome = await executor.slots[0].run(job)
+                assert (outcome.ended, outcome.stdout, outcome.message) == (Ended.EXITED, b"ok\n", "")
+        finally:
+            executor.close()
+
+    executor.start()
+    asyncio.run(run())

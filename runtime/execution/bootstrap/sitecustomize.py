@@ -35,7 +35,7 @@ def _serve(bootstrap):
 
     from runtime.sandbox.confine import confine, fork_into
     from runtime.sandbox.landlock import opened
-    from runtime.sandbox.syscalls import copy_pages, fork_beside, pages_of_its_own, ranges
+    from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, copy_pages, fork_beside, pages_of_its_own, prctl, ranges
 
     end = arrange(gc, modules, kinds)
     plan = type(sys.implementation)(**fields, opened=())
@@ -58,6 +58,7 @@ def _serve(bootstrap):
             leave(code)
 
         end["leave"] = leave
+        prctl(PR_SET_PDEATHSIG, 9)
         control.close()
         for descriptor in (0, 1, 2):
             os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
