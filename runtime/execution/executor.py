@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -45,16 +44,9 @@ class WeakIsolationError(Exception):
     """This host cannot enforce what is necessary to run a stranger's code; the message says what is missing."""
 
 
-@dataclass(frozen=True)
-class Isolation:
+class Isolation(Enforceable, frozen=True):
     """What is in force for programs, as `/health` shows it."""
 
-    landlock_abi: int
-    seccomp: bool
-    user_notification: bool
-    own_uid: bool
-    no_new_privileges: bool
-    pid_namespace: bool
     process_limit: str
     shared_memory: bool
     #: What is missing of the floor: empty where the executor may serve.
