@@ -159,7 +159,7 @@ class Notifications:
 
     def _exit(self, identifier: int, thread: int, code: int) -> None:
         """The last word of a program that is alone is as good as its end, and its memory need not be waited for."""
-        if not self.forked and os.path.exists(f"/proc/{self._pid}/task/{thread}"):
+        if not self.forked and (thread == self._pid or os.path.exists(f"/proc/{self._pid}/task/{thread}")):
             self.exit_code = code & 0xFF
         else:
             self._respond(identifier, Allowed)

@@ -79,6 +79,8 @@ _PID_SECONDS = 0.3
 _FORK_BYTES, _START_BYTES = 4 << 20, 48 << 20
 # What must be left beside a run's memory before one is started, so that none is started only to be dropped again.
 _WARM_BYTES = 2 * _START_BYTES
+# How often at most it is looked how much is left, between runs that come at once after each other.
+_MEMORY_SECONDS = 0.05
 # With two, one is confined while the other serves. There are none before a job has needed one: who runs only what has
 # workers of its own does without.
 _COLD_READY = 2
@@ -504,6 +506,7 @@ class Supervisor:
         self.config = config
         # What the latest run might have taken; the next one is likely to be such a one.
         self._wanted_bytes = 0
+        self._memory_left, self._next_memory = 0, 0.0
         self._plan = _confinement(config, announces_exit=False)
         self._warm_plan = _confinement(config, announces_exit=True)
         self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
@@ -643,7 +646,11 @@ class Supervisor:
         """Brings every kind of worker to the number that is to be ready."""
         while len(self._cold) < self._cold_ready:
             self._cold.append(self._start_cold())
-        left = memory_left()
+        now = time.monotonic()
+        if now >= self._next_memory:
+            self._next_memory = now + _MEMORY_SECONDS
+            self._memory_left = memory_left()
+        left = self._memory_left
         if left < self._wanted_bytes:
             self.drop_waiting()
         for start in self.config.warm:
