@@ -562,8 +562,7 @@ class Supervisor:
                     self._send_file(file)
         finally:
             for file in collected:
-                if file.descriptor >= 0:
-                    os.close(file.descriptor)
+                file.close()
 
     def _send_file(self, file: Collected) -> None:
         left = file.size

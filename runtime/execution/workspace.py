@@ -30,6 +30,11 @@ class Collected(msgspec.Struct, frozen=True):
     content: bytes = b""
     descriptor: int = -1
 
+    def close(self) -> None:
+        """Closes the descriptor, where there is one."""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+
 
 class Workspace:
     """A directory that belongs to one run. `uid` above 0 is the run's own, which then may write here through its group."""
@@ -88,8 +93,7 @@ class Workspace:
             self._collect(wanted, found)
         except BaseException:
             for file in found:
-                if file.descriptor >= 0:
-                    os.close(file.descriptor)
+                file.close()
             raise
         return tuple(sorted(found, key=lambda file: (file.descriptor >= 0, file.name)))
 

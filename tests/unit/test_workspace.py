@@ -94,4 +94,4 @@ def test_a_large_file_comes_back_as_a_descriptor_after_the_others(workspace: Wor
     small, large = workspace.collect(Collect(("*",), 1 << 20))
     assert (small.name, small.content, small.descriptor) == ("b", b"small", -1)
     assert (large.name, large.size, os.read(large.descriptor, 1 << 20)) == ("a", 1 << 18, b"x" * (1 << 18))
-    os.close(large.descriptor)
+    large.close()
