@@ -14,9 +14,9 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -121,46 +121,29 @@ def _each_turn(run: Runner, command: list[str]) -> Callable[[int], tuple[str, fl
 def throughput(image: str, rounds: int) -> tuple[float, float]:
     """Runs a second with two clients and two slots, and bare spawns a second, two at a time; medians of rounds in turn."""
     with _place(image, {"EXECUTOR_CONCURRENCY": "2"}) as (executor, within), bare(within) as one, bare(within) as other:
-        ours = [functools.partial(_hello, asking(executor)) for _ in range(2)]
-        spawns = [functools.partial(_spawned_hello, side) for side in (one, other)]
+        ours = [functools.partial(_count_hellos, asking(executor)) for _ in range(2)]
+        step = (_PEER_HELLOS["Python hello"], "")
+        spawns = [functools.partial(side.count, step, ANSWER, _THROUGHPUT_SECONDS) for side in (one, other)]
         rates: tuple[list[float], list[float]] = ([], [])
         for turn in range(max(2, rounds // 20) + 1):
-            for series, actions in ((rates[0], ours), (rates[1], spawns)):
-                rate = _rate(actions)
+            for series, counters in ((rates[0], ours), (rates[1], spawns)):
+                with ThreadPoolExecutor(len(counters)) as threads:
+                    counts = [future.result() for future in [threads.submit(counter) for counter in counters]]
                 if turn:
-                    series.append(rate)
+                    series.append(sum(counts) / _THROUGHPUT_SECONDS)
     return statistics.median(rates[0]), statistics.median(rates[1])
 
 
-def _hello(ask: Ask) -> str:
-    return str(ask({"language": "python", "code": "print(42)"})["run"]["stdout"])
-
-
-def _spawned_hello(side: Bare) -> str:
-    return side.run(((_PEER_HELLOS["Python hello"], ""),))[0]
-
-
-def _rate(actions: Sequence[Callable[[], str]]) -> float:
-    """How often a second the actions succeed, each repeated in a thread of its own."""
+def _count_hellos(ask: Ask) -> int:
+    """How many are answered in the time; raises RuntimeError where one is wrong."""
     deadline = time.monotonic() + _THROUGHPUT_SECONDS
-    counts: list[int] = []
-
-    def repeat(action: Callable[[], str]) -> None:
-        count = 0
-        while time.monotonic() < deadline:
-            if action() != ANSWER:
-                raise RuntimeError("a wrong answer")
-            count += 1
-        counts.append(count)
-
-    threads = [threading.Thread(target=repeat, args=(action,)) for action in actions]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if len(counts) < len(actions):
-        raise RuntimeError("a client failed; its error is above")
-    return sum(counts) / _THROUGHPUT_SECONDS
+    count = 0
+    while time.monotonic() < deadline:
+        printed = ask({"language": "python", "code": "print(42)"})["run"]["stdout"]
+        if printed != ANSWER:
+            raise RuntimeError(f"expected {ANSWER!r}, got {printed!r}")
+        count += 1
+    return count
 
 
 def proportional_mb(pid: int) -> dict[str, float]:

@@ -22,14 +22,18 @@ with tempfile.TemporaryDirectory() as folder:
             with open(name, "w") as file:
                 file.write(content)
         started = time.perf_counter()
-        output = ""
-        for command, given in request["steps"]:
-            done = subprocess.run(command, env=environment, input=given, capture_output=True, text=True)
-            output += done.stdout
-            if done.returncode:
-                output += f"{command} ended with {done.returncode}: {done.stderr}"
-        answer = {"ms": (time.perf_counter() - started) * 1000, "output": output}
-        print(json.dumps(answer), flush=True)
+        outputs, count, spent = set(), 0, 0.0
+        while not count or spent < request["seconds"]:
+            output = ""
+            for command, given in request["steps"]:
+                done = subprocess.run(command, env=environment, input=given, capture_output=True, text=True)
+                output += done.stdout
+                if done.returncode:
+                    output += f"{command} ended with {done.returncode}: {done.stderr}"
+            outputs.add(output)
+            count += 1
+            spent = time.perf_counter() - started
+        print(json.dumps({"ms": spent * 1000 / count, "count": count, "output": "".join(outputs)}), flush=True)
 """
 #: A command and what it reads.
 Step = tuple[Sequence[str], str]
@@ -44,12 +48,26 @@ class Bare:
 
     def run(self, steps: Sequence[Step], files: Mapping[str, str] | None = None) -> tuple[str, float]:
         """Writes `files`, runs the steps one after the other; what all printed, and how many milliseconds they took."""
+        answer = self._ask({"steps": steps, "files": files or {}, "seconds": 0})
+        return answer["output"], answer["ms"]
+
+    def count(self, step: Step, output: str, seconds: float) -> int:
+        """How often a step is done in so many seconds; raises RuntimeError where it once prints anything but `output`.
+
+        The place is not entered in between, which costs as much as a process.
+        """
+        answer = self._ask({"steps": (step,), "files": {}, "seconds": seconds})
+        if answer["output"] != output:
+            raise RuntimeError(f"{step[0]}: expected {output!r}, got {answer['output']!r}")
+        return int(answer["count"])
+
+    def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
         if not self._process.stdin or not self._process.stdout:
             raise RuntimeError("the bare side has no pipes")
-        self._process.stdin.write(json.dumps({"steps": steps, "files": files or {}}) + "\n")
+        self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer["output"], answer["ms"]
+        return answer
 
     def has(self, program: str) -> bool:
         """Whether the place has it."""
