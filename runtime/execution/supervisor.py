@@ -71,6 +71,8 @@ _NEAR_LIMIT = 0.85
 _COLD_SECONDS = 10.0
 # How long a run waits for the confinement of a worker that has been forked; it takes 2 ms, and the cold way at least 12.
 _FORKED_SECONDS = 0.01
+# How long nobody listens to it: then all that it says is heard at once.
+_PATIENCE_MS = 3.0
 # How long the run of what was just compiled may take to come: the server has the result in its hands.
 _FOLLOWED_SECONDS = 0.01
 # How long nobody may watch a run because a worker that is just being forked has not said which process it is.
@@ -280,8 +282,10 @@ class _Run:
         if self._input:
             self._listen(self.worker.pipes.stdin, self._on_stdin, select.POLLOUT)
         for worker in self._supervisor.starting():
-            self._listen(worker.channel.fileno(), functools.partial(self._on_report, worker))
-            self._tend(worker)
+            # One that is forked needs nobody until it is asked for.
+            if not worker.forked:
+                self._listen(worker.channel.fileno(), functools.partial(self._on_report, worker))
+                self._tend(worker)
         look_at = _FIRST_LOOK_MS
         try:
             while self._ended is None:
@@ -584,12 +588,23 @@ class Supervisor:
         """Waits for a job; meanwhile replaces workers that die, notices those that come up, and reaps what has ended."""
         poller = select.poll()
         poller.register(self.control, select.POLLIN)
+        # What a worker says that is just being forked is heard at once then, unless a job comes first.
+        patience: float | None = _PATIENCE_MS
         while True:
-            waiting = {worker.channel.fileno(): worker for worker in self.waiting()}
-            waiting |= {worker.listener: worker for worker in self.starting() if worker.listener >= 0}
+            starting = self.starting()
+            if not any(worker.forked for worker in starting):
+                patience = None
+            waiting = {
+                worker.channel.fileno(): worker
+                for worker in self.waiting()
+                if worker.up or not worker.forked or patience is None
+            }
+            waiting |= {worker.listener: worker for worker in starting if worker.listener >= 0}
             for descriptor in (*waiting, *self.ending):
                 poller.register(descriptor, select.POLLIN)
-            ready = [descriptor for descriptor, _ in poller.poll()]
+            ready = [descriptor for descriptor, _ in poller.poll(patience)]
+            if not ready:
+                patience = None
             for descriptor in (*waiting, *self.ending):
                 poller.unregister(descriptor)
             for descriptor in self.ending.keys() & set(ready):
@@ -774,8 +789,11 @@ class Supervisor:
     def _clean_up(self, worker: Worker) -> None:
         """Puts what the run left out of reach. An error here ends the supervisor: nothing may run beside what is left."""
         worker.close()
-        worker.workspace.rename(f"left{len(self._left)}")
-        self._left.append(worker.workspace)
+        if self._followed:
+            worker.workspace.rename(f"left{len(self._left)}")
+            self._left.append(worker.workspace)
+        else:
+            worker.workspace.remove()
         if worker.uid > 0 and not self.config.landlock_abi:
             leftovers.remove_owned(worker.uid, leftovers.PUBLIC)
         elif worker.uid > 0 and self.config.shared_memory:

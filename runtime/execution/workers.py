@@ -13,9 +13,11 @@ import socket
 import time
 from collections.abc import Callable
 
+from msgspec import structs
+
 from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT, Job, WarmStart
 from runtime.execution.workspace import Workspace
-from runtime.sandbox.confine import CHANNEL, confine, fork_into
+from runtime.sandbox.confine import CHANNEL, be_killed_first, confine, fork_into
 from runtime.sandbox.confinement import Confinement
 from runtime.sandbox.identity import pass_on_capabilities
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
@@ -67,9 +69,12 @@ class Pipes:
 class Worker:
     """One process that waits for its run. `pid` is 0 until it has reported, where it was forked by another process."""
 
-    def __init__(self, kind: str, workspace: Workspace, pipes: Pipes, channel: socket.socket, uid: int) -> None:
-        """Takes over what the worker was started with."""
+    def __init__(
+        self, kind: str, workspace: Workspace, pipes: Pipes, channel: socket.socket, uid: int, *, forked: bool = False
+    ) -> None:
+        """Takes over what the worker was started with; `forked` says that an origin forks it."""
         self.kind = kind
+        self.forked = forked
         self.workspace = workspace
         self.pipes = pipes
         self.channel = channel
@@ -219,6 +224,7 @@ def _confine_here(plan: Confinement, directory: str, uid: int, pipes: Pipes, cha
     _restore_signals()
     _streams(pipes, channel)
     os.chdir(directory)
+    be_killed_first()
     return confine(plan, directory, uid)
 
 
@@ -305,7 +311,7 @@ class Origin:
 
     def wait_up(self) -> None:
         """Tells it how to confine, and waits until it has started; raises WorkerError where it does not."""
-        fields = {name: getattr(self._plan, name) for name in ("rules", "landlock_abi", "program", "notify", "own_pids")}
+        fields = structs.asdict(self._plan) | {"opened": ()}  # it opens the paths itself
         self._send(marshal.dumps((RUNTIME_ROOT, fields), _MARSHAL_VERSION))
         try:
             if not self._control.recv(16).startswith(b"up"):
@@ -326,7 +332,7 @@ class Origin:
         finally:
             theirs.close()
             pipes.close_theirs()
-        return Worker(self.start.name, workspace, pipes, ours, uid)
+        return Worker(self.start.name, workspace, pipes, ours, uid, forked=True)
 
     def close(self) -> None:
         """Lets it end by itself: its control channel closes."""

@@ -193,7 +193,7 @@ class Registry:
         for language in self.languages.values():
             for path in language.read:
                 paths[path] = landlock.READ_EXECUTE
-        return tuple(paths.items())
+        return landlock.distinct(tuple(paths.items()))
 
 
 _READABLE = (

@@ -21,13 +21,10 @@ def confine(plan: "Confinement", directory: str, uid: int) -> int:
     """Confines this process to `plan` with `directory` as its own; returns the seccomp listener, or -1 where there is none.
 
     `uid` above 0 is taken on. Every descriptor beyond `CHANNEL` is closed. Raises OSError where any layer fails: the
-    process must then end without running anything.
+    process must then end without running anything. The process has done `be_killed_first`, or comes from one that has.
     """
     os.setsid()
     os.nice(NICENESS)
-    # A fork of the supervisor is unreadable as that is, and could not open its own files under /proc.
-    prctl(PR_SET_DUMPABLE, 1)
-    _be_killed_first()
     if uid > 0:
         identity.become(uid)
         # A change of uid makes a process unreadable again.
@@ -90,8 +87,10 @@ def _parent() -> int:
     return int(text[text.rfind(b")") + 2 :].split()[1])
 
 
-def _be_killed_first() -> None:
-    """When the container's memory ends, the program goes and not the service."""
+def be_killed_first() -> None:
+    """When the container's memory ends, this process and all that come from it go, and not the service."""
+    # A fork of the supervisor is unreadable as that is, and could not open its own files under /proc.
+    prctl(PR_SET_DUMPABLE, 1)
     descriptor = os.open("/proc/self/oom_score_adj", os.O_WRONLY | os.O_CLOEXEC)
     try:
         os.write(descriptor, b"1000")

@@ -28,9 +28,11 @@ def install(program: bytes, *, notify: bool) -> int:
 
     The process must have no_new_privs. Raises OSError where the kernel refuses.
     """
-    buffer = ctypes.create_string_buffer(program, len(program))
+    # No array, of which ctypes would make a type first.
+    instructions = ctypes.c_char_p(program)
+    address = ctypes.c_size_t.from_buffer(instructions).value
     # struct sock_fprog: the number of instructions and a pointer to them.
-    fprog = (len(program) // 8).to_bytes(8, "little") + ctypes.addressof(buffer).to_bytes(8, "little")
+    fprog = (len(program) // 8).to_bytes(8, "little") + address.to_bytes(8, "little")
     if not notify:
         syscall(SYS_SECCOMP, ctypes.c_uint(_SECCOMP_SET_MODE_FILTER), ctypes.c_uint(0), fprog)
         return -1

@@ -9,7 +9,6 @@ from runtime.sandbox.syscalls import (
     CLONE_NEWPID,
     CLONE_NEWUSER,
     PR_CAP_AMBIENT,
-    PR_CAP_AMBIENT_CLEAR_ALL,
     PR_CAP_AMBIENT_RAISE,
     PR_SET_DUMPABLE,
     SYS_CAPSET,
@@ -28,13 +27,15 @@ CAP_SYS_ADMIN = 21
 #: What it takes to give each run a uid of its own: become it, hand it a directory, and end its processes.
 OWN_UID_CAPABILITIES = (CAP_CHOWN, CAP_KILL, CAP_SETGID, CAP_SETUID)
 
-_VERSION_3 = 0x20080522
+# struct __user_cap_header_struct: the version of three, and this process.
+_HEADER = struct.pack("=Ii", 0x20080522, 0)
+# struct __user_cap_data_struct, twice: 32 bits of each set, and the rest.
+_DATA = struct.Struct("=6I")
 
 
 def _set_capabilities(effective: int, permitted: int, inheritable: int) -> None:
-    header = struct.pack("=Ii", _VERSION_3, 0)
     words = [value >> shift & 0xFFFFFFFF for shift in (0, 32) for value in (effective, permitted, inheritable)]
-    syscall(SYS_CAPSET, header, struct.pack("=6I", *words))
+    syscall(SYS_CAPSET, _HEADER, _DATA.pack(*words))
 
 
 def capabilities() -> int:
@@ -72,15 +73,18 @@ def pass_on_capabilities() -> None:
 
 def become(uid: int) -> None:
     """Makes this process `uid` with the group of the same number, no other group, and no capability, for good."""
-    os.setgroups([])
+    if os.getgroups():
+        os.setgroups([])
     os.setresgid(uid, uid, uid)
     os.setresuid(uid, uid, uid)
     drop_capabilities()
 
 
 def drop_capabilities() -> None:
-    """Empties every capability set; going from one ordinary uid to another does not do it."""
-    prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL)
+    """Empties every capability set; going from one ordinary uid to another does not do it.
+
+    The ambient set goes with the permitted one (kernel/capability.c of the Linux source).
+    """
     _set_capabilities(0, 0, 0)
 
 

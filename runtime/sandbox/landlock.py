@@ -9,9 +9,11 @@ import stat
 import struct
 
 from runtime.sandbox.syscalls import (
+    LIBC,
     SYS_LANDLOCK_ADD_RULE,
     SYS_LANDLOCK_CREATE_RULESET,
     SYS_LANDLOCK_RESTRICT_SELF,
+    checked,
     syscall,
 )
 
@@ -65,6 +67,23 @@ def abi() -> int:
         return 0
 
 
+def distinct(rules: "tuple[tuple[str, int], ...]") -> "tuple[tuple[str, int], ...]":
+    """`rules` without links, and without those that say nothing new because a directory above has the same rights."""
+    real: dict[str, int] = {}
+    for path, access in rules:
+        target = os.path.realpath(path)
+        real[target] = real.get(target, 0) | access
+    return tuple((path, access) for path, access in real.items() if access & ~_rights_above(path, real))
+
+
+def _rights_above(path: str, rules: "dict[str, int]") -> int:
+    rights = 0
+    while path != (above := os.path.dirname(path)):
+        rights |= rules.get(above, 0)
+        path = above
+    return rights
+
+
 def opened(rules: "tuple[tuple[str, int], ...]", level: int) -> "tuple[bytes, ...]":
     """`rules`, which are pairs of a path and the rights below it, as the kernel takes them, with a descriptor of each path.
 
@@ -97,9 +116,10 @@ def restrict(rules: "tuple[bytes, ...]", level: int) -> None:
     )
     # An older kernel accepts a larger structure as long as the fields that it does not know are zero.
     ruleset = syscall(SYS_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
+    number, no_flags = ctypes.c_long(SYS_LANDLOCK_ADD_RULE), ctypes.c_uint32(0)
     try:
         for rule in rules:
-            syscall(SYS_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, ctypes.c_uint32(0))
+            checked(LIBC.syscall(number, ruleset, _RULE_PATH_BENEATH, rule, no_flags), "landlock_add_rule")
         syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, ctypes.c_uint32(0))
     finally:
         os.close(ruleset)

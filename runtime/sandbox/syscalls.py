@@ -9,6 +9,13 @@ import os
 import struct
 
 LIBC = ctypes.CDLL(None, use_errno=True)
+# Looked up here once, and not in each process that is forked.
+_SYSCALL, _PRCTL = LIBC.syscall, LIBC.prctl
+_PYTHON = ctypes.pythonapi
+_BEFORE_FORK, _AFTER_IN_PARENT = _PYTHON.PyOS_BeforeFork, _PYTHON.PyOS_AfterFork_Parent
+_AFTER_IN_CHILD = _PYTHON.PyOS_AfterFork_Child
+# Through `pythonapi`, which keeps the interpreter's lock during the call.
+_LOCKED_SYSCALL = _PYTHON.syscall
 
 # x86-64 numbers, from arch/x86/entry/syscalls/syscall_64.tbl of the Linux source.
 SYS_CAPSET = 126
@@ -25,7 +32,6 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
-PR_CAP_AMBIENT_CLEAR_ALL = 4
 
 
 def checked(result: int, call: str) -> int:
@@ -38,13 +44,13 @@ def checked(result: int, call: str) -> int:
 
 def syscall(number: int, *arguments: object) -> int:
     """Makes a raw system call; raises OSError where the kernel refuses it."""
-    return checked(LIBC.syscall(ctypes.c_long(number), *arguments), f"system call {number}")
+    return checked(_SYSCALL(ctypes.c_long(number), *arguments), f"system call {number}")
 
 
 def prctl(option: int, argument: int, third: int = 0) -> int:
     """Calls prctl; raises OSError where the kernel refuses it."""
     return checked(
-        LIBC.prctl(option, ctypes.c_ulong(argument), ctypes.c_ulong(third), ctypes.c_ulong(0), ctypes.c_ulong(0)),
+        _PRCTL(option, ctypes.c_ulong(argument), ctypes.c_ulong(third), ctypes.c_ulong(0), ctypes.c_ulong(0)),
         f"prctl {option}",
     )
 
@@ -72,20 +78,18 @@ def fork_beside() -> int:
     told to write the new one there, as the C library's own fork does.
     """
     address = ctypes.c_ulong()
-    if LIBC.prctl(_PR_GET_TID_ADDRESS, ctypes.byref(address), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)):
+    if _PRCTL(_PR_GET_TID_ADDRESS, ctypes.byref(address), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)):
         return -1
     if not address.value or ctypes.c_int.from_address(address.value).value != os.getpid():
         return -1
     flags = CLONE_PARENT | _CLONE_CHILD_CLEARTID | _CLONE_CHILD_SETTID | _SIGCHLD
     arguments = (ctypes.c_ulong(flags), ctypes.c_ulong(0), ctypes.c_ulong(0), address, ctypes.c_ulong(0))
-    python = ctypes.pythonapi
-    python.PyOS_BeforeFork()
-    # Through `pythonapi`, which keeps the interpreter's lock during the call.
-    pid = int(python.syscall(ctypes.c_long(_SYS_CLONE), *arguments))
+    _BEFORE_FORK()
+    pid = int(_LOCKED_SYSCALL(ctypes.c_long(_SYS_CLONE), *arguments))
     if pid == 0:
-        python.PyOS_AfterFork_Child()
+        _AFTER_IN_CHILD()
     else:
-        python.PyOS_AfterFork_Parent()
+        _AFTER_IN_PARENT()
     return pid
 
 
@@ -129,47 +133,3 @@ def open_beneath(directory: int, path: bytes, flags: int) -> int:
     # struct open_how: flags, mode, how to resolve.
     how = struct.pack("=3Q", flags | os.O_CLOEXEC, 0, RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS)
     return syscall(SYS_OPENAT2, directory, path, how, ctypes.c_size_t(len(how)))
-
-
-_MADV_POPULATE_WRITE = 23
-_PAGE = 4096
-# Bits 56 and 63 of a page's eight bytes: mapped by nobody else, and there (Documentation/admin-guide/mm/pagemap.rst).
-_FLAGS_BYTE, _ITS_OWN = 7, 0x81
-# Calling once for a page more is cheaper than calling twice.
-_GAP_BYTES = _PAGE
-
-
-def pages_of_its_own() -> "tuple[tuple[int, int], ...]":
-    """Which writable pages this process has copied or made since it was forked: pairs of an address and a length in bytes."""
-    found: list[list[int]] = []
-    with open("/proc/self/maps", "rb") as maps, open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
-        for line in maps.read().splitlines():
-            addresses, rights = line.split()[:2]
-            if rights != b"rw-p":
-                continue
-            first, end = (int(word, 16) for word in addresses.split(b"-"))
-            pagemap.seek(first // _PAGE * 8)
-            flags = pagemap.read((end - first) // _PAGE * 8)[_FLAGS_BYTE::8]
-            for number, flag in enumerate(flags):
-                address = first + number * _PAGE
-                if flag & _ITS_OWN != _ITS_OWN:
-                    continue
-                if found and first <= found[-1][1] and address - found[-1][1] <= _GAP_BYTES:
-                    found[-1][1] = address + _PAGE
-                else:
-                    found.append([address, address + _PAGE])
-    return tuple((start, end - start) for start, end in found)
-
-
-def copy_pages(pages: "tuple[tuple[ctypes.c_void_p, ctypes.c_size_t], ...]") -> None:
-    """Gives a forked process its own copies of `pages` at once, instead of one by one as it writes them.
-
-    Before Linux 5.14 the kernel does not know how (EINVAL), and the copies come one by one.
-    """
-    for address, length in pages:
-        LIBC.madvise(address, length, _MADV_POPULATE_WRITE)
-
-
-def ranges(pages: "tuple[tuple[int, int], ...]") -> "tuple[tuple[ctypes.c_void_p, ctypes.c_size_t], ...]":
-    """`pages` as `copy_pages` takes them, made once for all that will be forked."""
-    return tuple((ctypes.c_void_p(address), ctypes.c_size_t(length)) for address, length in pages)

@@ -10,6 +10,7 @@ import pytest
 
 from tests.image.engine import CONFINED, container, docker, state
 from tests.server import Executor
+from tests.warm.programs import PROGRAMS, both_ways, title
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,17 @@ def _health(name: str) -> Any:
 @pytest.mark.parametrize(("language", "code"), [("python", "print(42)"), ("javascript", "console.log(42)")])
 def test_it_runs_programs(confined: Executor, language: str, code: str) -> None:
     assert confined.execute(language, code)["stdout"] == "42\n"
+
+
+def test_a_warm_worker_and_a_cold_start_give_the_same_there_too(image: str) -> None:
+    """With another Python and another Node than this machine's may be."""
+    with container(image) as executor:
+        different = []
+        for program in PROGRAMS:
+            warm, cold = both_ways(executor, program)
+            if warm != cold:
+                different.append(f"{title(program)}: {warm} {cold}")
+        assert not different, "\n".join(different)
 
 
 def test_programs_are_confined_there_too(confined: Executor) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.execution.protocol import BOOTSTRAP
+from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT
 from tests.server import Executor
 
 # Runs before the program, as the origin of workers does it; the hook that is there first hears what Python does at its end.
@@ -23,12 +23,12 @@ import gc
 gc.collect()
 kinds = set(map(type, gc.get_objects()))
 gc.freeze()
-sys.path.insert(0, {BOOTSTRAP!r})
-import leaving
+sys.path[:0] = ({BOOTSTRAP!r}, {RUNTIME_ROOT!r})
+import leaving, sharing
 leaving.arrange(gc, known, kinds)
-leaving.hide((gc, *gc.get_objects()))
-leaving.hide(gc.get_objects())
-del sys.path[0]
+sharing.hide((gc, *gc.get_objects()))
+sharing.hide(gc.get_objects())
+del sys.path[:2]
 for name in set(sys.modules) - known:
     del sys.modules[name]
 """

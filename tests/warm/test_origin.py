@@ -10,10 +10,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from runtime.execution.executor import Executor
 from runtime.execution.protocol import BOOTSTRAP, BOX, RUNTIME_ROOT, Ended, Job, Limits, WarmStart
 from runtime.languages.registry import Registry
+from runtime.sandbox.confinement import Confinement
 
 
 @pytest.mark.parametrize("message", [b"no descriptors come with it", b""])
@@ -28,7 +30,7 @@ def test_whatever_goes_wrong_in_it_no_program_is_run(tmp_path: Path, message: by
         )  # fmt: skip
         theirs.close()
         ours.settimeout(20)
-        fields = {"rules": (), "landlock_abi": 0, "program": b"", "notify": False, "own_pids": False}
+        fields = structs.asdict(Confinement((), (), 0, b"", notify=False, own_pids=False))
         ours.send(marshal.dumps((RUNTIME_ROOT, fields), 2))
         word, pages = ours.recv(16).split()
         assert word == b"up"

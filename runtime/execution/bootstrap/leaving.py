@@ -34,6 +34,8 @@ _WITH_LAST_WORDS = ("generator", "coroutine", "async_generator")
 # Made by a class statement: on the heap, and not immutable (Include/object.h: Py_TPFLAGS_HEAPTYPE, _IMMUTABLETYPE).
 _CLASS_FLAGS, _CLASS = 0x300, 0x200
 _MOST_OBJECTS = 50_000
+# References, more than any object has and fewer than those of an immortal one.
+_MANY = 1 << 28
 
 # The names that the first functions use are theirs alone: see `arrange`.
 # ruff: noqa: F821
@@ -47,6 +49,7 @@ def _hook(event, arguments):
         if arguments[0] == "gc" and waiting:
             ordinary.append(event)
             waiting.pop()()
+            count_again()
     elif event in telling:
         ordinary.append(event)
         if event in tracing:
@@ -54,6 +57,17 @@ def _hook(event, arguments):
             unregister(end)
             if waiting:
                 waiting.pop()()
+
+
+def _count_again():
+    """Has the collector find the interpreter's own objects, for which it must not take them to be immortal.
+
+    It leaves such objects out, and counts them as frozen (PEP 683). They are counted from a number that never comes to 0.
+    """
+    for thing in objects():
+        counter = counter_at(id(thing))
+        if counter.value > many:  # noqa: PLR1730 - the others are not to be written to
+            counter.value = many
 
 
 def _mentions(code):
@@ -152,18 +166,6 @@ def _speaks(kind):
     return f"{kind.__module__}.{kind.__qualname__}" not in named
 
 
-def hide(things):
-    """Takes `things` off the collector's lists, where a program would find them.
-
-    They are never freed, because that would take them off once more.
-    """
-    untrack, keep = ctypes.pythonapi.PyObject_GC_UnTrack, ctypes.pythonapi.Py_IncRef
-    for thing in things:
-        kept = ctypes.py_object(thing)
-        untrack(kept)
-        keep(kept)
-
-
 def arrange(gc, known, kinds):
     """Puts the last callback in its place, for an interpreter whose own objects are frozen.
 
@@ -190,6 +192,7 @@ def arrange(gc, known, kinds):
         "library": os.path.dirname(os.__file__) + "/",
         "Code": type(_hook.__code__), "id_of_main": id(vars(sys.modules["__main__"])), "known": frozenset(known),
         "harmless": frozenset(_HARMLESS.split()), "Loader": external.SourceFileLoader, "Frozen": imports.FrozenImporter,
+        "counter_at": ctypes.c_uint32.from_address, "many": _MANY,
         "objects": gc.get_objects, "most_objects": _MOST_OBJECTS, "Reference": _weakref.ReferenceType, "quiet": set(),
         "files": (_io.TextIOWrapper, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom, _io.FileIO),
         "contents": contents, "mro": mro, "flags": flags, "class_flags": _CLASS_FLAGS, "of_a_class": _CLASS,
@@ -197,8 +200,8 @@ def arrange(gc, known, kinds):
         "own_modules": ("builtins", "itertools"), "with_last_words": _WITH_LAST_WORDS, "named": frozenset(_QUIET.split()),
     }  # fmt: skip
     for function in (
-        _hook, _mentions, _end, _came_to_its_end, _streams_are_empty, _modules_are_harmless, _objects_are_quiet, _is_silent,
-        _speaks,
+        _hook, _count_again, _mentions, _end, _came_to_its_end, _streams_are_empty, _modules_are_harmless, _objects_are_quiet,
+        _is_silent, _speaks,
     ):  # fmt: skip
         # With `names` as all its globals, so that it has no way back to this module.
         code = function.__code__.replace(co_filename="<frozen site>")

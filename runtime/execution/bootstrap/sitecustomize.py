@@ -21,7 +21,8 @@ def _serve(bootstrap):
     import gc
 
     gc.collect()
-    kinds = {type(thing) for thing in gc.get_objects()}
+    own = gc.get_objects()
+    kinds = set(map(type, own))
     # Spares programs the collector's passes over the interpreter's own objects.
     gc.freeze()
     # Compiled into the interpreter or its own library: nothing of Python's is imported for them.
@@ -31,25 +32,39 @@ def _serve(bootstrap):
     control = _socket.socket(fileno=_CHANNEL)
     runtime_root, fields = marshal.loads(control.recv(1 << 20))
     sys.path[:0] = (bootstrap, runtime_root)
-    from leaving import arrange, hide
+    from leaving import arrange
+    from sharing import Pages, fill_gaps, hide, learn, make_immortal, pages_of_its_own
 
-    from runtime.sandbox.confine import confine, fork_into
+    from runtime.sandbox.confine import be_killed_first, confine, fork_into
     from runtime.sandbox.landlock import opened
-    from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, copy_pages, fork_beside, pages_of_its_own, prctl, ranges
+    from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, fork_beside, prctl
 
     end = arrange(gc, modules, kinds)
-    plan = type(sys.implementation)(**fields, opened=())
+    null = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(null, descriptor)
+    os.close(null)
+    rehearsal = bootstrap + "/rehearsal.py"
+    learn(rehearsal)
+    plan = type(sys.implementation)(**fields)
     if plan.landlock_abi:
         plan.opened = opened(plan.rules, plan.landlock_abi)
+    be_killed_first()
     sys.path[:] = path
     for name in set(sys.path_importer_cache) - importers:
         del sys.path_importer_cache[name]
     for name in set(sys.modules) - modules:
         del sys.modules[name]
     supervisor = os.getppid()
-    hide((gc, *gc.get_objects()))
-    # A child that goes on to a program as workers will, and tells at its end where it has written.
-    os.symlink(bootstrap + "/rehearsal.py", "main.py")
+    gc.collect()  # which also stops looking at dictionaries that hold nothing to look at
+    made = (gc, *gc.get_objects())
+    make_immortal((*own, *made), gc)
+    gc.collect()  # which also empties the free lists
+    taken = fill_gaps()
+    hide((*made, taken))
+    del own, made, taken
+    # A child that goes on to a program as workers will, and tells at its end what it has written to.
+    os.symlink(rehearsal, "main.py")
     reader, writer = os.pipe()
     if os.fork() == 0:
         # This module's own names are gone by then.
@@ -60,8 +75,6 @@ def _serve(bootstrap):
         end["leave"] = leave
         prctl(PR_SET_PDEATHSIG, 9)
         control.close()
-        for descriptor in (0, 1, 2):
-            os.dup2(os.open(os.devnull, os.O_RDWR), descriptor)
         hide(gc.get_objects())
         return []
     os.close(writer)
@@ -69,9 +82,9 @@ def _serve(bootstrap):
         found = answer.read()
     os.wait()
     os.unlink("main.py")
-    pages = ranges(marshal.loads(found) if found else ())
+    pages = Pages(marshal.loads(found) if found else ())
     hide(gc.get_objects())
-    control.send(b"up %d" % len(pages))
+    control.send(b"up %d" % pages.count)
     while True:
         message, ancillary, _, _ = control.recvmsg(4096, _socket.CMSG_SPACE(16))
         if not message:
@@ -112,7 +125,7 @@ def _serve(bootstrap):
                 channel.send(b"pid %d %d" % (worker, first))
                 os._exit(0)
         # While nobody waits for it, so that the program does not meet a page fault at every step.
-        copy_pages(pages)
+        pages.copy()
         control.close()
         try:
             os.dup2(stdin, 0)
