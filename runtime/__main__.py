@@ -4,6 +4,8 @@ import os
 
 # aiohttp's client, which nothing here uses, loads every CA certificate when it is imported: 2 MiB, and a part of the start.
 os.environ["SSL_CERT_FILE"] = os.devnull
+# Its lists of callbacks in C would load C++'s library, another MiB.
+os.environ["FROZENLIST_NO_EXTENSIONS"] = "1"
 
 import asyncio
 import gc

@@ -15,6 +15,7 @@ import sys
 import msgspec
 
 from runtime.execution.protocol import SPAWNER_CONNECTION, SupervisorConfig
+from runtime.execution.sharing import make_immortal
 from runtime.execution.supervisor import run
 from runtime.execution.usage import children, descendants
 from runtime.sandbox import identity
@@ -45,7 +46,9 @@ def main() -> None:
     # Ctrl-C reaches the whole group; the server decides when the spawner goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # The collector writes into all that it looks through: pages that a fork would no longer share.
+    # Who counts references to objects or looks through them writes to pages that a fork would no longer share.
+    gc.collect()
+    make_immortal(gc.get_objects(), gc)
     gc.collect()
     gc.freeze()
     return_freed_memory()

@@ -24,7 +24,8 @@ gc.collect()
 kinds = set(map(type, gc.get_objects()))
 gc.freeze()
 sys.path[:0] = ({BOOTSTRAP!r}, {RUNTIME_ROOT!r})
-import leaving, sharing
+import leaving
+from runtime.execution import sharing
 leaving.arrange(gc, known, kinds)
 sharing.hide((gc, *gc.get_objects()))
 sharing.hide(gc.get_objects())

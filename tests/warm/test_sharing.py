@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT
+from runtime.execution.protocol import RUNTIME_ROOT
 
 _START = f"""
 import gc, json, os, sys
-sys.path[:0] = ({BOOTSTRAP!r}, {RUNTIME_ROOT!r})
-import sharing
+sys.path[:0] = ({RUNTIME_ROOT!r},)
+from runtime.execution import sharing
 """
 
 

@@ -33,8 +33,8 @@ def _serve(bootstrap):
     runtime_root, fields = marshal.loads(control.recv(1 << 20))
     sys.path[:0] = (bootstrap, runtime_root)
     from leaving import arrange
-    from sharing import Pages, fill_gaps, hide, learn, make_immortal, pages_of_its_own
 
+    from runtime.execution.sharing import Pages, fill_gaps, hide, learn, make_immortal, pages_of_its_own
     from runtime.sandbox.confine import be_killed_first, confine, fork_into
     from runtime.sandbox.landlock import opened
     from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, fork_beside, prctl

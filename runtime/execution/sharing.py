@@ -9,6 +9,12 @@ import sys
 
 from runtime.sandbox.syscalls import LIBC, return_freed_memory
 
+# As in `typing`, which must not be imported into the interpreter of programs.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from types import ModuleType
+
 # A pool of small blocks begins with its own record and is aligned to its size (Include/internal/pycore_obmalloc.h).
 _POOL_BYTES, _POOL_HEADER_BYTES = 1 << 14, 48
 _BLOCK_STEP, _LARGEST_BLOCK = 16, 512
@@ -25,7 +31,7 @@ _END_OF_ADDRESSES = 1 << 47
 _TIMES = 20
 
 
-def hide(things):
+def hide(things: "Iterable[object]") -> None:
     """Takes `things` off the collector's lists, where a program would find them.
 
     They are never freed, because that would take them off once more.
@@ -37,7 +43,7 @@ def hide(things):
         keep(kept)
 
 
-def learn(path):
+def learn(path: str) -> None:
     """Runs the script under `path`, for what the interpreter then remembers of its own types and functions."""
     with open(path, encoding="utf-8") as script:
         source = script.read()
@@ -45,7 +51,7 @@ def learn(path):
         exec(compile(source, path, "exec"), {"__name__": "__main__"})  # noqa: S102 - it is one of our own
 
 
-def make_immortal(things, gc):
+def make_immortal(things: "Iterable[object]", gc: "ModuleType") -> None:
     """Has references to `things`, and to all that can be reached from them, not be counted any more.
 
     That is how Python treats None since 3.12 (PEP 683); before, and where an object does not begin with its count, nothing
@@ -71,7 +77,7 @@ def make_immortal(things, gc):
             count(key).value = immortal
 
 
-def fill_gaps():
+def fill_gaps() -> "list[bytes]":
     """Takes the memory that is free between what is in use, so that what a worker makes lies together; returns the takers."""
     header = sys.getsizeof(b"")
     return_freed_memory()
@@ -90,7 +96,7 @@ def fill_gaps():
     return taken
 
 
-def _writable():
+def _writable() -> "Iterator[tuple[int, int]]":
     """Where this process has memory of its own to write to but its stack: pairs of an address and the one behind the end."""
     with open("/proc/self/maps", "rb") as maps:
         for line in maps.read().splitlines():
@@ -100,9 +106,9 @@ def _writable():
                 yield int(first, 16), int(end, 16)
 
 
-def pages_of_its_own():
+def pages_of_its_own() -> "list[int]":
     """The addresses of the writable pages that this process has copied or made since it was forked."""
-    found = []
+    found: list[int] = []
     with open("/proc/self/pagemap", "rb", buffering=0) as pagemap:
         for first, end in _writable():
             pagemap.seek(first // _PAGE * 8)
@@ -119,7 +125,7 @@ class Pages:
     kernel's call for it needs (MADV_POPULATE_WRITE).
     """
 
-    def __init__(self, addresses):
+    def __init__(self, addresses: "Sequence[int]") -> None:
         """`addresses` are those of pages; what is not mapped here is left out."""
         here = [range(*place) for place in _writable()]
         self._places = [address - _PAGE for address in addresses if any(address in place for place in here)]
@@ -127,7 +133,7 @@ class Pages:
         # Nothing is ever mapped in the first page, and no view begins at 0.
         self._memory = memoryview((ctypes.c_ubyte * (_END_OF_ADDRESSES - _PAGE)).from_address(_PAGE)).cast("B")
 
-    def copy(self):
+    def copy(self) -> None:
         """In a process that has just been forked."""
         memory = self._memory
         for place in self._places:
