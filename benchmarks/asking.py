@@ -26,15 +26,17 @@ def asking(executor: Executor) -> Ask:
     def ask(body: Mapping[str, Any]) -> dict[str, Any]:
         content = json.dumps(body).encode()
         connection.sendall(_HEAD % len(content) + content)
-        status = int(stream.readline().split()[1])
+        first = stream.readline()
         length = 0
-        while (line := stream.readline()) != b"\r\n":
+        while (line := stream.readline()) not in (b"\r\n", b""):
             name, _, value = line.partition(b":")
             if name.lower() == b"content-length":
                 length = int(value)
+        if not line:
+            raise RuntimeError("the executor has closed the connection")
         answer: dict[str, Any] = json.loads(stream.read(length))
-        if status != http.client.OK:
-            raise RuntimeError(f"{status}: {answer}")
+        if int(first.split()[1]) != http.client.OK:
+            raise RuntimeError(f"{first!r}: {answer}")
         return answer
 
     return ask

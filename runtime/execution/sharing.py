@@ -5,6 +5,7 @@ often its objects are referred to, which it has found where, and free memory all
 """
 
 import ctypes
+import os
 import sys
 
 from runtime.sandbox.syscalls import LIBC, return_freed_memory
@@ -51,11 +52,12 @@ def learn(path: str) -> None:
         exec(compile(source, path, "exec"), {"__name__": "__main__"})  # noqa: S102 - it is one of our own
 
 
-def make_immortal(things: "Iterable[object]", gc: "ModuleType") -> None:
-    """Has references to `things`, and to all that can be reached from them, not be counted any more.
+def make_immortal(things: "Iterable[object]", gc: "ModuleType") -> bool:
+    """Has references to `things`, and to all that can be reached from them, not be counted any more; whether that was done.
 
     That is how Python treats None since 3.12 (PEP 683); before, and where an object does not begin with its count, nothing
-    is changed. Left out are dictionaries that the collector does not look at yet: `leaving` would not find them.
+    is changed. Left out are dictionaries that the collector does not look at yet, because `leaving` would not find them,
+    and the main module, whose end is the end of all that a program has made.
     """
     count = ctypes.c_uint32.from_address
     immortal = count(id(None)).value
@@ -63,7 +65,8 @@ def make_immortal(things: "Iterable[object]", gc: "ModuleType") -> None:
     before = count(id(seen)).value
     again = seen
     if immortal < 1 << 31 or count(id(again)).value != before + 1:
-        return
+        return False
+    main = sys.modules["__main__"]
     # What is only reached must not go meanwhile.
     found = {id(thing): thing for thing in things}
     latest = list(things)
@@ -73,8 +76,11 @@ def make_immortal(things: "Iterable[object]", gc: "ModuleType") -> None:
         found.update(reached)
     for key, thing in found.items():
         kind = type(thing)
-        if kind.__name__ != "frame" and (kind is not dict or gc.is_tracked(thing)) and count(key).value < immortal:
+        if kind.__name__ == "frame" or thing is main or thing is main.__dict__:
+            continue
+        if (kind is not dict or gc.is_tracked(thing)) and count(key).value < immortal:
             count(key).value = immortal
+    return True
 
 
 def fill_gaps() -> "list[bytes]":
@@ -120,9 +126,10 @@ def pages_of_its_own() -> "list[int]":
 class Pages:
     """Pages of which each process that is forked from this one can have its own copies before it needs them.
 
-    Each writes a byte of them to where it has just read it. In between nothing changes but the stack, which is not among
-    them, and the counts of the objects in use, which are the same at both moments. It takes two thirds of the time that the
-    kernel's call for it needs (MADV_POPULATE_WRITE).
+    Each writes a byte of them to where it has just read it. What changes in between is the stack, which is not among them,
+    and what the interpreter keeps of the function that does it: counts that are the same at both moments, and places that
+    it has in the processor's registers meanwhile (3.11 to 3.13). As that is the same in every process, one tries it.
+    It takes two thirds of the time that the kernel's call for it needs (MADV_POPULATE_WRITE).
     """
 
     def __init__(self, addresses: "Sequence[int]") -> None:
@@ -138,3 +145,13 @@ class Pages:
         memory = self._memory
         for place in self._places:
             memory[place] = memory[place]
+
+    def work(self) -> bool:
+        """Whether a process that copies them lives on."""
+        child = os.fork()
+        if child == 0:
+            try:
+                self.copy()
+            finally:
+                os._exit(0)
+        return os.waitpid(child, 0)[1] == 0

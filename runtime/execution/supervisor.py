@@ -620,9 +620,12 @@ class Supervisor:
                         let_through(descriptor)
                     else:
                         worker.check(0)
-                except WorkerError:
+                except WorkerError as error:
+                    _complain(str(error))
                     self._discard(worker)
-                    self._prepare()
+                    # One that cannot even start would fail again and again; the next job tries another.
+                    if worker.up:
+                        self._prepare()
                     break
 
     def waiting_pids(self) -> set[int]:
@@ -688,6 +691,8 @@ class Supervisor:
         """Ends the warm workers and their origins, so that a run finds the memory that it was promised."""
         for queue in self._ready.values():
             for worker in tuple(queue):
+                with contextlib.suppress(WorkerError):  # it is ended all the same
+                    worker.check(0)
                 if worker.pid:  # otherwise it is about to say which it is, and can only then be ended
                     self._discard(worker)
         while self._origins:

@@ -103,7 +103,15 @@ class Worker:
         while not (self.up and self.pid):
             if not self._report_arrived(max(0.0, deadline - time.monotonic())):
                 return False
-        return True
+        # Once it is up it says nothing more before its run, so what there is to read is its end.
+        self.channel.settimeout(0)
+        try:
+            self.channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError as error:
+            raise WorkerError(f"worker {self.kind}: {error}") from error
+        raise WorkerError(f"worker {self.kind}: ended while it waited for its run")
 
     def wait_pid(self, seconds: float) -> None:
         """Until the pid is known; raises WorkerError where another process forks it and does not say which it became."""

@@ -83,7 +83,7 @@ def become(uid: int) -> None:
 def drop_capabilities() -> None:
     """Empties every capability set; going from one ordinary uid to another does not do it.
 
-    The ambient set goes with the permitted one (kernel/capability.c of the Linux source).
+    The ambient set goes with the permitted one (security/commoncap.c of the Linux source).
     """
     _set_capabilities(0, 0, 0)
 

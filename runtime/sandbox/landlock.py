@@ -68,9 +68,14 @@ def abi() -> int:
 
 
 def distinct(rules: "tuple[tuple[str, int], ...]") -> "tuple[tuple[str, int], ...]":
-    """`rules` without links, and without those that say nothing new because a directory above has the same rights."""
+    """`rules` without links, and without those that say nothing new because a directory above has the same rights.
+
+    Left out are paths that are not absolute, which could mean any place.
+    """
     real: dict[str, int] = {}
     for path, access in rules:
+        if not os.path.isabs(path):
+            continue
         target = os.path.realpath(path)
         real[target] = real.get(target, 0) | access
     return tuple((path, access) for path, access in real.items() if access & ~_rights_above(path, real))

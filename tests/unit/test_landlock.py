@@ -17,9 +17,12 @@ def test_only_rules_that_say_something_new_are_kept(tmp_path: Path) -> None:
         (str(tools / "log"), WRITE_FILE),  # more
         (str(other), READ),
         (str(other) + "/.", WRITE_FILE),
+        ("", READ_EXECUTE),
+        ("bin", READ_EXECUTE),
     )
     assert dict(distinct(rules)) == {
         str(tools): READ_EXECUTE,
         str(tools / "log"): WRITE_FILE,
         str(other): READ | WRITE_FILE,
     }
+    assert distinct((*rules, ("/", READ_EXECUTE | WRITE_FILE))) == (("/", READ_EXECUTE | WRITE_FILE),)

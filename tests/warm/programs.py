@@ -45,3 +45,9 @@ def both_ways(executor: Executor, program: dict[str, Any]) -> tuple[dict[str, An
     time.sleep(0.15 if program["language"] == "javascript" else 0.01)  # the worker that waits is up again
     main = _MAIN[program["language"]]
     return _run(executor, program, main), _run(executor, program, main.replace("main", "niam"))
+
+
+def warm_runs(executor: Executor) -> int:
+    """How many runs warm workers have served so far, by the executor's own count."""
+    lines = executor.http.get("/metrics").text.splitlines()
+    return sum(int(float(line.split()[-1])) for line in lines if "executor_warm_runs_total{" in line and 'warm="yes"' in line)

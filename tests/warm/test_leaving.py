@@ -21,12 +21,16 @@ def hear(event, arguments, write=os.write, output=os.dup(1)):
 sys.addaudithook(hear)
 import gc
 gc.collect()
-kinds = set(map(type, gc.get_objects()))
+own = gc.get_objects()
+kinds = set(map(type, own))
 gc.freeze()
 sys.path[:0] = ({BOOTSTRAP!r}, {RUNTIME_ROOT!r})
 import leaving
 from runtime.execution import sharing
-leaving.arrange(gc, known, kinds)
+names = leaving.arrange(gc, known, kinds)
+gc.collect()
+names["immortal"] = sharing.make_immortal((*own, gc, *gc.get_objects()), gc)
+del names, own
 sharing.hide((gc, *gc.get_objects()))
 sharing.hide(gc.get_objects())
 del sys.path[:2]

@@ -49,7 +49,8 @@ def _hook(event, arguments):
         if arguments[0] == "gc" and waiting:
             ordinary.append(event)
             waiting.pop()()
-            count_again()
+            if immortal:
+                count_again()
     elif event in telling:
         ordinary.append(event)
         if event in tracing:
@@ -81,7 +82,7 @@ def _mentions(code):
 
 
 def _end():
-    """The last of all callbacks at exit: ends the process, or lets Python end with all objects in the collector's lists.
+    """The last of all callbacks at exit: ends the process, or lets Python end with no object frozen.
 
     Frozen ones would not be found in cycles, so that what a program has left in them would end without its last words.
     """
@@ -170,7 +171,8 @@ def arrange(gc, known, kinds):
     """Puts the last callback in its place, for an interpreter whose own objects are frozen.
 
     `known` are the names of the modules that a program finds imported, `kinds` the types of the frozen objects. A program
-    that imports `gc` finds no object frozen, thanks to an audit hook.
+    that imports `gc` finds no object frozen, thanks to an audit hook. Returns the names of the functions that were put there;
+    `immortal` is to be true among them where the interpreter's objects are not counted.
     """
     import _frozen_importlib as imports
     import _frozen_importlib_external as external
@@ -192,7 +194,7 @@ def arrange(gc, known, kinds):
         "library": os.path.dirname(os.__file__) + "/",
         "Code": type(_hook.__code__), "id_of_main": id(vars(sys.modules["__main__"])), "known": frozenset(known),
         "harmless": frozenset(_HARMLESS.split()), "Loader": external.SourceFileLoader, "Frozen": imports.FrozenImporter,
-        "counter_at": ctypes.c_uint32.from_address, "many": _MANY,
+        "counter_at": ctypes.c_uint32.from_address, "many": _MANY, "immortal": False,
         "objects": gc.get_objects, "most_objects": _MOST_OBJECTS, "Reference": _weakref.ReferenceType, "quiet": set(),
         "files": (_io.TextIOWrapper, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom, _io.FileIO),
         "contents": contents, "mro": mro, "flags": flags, "class_flags": _CLASS_FLAGS, "of_a_class": _CLASS,

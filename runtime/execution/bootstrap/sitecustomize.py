@@ -58,7 +58,7 @@ def _serve(bootstrap):
     supervisor = os.getppid()
     gc.collect()  # which also stops looking at dictionaries that hold nothing to look at
     made = (gc, *gc.get_objects())
-    make_immortal((*own, *made), gc)
+    end["immortal"] = make_immortal((*own, *made), gc)
     gc.collect()  # which also empties the free lists
     taken = fill_gaps()
     hide((*made, taken))
@@ -83,6 +83,8 @@ def _serve(bootstrap):
     os.wait()
     os.unlink("main.py")
     pages = Pages(marshal.loads(found) if found else ())
+    if not pages.work():
+        pages = Pages(())
     hide(gc.get_objects())
     control.send(b"up %d" % pages.count)
     while True:
