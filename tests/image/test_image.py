@@ -50,8 +50,9 @@ def test_a_warm_worker_and_a_cold_start_give_the_same_there_too(image: str) -> N
             if warm != cold or warm["status"] != program.get("status", "ok"):
                 different.append(f"{title(program)}: {warm} {cold}")
         assert not different, "\n".join(different)
-        # A burst of work beside it can leave one of them without a worker.
-        assert len(PROGRAMS) * 0.9 <= warm_runs(executor) <= len(PROGRAMS)
+        # Other work on the machine can leave some of them without a worker, which takes Node a while to start.
+        of_python = sum(program["language"] == "python" for program in PROGRAMS)
+        assert of_python * 0.9 <= warm_runs(executor) <= len(PROGRAMS)
 
 
 def test_programs_are_confined_there_too(confined: Executor) -> None:

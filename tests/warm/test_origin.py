@@ -96,11 +96,12 @@ def test_workers_that_die_while_they_wait_are_replaced_and_no_request_sees_it() 
 
 
 def _cpu_seconds(executor: Server) -> float:
-    """Of all processes of the executor that are there."""
+    """Of the spawner and its supervisor."""
     total = 0
     for pid in descendants([executor.pid or 0]):
-        fields = _of_process(pid, "stat").rpartition(")")[2].split()
-        total += sum(map(int, fields[11:13]))
+        if "spawner" in _of_process(pid, "cmdline"):
+            fields = _of_process(pid, "stat").rpartition(")")[2].split()
+            total += sum(map(int, fields[11:13]))
     return total / os.sysconf("SC_CLK_TCK")
 
 
