@@ -7,7 +7,8 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -53,6 +54,25 @@ class Executor:
 
     def languages(self) -> set[str]:
         return set(self.health()["languages"])
+
+    def metrics(self) -> dict[str, float]:
+        """Each value of `/metrics` by its name with its labels."""
+        response = self.http.get("/metrics")
+        assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
+        return {
+            name: float(value)
+            for name, value in (line.rsplit(" ", 1) for line in response.text.splitlines() if not line.startswith("#"))
+        }
+
+
+def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+    """Waits until it holds; False where it has not after so long."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() >= end:
+            return False
+        time.sleep(0.01)
+    return True
 
 
 def environment(settings: Mapping[str, str]) -> dict[str, str]:

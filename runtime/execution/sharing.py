@@ -1,7 +1,7 @@
-"""Keeps the origin's memory the same in its workers: a page that nobody writes to is never copied.
+"""Keeps the memory of a process the same in those that are forked from it: a page that nobody writes to is never copied.
 
-A worker spends about 2 µs on each page that it copies, and most of what a short program writes to is the interpreter's: how
-often its objects are referred to, which it has found where, and free memory all over the place.
+A worker of Python spends about 2 µs on each page that it copies, and most of what a short program writes to is the
+interpreter's: how often its objects are referred to, which it has found where, and free memory all over the place.
 """
 
 import ctypes

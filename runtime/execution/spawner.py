@@ -49,7 +49,6 @@ def main() -> None:
     # Who counts references to objects or looks through them writes to pages that a fork would no longer share.
     gc.collect()
     make_immortal(gc.get_objects(), gc)
-    gc.collect()
     gc.freeze()
     return_freed_memory()
     poller = select.poll()

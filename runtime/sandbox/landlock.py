@@ -9,11 +9,9 @@ import stat
 import struct
 
 from runtime.sandbox.syscalls import (
-    LIBC,
     SYS_LANDLOCK_ADD_RULE,
     SYS_LANDLOCK_CREATE_RULESET,
     SYS_LANDLOCK_RESTRICT_SELF,
-    checked,
     syscall,
 )
 
@@ -121,10 +119,9 @@ def restrict(rules: "tuple[bytes, ...]", level: int) -> None:
     )
     # An older kernel accepts a larger structure as long as the fields that it does not know are zero.
     ruleset = syscall(SYS_LANDLOCK_CREATE_RULESET, attributes, ctypes.c_size_t(len(attributes)), ctypes.c_uint32(0))
-    number, no_flags = ctypes.c_long(SYS_LANDLOCK_ADD_RULE), ctypes.c_uint32(0)
     try:
         for rule in rules:
-            checked(LIBC.syscall(number, ruleset, _RULE_PATH_BENEATH, rule, no_flags), "landlock_add_rule")
+            syscall(SYS_LANDLOCK_ADD_RULE, ruleset, _RULE_PATH_BENEATH, rule, ctypes.c_uint32(0))
         syscall(SYS_LANDLOCK_RESTRICT_SELF, ruleset, ctypes.c_uint32(0))
     finally:
         os.close(ruleset)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import pytest
 
 from runtime.execution.usage import descendants
 from runtime.observability.records import ExecutionRecord
-from tests.server import ROOT, Executor, environment, running
+from tests.server import ROOT, Executor, environment, running, until
 
 _HELLO = {"language": "python", "code": "print('hidden words')", "stdin": "hidden words"}
 
@@ -27,25 +27,9 @@ def watched() -> Iterator[Executor]:
         yield executor
 
 
-def _metrics(executor: Executor) -> dict[str, float]:
-    response = executor.http.get("/metrics")
-    assert response.headers["content-type"].startswith("text/plain; version=0.0.4")
-    return {
-        name: float(value)
-        for name, value in (line.rsplit(" ", 1) for line in response.text.splitlines() if not line.startswith("#"))
-    }
-
-
-def _until(condition: Callable[[], object], seconds: float = 10) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)
-
-
 def _record(executor: Executor, request_id: str) -> dict[str, Any]:
     """The one record of a request."""
-    _until(lambda: any(record["request_id"] == request_id for record in executor.records))
+    assert until(lambda: any(record["request_id"] == request_id for record in executor.records))
     (record,) = [record for record in executor.records if record["request_id"] == request_id]
     return record
 
@@ -56,11 +40,11 @@ def _send(executor: Executor, body: dict[str, Any], request_id: str) -> httpx.Re
 
 def test_an_execution_is_counted_and_timed(watched: Executor) -> None:
     watched.execute("python", "print(1)")
-    before = _metrics(watched)
+    before = watched.metrics()
     watched.execute("python", "raise SystemExit(1)")
     watched.execute("python", "print(1)")
-    _until(lambda: _metrics(watched)["executor_queue_seconds_count"] == before["executor_queue_seconds_count"] + 2)
-    after = _metrics(watched)
+    assert until(lambda: watched.metrics()["executor_queue_seconds_count"] == before["executor_queue_seconds_count"] + 2)
+    after = watched.metrics()
     for name, more in {
         'executor_executions_total{language="python",status="ok"}': 1,
         'executor_executions_total{language="python",status="runtime_error"}': 1,
@@ -84,7 +68,7 @@ def test_the_documentation_has_every_metric_and_every_field_of_the_log(watched: 
 def test_refusals_are_counted_by_their_reason(watched: Executor) -> None:
     watched.http.get("/nothing")
     watched.post({"language": "cobol", "code": "1"})
-    assert {name for name in _metrics(watched) if name.startswith("executor_refusals")} >= {
+    assert {name for name in watched.metrics() if name.startswith("executor_refusals")} >= {
         'executor_refusals_total{reason="not_found"}', 'executor_refusals_total{reason="unknown_language"}',
     }  # fmt: skip
 
@@ -161,7 +145,7 @@ def _in_turn(executor: Executor, submissions: list[dict[str, Any]]) -> list[int]
     start = len(executor.records)
     with concurrent.futures.ThreadPoolExecutor(len(submissions) + 1) as pool:
         blocker = pool.submit(executor.execute, "python", "import time; time.sleep(1)", user_id="blocker")
-        _until(lambda: _metrics(executor)["executor_slots_in_use"] == 1)
+        assert until(lambda: executor.metrics()["executor_slots_in_use"] == 1)
         sent = []
         for number, submission in enumerate(submissions):
             sent.append(
@@ -170,7 +154,7 @@ def _in_turn(executor: Executor, submissions: list[dict[str, Any]]) -> list[int]
             time.sleep(0.05)
         blocker.result()
         statuses = [each.result().status_code for each in sent]
-    _until(lambda: len(executor.records) == start + 1 + statuses.count(200))
+    assert until(lambda: len(executor.records) == start + 1 + statuses.count(200))
     return [int(record["request_id"].split(".")[2]) for record in executor.records[start + 1 :]]
 
 
@@ -180,8 +164,8 @@ def test_many_submissions_of_one_user_do_not_delay_anothers_first(watched: Execu
 
 def test_a_full_queue_keeps_a_place_for_everybody(watched: Executor) -> None:
     assert _in_turn(watched, [{"user_id": "a"}] * 3 + [{"user_id": "b"}, {"user_id": "a"}]) == [0, 3, 1]
-    assert _metrics(watched)['executor_refusals_total{reason="displaced"}'] >= 1
-    assert _metrics(watched)['executor_refusals_total{reason="queue_full"}'] >= 1
+    assert watched.metrics()['executor_refusals_total{reason="displaced"}'] >= 1
+    assert watched.metrics()['executor_refusals_total{reason="queue_full"}'] >= 1
 
 
 def test_without_a_user_the_address_counts(watched: Executor) -> None:
@@ -191,7 +175,7 @@ def test_without_a_user_the_address_counts(watched: Executor) -> None:
 def test_probes_and_metrics_do_not_wait(watched: Executor) -> None:
     with concurrent.futures.ThreadPoolExecutor(1) as pool:
         running_one = pool.submit(watched.execute, "python", "while True: pass", timeout=1)
-        _until(lambda: _metrics(watched)["executor_slots_in_use"] == 1)
+        assert until(lambda: watched.metrics()["executor_slots_in_use"] == 1)
         for path in ("/health", "/ready", "/metrics", "/openapi.json", "/docs"):
             assert watched.http.get(path, timeout=0.5).status_code == 200
         running_one.result()
@@ -201,9 +185,9 @@ def test_after_sigterm_work_is_finished_and_new_work_refused() -> None:
     with running({"EXECUTOR_QUEUE_SECONDS": "10"}) as executor, concurrent.futures.ThreadPoolExecutor(2) as pool:
         assert executor.pid
         slow = [pool.submit(executor.execute, "python", "import time; time.sleep(1); print(7)") for _ in range(2)]
-        _until(lambda: _metrics(executor)["executor_queue_length"] == 1)
+        assert until(lambda: executor.metrics()["executor_queue_length"] == 1)
         os.kill(executor.pid, signal.SIGTERM)
-        _until(lambda: httpx.get(f"{executor.url}/ready").status_code == 503)
+        assert until(lambda: httpx.get(f"{executor.url}/ready").status_code == 503)
         refused = httpx.post(f"{executor.url}/execute", json=_HELLO)
         assert (refused.status_code, refused.json()["code"]) == (503, "draining")
         assert int(refused.headers["Retry-After"]) >= 1
@@ -220,12 +204,12 @@ def test_a_server_that_is_killed_takes_everything_with_it_and_no_traceback_is_le
     with concurrent.futures.ThreadPoolExecutor() as pool:
         body = {"language": "python", "code": "import time; time.sleep(0.6); print(42)"}
         asked = pool.submit(httpx.post, f"{url}/execute", json=body)
-        _until(lambda: "executor_slots_in_use 1.0" in httpx.get(f"{url}/metrics").text)
+        assert until(lambda: "executor_slots_in_use 1.0" in httpx.get(f"{url}/metrics").text)
         time.sleep(0.2)  # the program is running
         members = descendants([process.pid])
         process.kill()
         process.wait()
         assert isinstance(asked.exception(), httpx.TransportError)
     process.stdout.close()
-    _until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in members[1:]))
+    assert until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in members[1:]))
     assert "Traceback" not in log.read_text()

@@ -9,12 +9,11 @@ import socket
 import struct
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
 
-from tests.server import Executor, running
+from tests.server import Executor, running, until
 
 _BODY = json.dumps({"language": "python", "code": "print(42)"}).encode()
 _JSON = b"Content-Type: application/json\r\n"
@@ -183,24 +182,17 @@ def _metric(executor: Executor, name: str) -> float:
     return float(line.split()[1])
 
 
-def _until(condition: Any, seconds: float = 5) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.02)
-    return bool(condition())
-
-
 @pytest.mark.parametrize("leave", ["half-close", "close", "reset"])
 def test_whoever_leaves_frees_the_slot(executor: Executor, leave: str) -> None:
     with _connect(executor) as client:
         client.sendall(_post(body=json.dumps({"language": "python", "code": "while True: pass", "timeout": 10}).encode()))
-        assert _until(lambda: _slots_in_use(executor) == 1)
+        assert until(lambda: _slots_in_use(executor) == 1, 5)
         if leave == "half-close":
             client.shutdown(socket.SHUT_WR)
             assert client.recv(100) == b""
         elif leave == "reset":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert _until(lambda: _slots_in_use(executor) == 0, 3)
+    assert until(lambda: _slots_in_use(executor) == 0, 3)
 
 
 def _time_to_end(client: socket.socket, drip: bytes = b"") -> tuple[float, bytes]:
@@ -265,7 +257,7 @@ def test_whoever_does_not_take_the_answer_is_ended(strict: Executor) -> None:
         cases = [{"id": str(number)} for number in range(8)]
         client.sendall(_post(body=json.dumps({"language": "python", "code": code, "test_cases": cases}).encode()))
         before = _metric(strict, "executor_connections")
-        assert _until(lambda: _metric(strict, "executor_connections") < before, 6)
+        assert until(lambda: _metric(strict, "executor_connections") < before, 6)
 
 
 def test_connections_above_the_limit_are_refused_and_idle_ones_give_way(strict: Executor) -> None:
@@ -282,7 +274,7 @@ def test_connections_above_the_limit_are_refused_and_idle_ones_give_way(strict: 
     finally:
         for client in silent:
             client.close()
-    assert _until(lambda: httpx.get(f"{strict.url}/health").status_code == 200)
+    assert until(lambda: httpx.get(f"{strict.url}/health").status_code == 200, 5)
     strict.http.close()
     strict.http = httpx.Client(base_url=strict.url, timeout=60)
 
@@ -294,7 +286,7 @@ def test_bodies_share_a_limited_memory(strict: Executor) -> None:
         time.sleep(0.2)
         second.sendall(half)
         assert _statuses(second.recv(1000)) == [429]
-    assert _until(lambda: _metric(strict, "executor_body_bytes") == 0)
+    assert until(lambda: _metric(strict, "executor_body_bytes") == 0, 5)
     assert strict.execute("python", "print(1)")["stdout"] == "1\n"
 
 

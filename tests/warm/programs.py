@@ -47,7 +47,7 @@ def both_ways(executor: Executor, program: dict[str, Any]) -> tuple[dict[str, An
     return _run(executor, program, main), _run(executor, program, main.replace("main", "niam"))
 
 
-def warm_runs(executor: Executor) -> int:
+def warm_runs(executor: Executor) -> float:
     """How many runs warm workers have served so far, by the executor's own count."""
-    lines = executor.http.get("/metrics").text.splitlines()
-    return sum(int(float(line.split()[-1])) for line in lines if "executor_warm_runs_total{" in line and 'warm="yes"' in line)
+    counts = executor.metrics().items()
+    return sum(value for name, value in counts if name.startswith("executor_warm_runs_total{") and 'warm="yes"' in name)

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -17,11 +16,11 @@ from msgspec import structs
 
 from runtime.execution.executor import Executor
 from runtime.execution.protocol import BOOTSTRAP, BOX, RUNTIME_ROOT, Ended, Job, Limits, WarmStart
-from runtime.execution.usage import descendants
+from runtime.execution.usage import descendants, process_clock_ns, read
 from runtime.languages.registry import Registry
 from runtime.sandbox.confinement import Confinement
 from tests.server import Executor as Server
-from tests.server import running
+from tests.server import running, until
 
 
 @pytest.mark.parametrize("message", [b"no descriptors come with it", b""])
@@ -53,38 +52,24 @@ def test_whatever_goes_wrong_in_it_no_program_is_run(tmp_path: Path, message: by
     assert process.returncode == (127 if message else 0), error
 
 
-def _of_process(pid: int, name: str) -> str:
-    """A file of its directory under /proc; empty where it has ended."""
-    try:
-        return Path(f"/proc/{pid}/{name}").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
-
-
 def _waiting(executor: Server) -> set[int]:
     """The workers of Python that wait: forks of their origin, and unlike it confined."""
     return {
         pid
         for pid in descendants([executor.pid or 0])
-        if _of_process(pid, "cmdline").split("\0")[1:2] == ["main.py"] and "\nSeccomp:\t2\n" in _of_process(pid, "status")
+        if read(f"/proc/{pid}/cmdline").split(b"\0")[1:2] == [b"main.py"]
+        and b"\nSeccomp:\t2\n" in read(f"/proc/{pid}/status")
     }
-
-
-def wait_until(holds: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
 
 
 def test_workers_that_die_while_they_wait_are_replaced_and_no_request_sees_it() -> None:
     with running({"EXECUTOR_CONCURRENCY": "1"}) as executor:
         assert executor.execute("python", "print(42)")["stdout"] == "42\n"
-        wait_until(lambda: len(_waiting(executor)) == 2)
+        assert until(lambda: len(_waiting(executor)) == 2)
         killed = _waiting(executor)
         for pid in killed:
             os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: len(_waiting(executor) - killed) == 2)
+        assert until(lambda: len(_waiting(executor) - killed) == 2)
         before = _cpu_seconds(executor)
         time.sleep(0.5)
         assert _cpu_seconds(executor) - before < 0.2
@@ -97,12 +82,8 @@ def test_workers_that_die_while_they_wait_are_replaced_and_no_request_sees_it() 
 
 def _cpu_seconds(executor: Server) -> float:
     """Of the spawner and its supervisor."""
-    total = 0
-    for pid in descendants([executor.pid or 0]):
-        if "spawner" in _of_process(pid, "cmdline"):
-            fields = _of_process(pid, "stat").rpartition(")")[2].split()
-            total += sum(map(int, fields[11:13]))
-    return total / os.sysconf("SC_CLK_TCK")
+    pids = [pid for pid in descendants([executor.pid or 0]) if b"spawner" in read(f"/proc/{pid}/cmdline")]
+    return sum(map(process_clock_ns, pids)) / 1e9
 
 
 def test_an_origin_that_ends_in_its_rehearsal_leaves_the_slot_as_it_was() -> None:
