@@ -1,8 +1,13 @@
 """Each image target is what its name says, and no larger than that."""
 
+import json
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.image.engine import CONFINED, build, container, docker
+from tests.server import ROOT
 
 _MB = 1_000_000
 _SPOKEN = {"python": {"bash", "python"}, "node": {"bash", "python", "javascript", "typescript"}}
@@ -10,6 +15,11 @@ _SPOKEN = {"python": {"bash", "python"}, "node": {"bash", "python", "javascript"
 
 def _size(image: str) -> int:
     return int(docker("image", "inspect", "-f", "{{.Size}}", image))
+
+
+def _layers(image: str) -> list[str]:
+    layers: list[str] = json.loads(docker("image", "inspect", "-f", "{{json .RootFS.Layers}}", image))
+    return layers
 
 
 @pytest.mark.parametrize("target", _SPOKEN)
@@ -31,3 +41,16 @@ def test_packages_that_a_build_asks_for_are_there_for_programs() -> None:
     image = build("python", "--build-arg", "PYTHON_PACKAGES=six==1.17.0")
     with container(image, *CONFINED) as executor:
         assert executor.execute("python", "import six; print(six.__version__)")["stdout"] == "1.17.0\n"
+
+
+def test_another_runtime_is_one_small_layer_on_what_is_there(tmp_path: Path) -> None:
+    changed = tmp_path / "runtime"
+    shutil.copytree(ROOT / "runtime", changed, ignore=shutil.ignore_patterns("__pycache__"))
+    with (changed / "__init__.py").open("a") as file:
+        file.write("# another one\n")
+    before = _layers(build("full"))
+    image = docker("build", "-q", "--target", "full", str(changed))
+    after = _layers(image)
+    docker("image", "rm", image)
+    assert after[:-1] == before[:-1]
+    assert after[-1] != before[-1]
