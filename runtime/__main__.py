@@ -47,12 +47,13 @@ def main() -> int:
         settings = read_settings()
         languages = load()
     except (SettingsError, LanguageFileError) as error:
-        print(f"The executor was not started:\n{error}", file=sys.stderr)
-        return 2
+        return _wrong_settings(str(error))
     logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # Nobody of the same uid may look into the process that holds the keys; what is left behind comes to it.
     prctl(PR_SET_DUMPABLE, 0)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
+    if not os.access(settings.work_parent(), os.W_OK | os.X_OK):
+        return _wrong_settings(f"EXECUTOR_WORK_DIR: cannot write to {settings.work_parent()!r}")
     try:
         executor = Executor(
             concurrency=settings.concurrency,
@@ -68,12 +69,19 @@ def main() -> int:
         executor.require_floor(allow_weak=settings.allow_weak_isolation)
         can_execute = not os.statvfs(executor.root).f_flag & os.ST_NOEXEC
         registry = Registry(languages, settings.path, can_execute_files=can_execute)
+        if not registry.languages:
+            return _wrong_settings(f"EXECUTOR_PATH is {settings.path!r}: no language's toolchain is there")
         return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
     except WeakIsolationError as error:
         print(f"The executor was not started, because this host cannot isolate programs: {error}.", file=sys.stderr)
         return 3
     finally:
         executor.close()
+
+
+def _wrong_settings(problems: str) -> int:
+    print(f"The executor was not started:\n{problems}", file=sys.stderr)
+    return 2
 
 
 def _most_connections(settings: Settings) -> int:

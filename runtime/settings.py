@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 _DIGEST_BYTES = 32
+_PREFIX = "EXECUTOR_"
+_CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -122,6 +124,8 @@ class Settings:
         10_000, _integer(1, 1_000_000), "open connections; fewer where the process may not have as many descriptors"
     )
     max_test_cases: int = _setting(200, _integer(1, 10_000), "test cases of one submission")
+    # So that an answer comes before a client has gone (the project's own stays 120 s, Azure's ingress 240).
+    max_judging_seconds: float = _setting(100.0, _number(0.1, 3600), "wall time of all test cases of one submission")
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
     path: str = _setting(
@@ -140,19 +144,25 @@ class Settings:
         return self.work_dir or tempfile.gettempdir()
 
 
+def _unknown(variable: str) -> str:
+    if variable in _CLIENT_SETTINGS:
+        return f"{variable} is a setting of the client, not of the executor: unset it where the executor starts"
+    near = difflib.get_close_matches(variable.removeprefix(_PREFIX), [item.name.upper() for item in fields(Settings)], 1)
+    return f"{variable} is not a setting" + (f"; did you mean {_PREFIX}{near[0]}?" if near else "")
+
+
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process; raises SettingsError that names every wrong variable, unknown ones included."""
     environment = os.environ if environment is None else environment
-    known = {f"EXECUTOR_{item.name.upper()}": item for item in fields(Settings)}
+    known = {f"{_PREFIX}{item.name.upper()}": item for item in fields(Settings)}
     problems: list[str] = []
     values: dict[str, Any] = {}
     for variable, text in sorted(environment.items()):
-        if not variable.startswith("EXECUTOR_"):
+        if not variable.startswith(_PREFIX):
             continue
         item = known.get(variable)
         if item is None:
-            near = difflib.get_close_matches(variable, known, 1)
-            problems.append(f"{variable} is not a setting" + (f"; did you mean {near[0]}?" if near else ""))
+            problems.append(_unknown(variable))
             continue
         try:
             values[item.name] = item.metadata["parse"](text)

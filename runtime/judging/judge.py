@@ -6,6 +6,7 @@ import glob
 import logging
 import re
 import signal
+import time
 from typing import Protocol
 
 import msgspec
@@ -105,14 +106,18 @@ class Judge:
         results = [_compared(case, skipped, prepared.comparator) for case in cases]
         waiting = iter(range(len(cases)))
         failed = len(cases)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
 
         async def run_next(slot: Slot) -> bool:
             nonlocal failed
             number = next(waiting, failed)
             if number >= failed:
                 return False
-            limited = prepared.for_case(cases[number])
-            step = self._step(await slot.run(self._run_job(limited, slot, cases[number].input.encode())), limited)
+            limited = prepared.for_case(cases[number], over_at - time.monotonic())
+            if limited.timeout_seconds > 0:
+                step = self._step(await slot.run(self._run_job(limited, slot, cases[number].input.encode())), limited)
+            else:
+                step = _without_run(Status.TIME_LIMIT_EXCEEDED)
             results[number] = _compared(cases[number], step, prepared.comparator)
             if prepared.stop_on_failure and results[number].status is not Status.ACCEPTED:
                 failed = min(failed, number)

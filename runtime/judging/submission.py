@@ -60,11 +60,12 @@ class Submission(msgspec.Struct, frozen=True):
         """What the limits of time are multiplied by: a judged run shall not lose to its language's start."""
         return 1.0 if self.test_cases is None else self.language.time_factor
 
-    def for_case(self, case: TestCase) -> "Submission":
-        """The same with the limits of one test case."""
+    def for_case(self, case: TestCase, left_seconds: float) -> "Submission":
+        """The same with the limits of one test case, which has at most what is left of the time of all."""
+        timeout = self.timeout_seconds if case.timeout_seconds is None else case.timeout_seconds
         return msgspec.structs.replace(
             self,
-            timeout_seconds=self.timeout_seconds if case.timeout_seconds is None else case.timeout_seconds,
+            timeout_seconds=min(timeout, left_seconds / self.time_factor),
             memory_bytes=self.memory_bytes if case.memory_bytes is None else case.memory_bytes,
         )
 

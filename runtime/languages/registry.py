@@ -159,7 +159,7 @@ class Registry:
             near = difflib.get_close_matches(name.casefold(), self._names, 1)
             raise UnknownLanguageError(
                 f"unknown language {name!r}"
-                + (f"; did you mean {near[0]!r}?" if near else "")
+                + (f"; did you mean {near[0]!r}?" if near else ".")
                 + f" Available: {', '.join(sorted(self.languages))}."
             )
         return language

@@ -109,6 +109,18 @@ def test_stop_on_failure_skips_the_rest(executor: Executor) -> None:
     assert _judge_statuses(body) == ["accepted", "wrong_answer", "skipped"]
 
 
+def test_all_cases_together_have_a_limit_of_time() -> None:
+    cases = [{"id": word, "input": word, "expected_output": ""} for word in ("short", "long", "short", "short")]
+    code = "import time\nif input() == 'long': time.sleep(60)"
+    with running({"EXECUTOR_MAX_JUDGING_SECONDS": "3"}) as executor:
+        body = executor.judge("python", code, cases, timeout=10)
+        assert _judge_statuses(body) == ["accepted", *["time_limit_exceeded"] * 3]
+        assert (body["status"], body["passed"]) == ("time_limit_exceeded", 1)
+        # It had what the first one left; of the others there was no run.
+        assert 0 < body["test_results"][1]["wall_time"] < 9000
+        assert [result["wall_time"] for result in body["test_results"][2:]] == [0, 0]
+
+
 @pytest.mark.parametrize("language", ["c"], indirect=True)
 def test_a_compile_error_fails_every_case_with_the_compilers_words(executor: Executor, language: str) -> None:
     body = executor.judge(language, "int main(", [{"id": "a", "input": "", "expected_output": ""}])

@@ -14,7 +14,7 @@ _WRONG = {
     "COMPILE_TIMEOUT_SECONDS": "0", "DEFAULT_MEMORY_MB": "1", "MAX_MEMORY_MB": "many", "COMPILE_MEMORY_MB": "2",
     "COMPILE_CACHE_MB": "-1", "MAX_PROCESSES": "0",
     "MAX_TASKS": "1", "MAX_FILE_MB": "0", "MAX_DISK_MB": "0", "MAX_FILES": "1",
-    "MAX_OUTPUT_KB": "0", "MAX_BODY_MB": "inf", "MAX_RETURNED_MB": "0", "MAX_TEST_CASES": "0",
+    "MAX_OUTPUT_KB": "0", "MAX_BODY_MB": "inf", "MAX_RETURNED_MB": "0", "MAX_TEST_CASES": "0", "MAX_JUDGING_SECONDS": "0",
     "DRAIN_SECONDS": "-5", "WORK_DIR": "",
     "MAX_BODIES_MB": "0", "BODY_SECONDS": "0", "HEADER_SECONDS": "soon", "SEND_SECONDS": "-1", "IDLE_SECONDS": "0",
     "MAX_HEADER_KB": "0", "MAX_HEADERS": "1", "MAX_CONNECTIONS": "0",
@@ -46,6 +46,31 @@ def test_all_wrong_settings_are_told_at_once_and_nothing_starts() -> None:
     assert "EXECUTOR_CONCURENCY is not a setting; did you mean EXECUTOR_CONCURRENCY?" in words
 
 
+@pytest.mark.parametrize("name", ["EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING"])
+def test_what_is_meant_for_the_client_is_told_apart(name: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        read_settings({name: "x"})
+    assert caught.value.problems == [
+        f"{name} is a setting of the client, not of the executor: unset it where the executor starts"
+    ]
+
+
+def test_only_a_name_that_is_near_is_proposed() -> None:
+    with pytest.raises(SettingsError, match=r"EXECUTOR_ZZZ is not a setting$"):
+        read_settings({"EXECUTOR_ZZZ": "1"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("EXECUTOR_PATH", "/nonexistent", "EXECUTOR_PATH is '/nonexistent': no language's toolchain is there"),
+        ("EXECUTOR_WORK_DIR", "/nonexistent", "EXECUTOR_WORK_DIR: cannot write to '/nonexistent'"),
+    ],
+)
+def test_a_start_that_could_run_nothing_is_refused(name: str, value: str, words: str) -> None:
+    assert refused_start({name: value}) == (2, f"The executor was not started:\n{words}\n")
+
+
 def test_settings_that_contradict_each_other_are_refused() -> None:
     with pytest.raises(
         SettingsError, match=r"EXECUTOR_DEFAULT_TIMEOUT_SECONDS is 9\.0: must be at most EXECUTOR_MAX_TIMEOUT"
@@ -60,9 +85,3 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
         code, words = refused_start({"EXECUTOR_PORT": str(taken.getsockname()[1])})
     assert code == 3
     assert "EXECUTOR_PORT" in words
-
-
-def test_a_work_dir_that_is_not_there_is_one_clear_line() -> None:
-    code, words = refused_start({"EXECUTOR_WORK_DIR": "/nonexistent"})
-    assert code == 3
-    assert "/nonexistent" in words
