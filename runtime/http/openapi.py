@@ -1,5 +1,8 @@
-"""The OpenAPI 3.1 document: paths are written here, and every schema comes from the types that the routes use."""
+"""The OpenAPI 3.1 document: its paths are here, meanings in meanings.toml, schemas from the types that routes use."""
 
+import tomllib
+from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +16,7 @@ from runtime.judging.comparators import COMPARATORS
 from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
+_MEANINGS = Path(__file__).with_name("meanings.toml")
 _BODIES = (ExecuteBody, piston.PistonBody)
 _ANSWERS = (RunAnswer, JudgeAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, piston.PistonAnswer, piston.Runtime, Problem)
 _EXAMPLES = {
@@ -38,7 +42,7 @@ _REFUSALS = (
 def document(settings: Settings, registry: Registry) -> dict[str, Any]:
     """The whole document, with this server's limits and languages in it."""
     (*_, schemas) = msgspec.json.schema_components((*_BODIES, *_ANSWERS), ref_template="#/components/schemas/{name}")
-    _with_limits(schemas["ExecuteBody"]["properties"], settings, registry)
+    _explain(schemas, settings, registry)
     keys: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}] if settings.api_keys else []
     return {
         "openapi": "3.1.0",
@@ -95,29 +99,15 @@ def document(settings: Settings, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _with_limits(fields: dict[str, Any], settings: Settings, registry: Registry) -> None:
-    """Adds what is not in the type: meanings, and this server's limits."""
-    for name, more in {
-        "language": {"description": f"A name or alias, in any letter case: {', '.join(registry.languages)}."},
-        "code": {"description": "The program; or else `files`."},
-        "files": {"description": "Several files; the first is the main one."},
-        "stdin": {"description": "Standard input."},
-        "args": {"description": "Command-line arguments."},
-        "timeout": {
-            "description": f"Wall-clock seconds for each run: above 0, at most {settings.max_timeout_seconds:g}; "
-            f"{settings.default_timeout_seconds:g} if not given."
-        },
-        "memory_limit_mb": {
-            "description": f"Mebibytes for the whole run: at most {settings.max_memory_mb}; "
-            f"{settings.default_memory_mb} if not given."
-        },
-        "test_cases": {"description": "Judge form: one run for each case, the program compiled once."},
-        "comparator": {"enum": list(COMPARATORS), "description": "How output is compared with what is expected."},
-        "stop_on_failure": {"description": "Judge form: later cases are skipped."},
-        "user_id": {"description": "Echoed in the answer and in the log; users take turns."},
-        "question_id": {"description": "Echoed in the answer and in the log."},
-    }.items():
-        fields[name] |= more
+def _explain(schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
+    """Adds what is not in the types: meanings, with this server's limits."""
+    meanings = tomllib.loads(_MEANINGS.read_text())
+    shared = meanings["any"]
+    places = {**asdict(settings), "languages": ", ".join(registry.languages)}
+    for name, schema in schemas.items():
+        for field, described in schema.get("properties", {}).items():
+            described["description"] = (meanings.get(name, {}).get(field) or shared[field]).format_map(places)
+    schemas["ExecuteBody"]["properties"]["comparator"]["enum"] = list(COMPARATORS)
 
 
 def _schema(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type, or a list of one

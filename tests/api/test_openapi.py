@@ -1,6 +1,7 @@
 """The description of the API is valid, and what the server really answers is what it describes."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from tests.server import Executor
+from tests.server import ROOT, Executor
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,24 @@ def document(executor: Executor) -> dict[str, Any]:
 def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
     validate(document)
     assert document["openapi"].startswith("3.1")
+
+
+def test_every_field_is_explained_and_nothing_else(document: dict[str, Any]) -> None:
+    schemas = document["components"]["schemas"]
+    unexplained = [
+        f"{name}.{field}"
+        for name, schema in schemas.items()
+        for field, described in schema.get("properties", {}).items()
+        if len(described.get("description", "")) < len("A name.")
+    ]
+    assert unexplained == []
+    assert "at most 512" in schemas["ExecuteBody"]["properties"]["memory_limit_mb"]["description"]
+    meanings = tomllib.loads((ROOT / "runtime/http/meanings.toml").read_text())
+    shared = meanings.pop("any")
+    assert [name for name, fields in meanings.items() if not fields.keys() <= schemas[name]["properties"].keys()] == []
+    fields = {(name, field) for name, schema in schemas.items() for field in schema.get("properties", {})}
+    own = {(name, field) for name, of in meanings.items() for field in of}
+    assert shared.keys() <= {field for _, field in fields - own}
 
 
 def _examples(document: dict[str, Any]) -> Iterator[tuple[str, str, Any]]:
