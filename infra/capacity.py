@@ -16,12 +16,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import simpy
-from executor_client.retries import Backoff
-from matplotlib import rc_context
-from matplotlib.figure import Figure
+try:
+    import simpy
+    from executor_client.retries import Backoff
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+except ModuleNotFoundError as missing:
+    sys.exit(f"capacity: the package {missing.name} is not there: pip install ./client -r infra/requirements-capacity.txt")
 
 from infra.pricing import load_rates, replica_hour
+from infra.quota import DEFAULT_CORE_QUOTA
+from runtime.settings import Settings
 
 _MOST_SUBMISSIONS = 20_000
 Process = Generator[simpy.Event, Any, None]
@@ -44,8 +49,8 @@ class Job:
 class Admission:
     """The executor's: `queue_length` wait at a replica, each `queue_seconds` at most, then 429 with `retry_after` seconds."""
 
-    queue_length: float = 16
-    queue_seconds: float = 2.0
+    queue_length: float = Settings().queue_length
+    queue_seconds: float = Settings().queue_seconds
     retry_after: float = 1.0
 
 
@@ -122,7 +127,7 @@ class Outcome:
 
     Attributes:
         answered: When each answer came, in order.
-        waits: How long each submission waited for its answer.
+        waits: How long each submission waited for its answer, from its own arrival on; the shortest first.
         replicas: Steps of how many there are, those that are starting included: when, and how many from then on.
         requests: Sent by the client, retries included.
         replica_seconds: The sum over all replicas, until the last answer.
@@ -135,8 +140,8 @@ class Outcome:
     replica_seconds: float
 
     def after(self, part: float) -> float:
-        """When that part of the answers was there; 0.5 is half of them."""
-        return self.answered[max(0, math.ceil(part * len(self.answered)) - 1)]
+        """How long that part of the submissions waited at most; 0.5 is half of them."""
+        return self.waits[max(0, math.ceil(part * len(self.waits)) - 1)]
 
     def cost(self, cpu: float = 0.5, memory_gib: float = 1.0) -> float:
         """Of all replicas at the active rate, in the currency of the rates."""
@@ -183,7 +188,7 @@ class _Simulation:
         self._env.run(self._finished)
         steps = [*self._steps, (self._env.now, 0)]
         spent = sum((until - since) * count for (since, count), (until, _) in itertools.pairwise(steps))
-        return Outcome(tuple(self._answered), tuple(self._waits), tuple(self._steps), self._requests, spent)
+        return Outcome(tuple(self._answered), tuple(sorted(self._waits)), tuple(self._steps), self._requests, spent)
 
     def _submission(self, job: Job, arrival: float) -> Process:
         yield self._env.timeout(arrival)
@@ -366,17 +371,17 @@ def _arguments() -> argparse.ArgumentParser:
     add("--questions", type=_above_zero_whole, default=2, help="submissions of each user, all at the same moment")
     add("--min", type=_whole, nargs="+", default=[5, 10, 100], help="warm replicas; several are compared")
     add("--max", type=_above_zero_whole, default=1000, help="maxReplicas")
-    add("--quota", type=_above_zero, default=100, help="cores that the environment may hand out")
+    add("--quota", type=_above_zero, default=DEFAULT_CORE_QUOTA, help="cores that the environment may hand out")
     add("--cpu", type=_above_zero, default=0.5, help="cores of a replica")
     add("--seconds", type=_above_zero, default=3.0, help="mean time of a submission on a replica")
     add("--sigma", type=_number, default=0.3, help="spread of that time: sigma of its logarithm")
     add("--over", type=_number, default=0.0, help="seconds over which the submissions arrive")
-    add("--queue-length", type=_whole, default=16, help="EXECUTOR_QUEUE_LENGTH")
-    add("--queue-seconds", type=_number, default=2.0, help="EXECUTOR_QUEUE_SECONDS")
+    add("--queue-length", type=_whole, default=Admission.queue_length, help="EXECUTOR_QUEUE_LENGTH")
+    add("--queue-seconds", type=_number, default=Admission.queue_seconds, help="EXECUTOR_QUEUE_SECONDS")
     add("--start-seconds", type=_above_zero, default=7.0, help="median time until a new replica answers")
     add("--metric", choices=("rate", "concurrency"), default="rate", help="what the scaler measures; Azure documents rate")
     add("--plan", action="store_true", help="find the smallest minReplicas that meets --deadline")
-    add("--deadline", type=_above_zero, default=60.0, help="seconds within which --part of the answers shall be there")
+    add("--deadline", type=_above_zero, default=60.0, help="seconds that --part of the submissions may wait at most")
     add("--part", type=_part, default=0.95)
     add("--svg", type=Path, default=Path("capacity.svg"), help="where the chart is written")
     add("--seed", type=int, default=1)
@@ -411,7 +416,7 @@ def main() -> int:
             return 1
         print(f"{wish}: minReplicas {found}.")
         options.min = [found]
-    print(f"{len(jobs):,} submissions of {options.seconds:g} s, at most {most} replicas; times in s\n")
+    print(f"{len(jobs):,} submissions of {options.seconds:g} s, at most {most} replicas; how long they wait, in s\n")
     print(f"{'':42}{'half':>8}{'95 %':>8}{'all':>8}{'replicas':>10}{'requests':>10}{load_rates().currency:>8}")
     curves = []
     for minimum in options.min:
@@ -422,7 +427,8 @@ def main() -> int:
             peak = max(count for _, count in result.replicas)
             print(f"{row:<42}{times}{peak:>10}{result.requests:>10,}{result.cost(options.cpu, 2 * options.cpu):8.2f}")
             curves.append(Curve(row.strip(), result.answered, result.replicas))
-    draw(options.svg, f"{len(jobs):,} submissions of {options.seconds:g} s at one moment", curves)
+    moment = f"over {options.over:g} s" if options.over else "at one moment"
+    draw(options.svg, f"{len(jobs):,} submissions of {options.seconds:g} s {moment}", curves)
     print(f"\nChart: {options.svg}")
     return 0
 

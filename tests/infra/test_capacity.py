@@ -126,6 +126,11 @@ def test_the_plan_is_the_smallest_that_is_in_time() -> None:
     assert smallest_minimum(1, 0.95, outcome, 200) is None
 
 
+def test_a_submission_s_wait_begins_with_its_arrival() -> None:
+    jobs = [Job(1.0)] * 60
+    assert simulate(Burst(jobs, 60, spread=600, admission=NO_ADMISSION)).after(0.95) == pytest.approx(1.0)
+
+
 def test_the_page_s_table_is_the_command_s(tmp_path: Path) -> None:
     """`UPDATE_SNAPSHOTS=1` writes it anew."""
     done = _command("--min", "5", "10", "100", "--svg", str(tmp_path / "chart.svg"))
