@@ -10,6 +10,11 @@ from typing import Any
 
 import pulumi
 
+_REMEDY = (
+    "Correct with `pulumi config set KEY VALUE` (--path where KEY has a place in it, --secret for keys); what is no setting "
+    "goes with `pulumi config rm KEY`."
+)
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -48,7 +53,7 @@ class SettingsError(pulumi.RunError):
         self.problems = tuple(problems)
         count = "1 setting is" if len(problems) == 1 else f"{len(problems)} settings are"
         lines = [f"{count} wrong, so nothing was declared:", *(f"  {problem}" for problem in problems)]
-        super().__init__("\n".join([*lines, "Correct with `pulumi config set KEY VALUE`."]))
+        super().__init__("\n".join([*lines, _REMEDY]))
 
 
 @dataclass(frozen=True)

@@ -109,8 +109,20 @@ KEYS = (
 
 DOCKERFILE = Path(__file__).parents[1] / "runtime" / "Dockerfile"
 
-APP_ONLY = ("contests", "allowedIps", "corsOrigins", "customDomain", "certificateId", "workloadProfile")
-"""Settings that mean nothing to a session pool or a local container. Set all the same, they would be ignored in silence."""
+APP_ONLY = {
+    "contests": "",
+    "ingress": "external",
+    "allowedIps": "",
+    "corsOrigins": "",
+    "customDomain": "",
+    "certificateId": "",
+    "workloadProfile": "",
+    "replicaAlert": "0",
+}
+"""Settings that mean nothing to a session pool or a local container, with the value that asks for nothing.
+
+Set to another one all the same, they would be ignored in silence.
+"""
 
 
 @dataclass(frozen=True)
@@ -669,8 +681,9 @@ def _environment_variables(
     for name, expected in _RESERVED_VARIABLES.items():
         if name in variables:
             reader.refuse_hidden(f"environmentVariables.{name}", expected)
-    if production and variables.get("EXECUTOR_ALLOW_WEAK_ISOLATION") == "1":
-        reader.refuse_hidden("environmentVariables.EXECUTOR_ALLOW_WEAK_ISOLATION", "must not be 1 where production is true")
+    for name, value in variables.items() if production else ():
+        if name.startswith("EXECUTOR_TEST_") or (name == "EXECUTOR_ALLOW_WEAK_ISOLATION" and value == "1"):
+            reader.refuse_hidden(f"environmentVariables.{name}", f"must not be {value} where production is true")
     try:
         runtime_settings.read_settings({name: value for name, value in variables.items() if name not in _RESERVED_VARIABLES})
     except runtime_settings.SettingsError as error:
@@ -711,9 +724,9 @@ def _guardrails(reader: ConfigReader, apps: tuple[AppSettings, ...]) -> Guardrai
 def _check_hosting(reader: ConfigReader, settings: Settings) -> None:
     if settings.hosting == "app":
         return
-    for key in APP_ONLY:
-        if reader.given(key):
-            reader.refuse(key, f"must be empty where hosting is {settings.hosting}: it would have no effect")
+    for key, usual in APP_ONLY.items():
+        if reader.given(key) and reader.raw(key) != usual:
+            reader.refuse(key, f"must be {usual or 'empty'} where hosting is {settings.hosting}: it would have no effect")
     if settings.hosting == "local" and len(settings.apps) > 1:
         reader.refuse("apps", "must be empty where hosting is local: there is one port")
     if settings.hosting == "sessions":

@@ -291,7 +291,10 @@ def test_wrong_settings_are_named_all_at_once_and_nothing_is_declared(engine: En
         "  registryName is 'aitaraacr1763805702.azurecr.io': must be 5 to 50 letters and digits, without .azurecr.io",
         "  minReplicas is '50': must not be above maxReplicas, which is 10",
         "  memory is '4.0Gi': must be 1.0Gi where cpu is 0.5 (2 GiB for each core)",
-        "Correct with `pulumi config set KEY VALUE`.",
+        (
+            "Correct with `pulumi config set KEY VALUE` (--path where KEY has a place in it, --secret for keys); what is no "
+            "setting goes with `pulumi config rm KEY`."
+        ),
     ]
     assert (engine.resources, engine.lookups, engine.outputs) == ([], [], {})
 

@@ -373,6 +373,8 @@ def test_the_defaults_are_those_for_500_users_and_leave_only_the_app_s_name_open
 def test_a_setting_that_would_have_no_effect_is_refused(hosting: str, key: str) -> None:
     values = {
         "contests": contests(),
+        "ingress": "internal",
+        "replicaAlert": "50",
         "allowedIps": '["203.0.113.0/24"]',
         "corsOrigins": '["*"]',
         "customDomain": "executor.example.org",
@@ -429,12 +431,15 @@ def test_an_app_that_not_everybody_can_use_is_taken_in_production(changes: dict[
     assert not any("Everybody on the internet" in warning for warning in settings.warnings)
 
 
-def test_weak_isolation_is_refused_in_production() -> None:
-    weak = '{"EXECUTOR_ALLOW_WEAK_ISOLATION": "1"}'
+@pytest.mark.parametrize(
+    ("variable", "value"), [("ALLOW_WEAK_ISOLATION", "1"), ("TEST_DISABLE_LAYERS", "notify"), ("TEST_LANDLOCK_ABI", "1")]
+)
+def test_weak_isolation_is_refused_in_production(variable: str, value: str) -> None:
+    weak = json.dumps({f"EXECUTOR_{variable}": value})
     keys = f"backend:{HASH}"
     assert parsed(environmentVariables=weak, apiKeys=keys)
     refused = refusal(environmentVariables=weak, apiKeys=keys, production="true")
-    assert [problem.key for problem in refused.problems] == ["environmentVariables.EXECUTOR_ALLOW_WEAK_ISOLATION"]
+    assert [problem.key for problem in refused.problems] == [f"environmentVariables.EXECUTOR_{variable}"]
 
 
 def test_a_variable_that_another_version_of_the_executor_may_know_is_only_warned_of() -> None:
