@@ -85,12 +85,19 @@ def _text(path: Path) -> str:
         raise _UsageError(f"{path} cannot be read: {error}") from error
 
 
+def _language(options: argparse.Namespace) -> str:
+    """As asked for, or what the file's name ends in."""
+    language: str = options.language or options.file.suffix.lstrip(".")
+    if not language:
+        raise _UsageError(f"{options.file} has no ending that tells its language: name it with --language")
+    return language
+
+
 def _run(options: argparse.Namespace) -> int:
     code = _text(options.file)
     stdin = "" if sys.stdin.isatty() else sys.stdin.read()
     with _client(options) as client:
-        language = options.language or options.file.suffix.lstrip(".")
-        answer = client.execute(language, code, stdin=stdin, timeout=options.timeout, user_id=options.user)
+        answer = client.execute(_language(options), code, stdin=stdin, timeout=options.timeout, user_id=options.user)
     run = answer.run
     sys.stdout.write(run.stdout)
     sys.stderr.write(run.stderr)
@@ -106,9 +113,8 @@ def _judge(options: argparse.Namespace) -> int:
     except msgspec.MsgspecError as error:
         raise _UsageError(f"{options.cases} is not a list of {{id, input, expected_output}}: {error}") from error
     with _client(options) as client:
-        language = options.language or options.file.suffix.lstrip(".")
         answer = client.judge(
-            language, code, cases, comparator=options.comparator, timeout=options.timeout, user_id=options.user
+            _language(options), code, cases, comparator=options.comparator, timeout=options.timeout, user_id=options.user
         )
     if answer.compile is not None and answer.status == "compile_error":
         sys.stderr.write(answer.compile.stderr)

@@ -214,9 +214,12 @@ def test_the_command_runs_judges_and_loads(server: Executor, tmp_path: Path) -> 
 def test_the_command_says_what_is_wrong_in_a_line(server: Executor, tmp_path: Path) -> None:
     program = tmp_path / "p.py"
     program.write_text("print(1)")
+    unnamed = tmp_path / "p"
+    unnamed.write_text("print(1)")
     for where, arguments, words in (
         (None, ("run", str(program)), "give --url, or set EXECUTOR_URL"),
         (server, ("run", str(tmp_path / "nothing.py")), "cannot be read"),
+        (server, ("run", str(unnamed)), "name it with --language"),
         (server, ("judge", str(program), str(program)), "is not a list of"),
         (server, ("load", "--users", "0"), "must be from 1 to"),
         (server, ("--url", "http://127.0.0.1:1", "--deadline", "0.5", "run", str(program)), "ConnectionFailedError"),
