@@ -89,7 +89,7 @@ def test_the_readme_s_deploy_section_works_as_it_is_written(local_state: Project
     assert ["up", "--stack", "contest"] in commands
     for command in commands:
         if command[0] != "login":  # the test has a place of its own for the state
-            local_state.run(*command, *(["--yes"] if command[0] == "up" else []))
+            local_state.run(*command, *(["--yes"] if command[0] in ("up", "destroy") else []))
     assert local_state.outputs()["appName"] == STACKS["idle"][0]
 
 
