@@ -1,6 +1,7 @@
 """The server's side of execution: the spawner, one supervisor for each slot, and the jobs that go to them."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import shutil
@@ -14,6 +15,7 @@ from typing import cast
 
 import msgspec
 
+from runtime.execution import leftovers
 from runtime.execution.protocol import (
     BOOTSTRAP,
     BOX,
@@ -123,7 +125,6 @@ class Slot:
         """Slots are numbered from 0."""
         self._executor = executor
         self._number = number
-        self._generation = 0
         self._connection: _Connection | None = None
         self._decoder = msgspec.msgpack.Decoder(Outcome)
         self._encoder = msgspec.msgpack.Encoder()
@@ -137,21 +138,33 @@ class Slot:
 
     @property
     def _directory(self) -> str:
-        name = str(self._number) if self._generation < 2 else f"{self._number}.{self._generation}"
-        return f"{self._executor.root}/{name}"
+        return f"{self._executor.root}/{self._number}"
 
     async def open(self) -> None:
-        """Has a supervisor spawned; raises OSError where that cannot be."""
-        self._generation += 1
-        os.mkdir(self._directory, 0o711)
+        """Has a supervisor spawned, in the place of one that is gone; raises OSError where that cannot be."""
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(self._directory, 0o711)
         ours = self._executor.spawn(self._directory, self._number)
         _, self._connection = await asyncio.get_running_loop().create_connection(_Connection, sock=ours)
 
     async def run(self, job: Job) -> Outcome:
         """Runs `job` to its end. Where the caller is cancelled the program is ended first.
 
-        A lost supervisor is the executor's own fault and gives an outcome that says so.
+        A job whose supervisor is lost is given to another one, since it may have been lost for what was there before.
+        A second loss is the executor's own fault and gives an outcome that says so.
         """
+        try:
+            outcome = await self._run(job)
+        except ConnectionError:
+            try:
+                outcome = await self._run(job)
+            except ConnectionError as error:
+                return Outcome(Ended.FAILED, message=str(error))
+        if job.warm:
+            self.warm_runs[job.warm, outcome.warm] += 1
+        return outcome
+
+    async def _run(self, job: Job) -> Outcome:
         if self._connection is None or self._connection.lost:
             _log.error("the supervisor of slot %d is gone; starting another", self._number)
             await self.open()
@@ -166,12 +179,7 @@ class Slot:
             connection.transport.write(CANCEL)
             await asyncio.wait([answer])
             raise
-        except ConnectionError as error:
-            return Outcome(Ended.FAILED, message=str(error))
-        outcome = message_of(self._decoder, header, rest)
-        if job.warm:
-            self.warm_runs[job.warm, outcome.warm] += 1
-        return outcome
+        return message_of(self._decoder, header, rest)
 
     def close(self) -> None:
         """Lets the supervisor end."""
@@ -199,6 +207,7 @@ class Executor:
         self._warm: dict[str, tuple[WarmStart, ...]] = {}
         self._spawner: subprocess.Popen[bytes] | None = None
         self._server: socket.socket | None = None
+        self._shared_memory_before = tuple(leftovers.names_in(leftovers.SHARED_MEMORY))
         self.isolation: Isolation
 
     def start(self) -> None:
@@ -260,6 +269,7 @@ class Executor:
             first_uid=FIRST_UID + number * UIDS_PER_SLOT if force.own_uid else 0,
             uids=UIDS_PER_SLOT,
             shared_memory=force.shared_memory,
+            shared_memory_before=self._shared_memory_before,
             alone=len(self.slots) == 1,
             rlimits="rlimits" not in self._disabled,
             watcher="watcher" not in self._disabled,

@@ -1,7 +1,9 @@
 """Places outside of the working directory where a program may have been able to write, and what it left there."""
 
+import contextlib
 import os
 import stat
+from collections.abc import Collection
 
 from runtime.execution.usage import PAGE
 from runtime.execution.workspace import empty_folder_as
@@ -58,21 +60,26 @@ def names_in(path: str) -> frozenset[str]:
         return frozenset()
 
 
-def remove_new(path: str, before: frozenset[str]) -> None:
+def remove_new(path: str, before: Collection[str]) -> None:
     """Removes the files of this uid in `path` that were not there `before`; raises OSError where one stays."""
-    for name in names_in(path) - before:
+    for name in names_in(path).difference(before):
         status = os.lstat(f"{path}/{name}")
         if status.st_uid == os.geteuid() and not stat.S_ISDIR(status.st_mode):
             os.unlink(f"{path}/{name}")
 
 
-def remove_owned(uid: int, places: tuple[str, ...]) -> None:
-    """Removes everything that belongs to the run's own `uid` from directories that others use too."""
+def remove_owned(uids: range, places: tuple[str, ...]) -> None:
+    """Removes everything that belongs to one of a run's own `uids` from directories that others use too."""
     for place in places:
+        owned: dict[int, list[str]] = {}
         try:
             with os.scandir(place) as entries:
-                owned = [entry.name for entry in entries if entry.stat(follow_symlinks=False).st_uid == uid]
+                for entry in entries:
+                    with contextlib.suppress(FileNotFoundError):  # others come and go here
+                        uid = entry.stat(follow_symlinks=False).st_uid
+                        if uid in uids:
+                            owned.setdefault(uid, []).append(entry.name)
         except OSError:
             continue  # not there, or not readable for us: then it is not public either
-        if owned:
-            empty_folder_as(uid, place, owned)
+        for uid, names in owned.items():
+            empty_folder_as(uid, place, names)

@@ -28,7 +28,9 @@ _SEND = 0xC0182101
 _SET_FLAGS = 0x40082104
 _SYNC_WAKE_UP = 1
 _CONTINUE = 1
-_AT_FDCWD = 0xFFFFFF9C
+_AT_FDCWD = -100
+# What the kernel takes for an address at all; Python has no word for what lies above.
+_HIGHEST_ADDRESS = (1 << 63) - 1
 _AT_SYMLINK_NOFOLLOW = 0x100
 _UTIME_NOW, _UTIME_OMIT = 0x3FFFFFFF, 0x3FFFFFFE
 _PATH_MAX = 4096
@@ -296,7 +298,7 @@ class Notifications:
         times = None
         if arguments[1]:
             seconds = struct.unpack("=2q", self._memory(thread, arguments[1], 16))
-            times = (seconds[0] * 10**9, seconds[1] * 10**9)
+            times = (_nanoseconds(seconds[0], 0), _nanoseconds(seconds[1], 0))
         return self._set_times(thread, _AT_FDCWD, arguments[0], times, 0)
 
     def _utimes(self, thread: int, arguments: tuple[int, ...]) -> Answer:
@@ -306,7 +308,7 @@ class Notifications:
         times = None
         if arguments[2]:
             fields = struct.unpack("=4q", self._memory(thread, arguments[2], 32))
-            times = (fields[0] * 10**9 + fields[1] * 1000, fields[2] * 10**9 + fields[3] * 1000)
+            times = (_nanoseconds(fields[0], fields[1] * 1000), _nanoseconds(fields[2], fields[3] * 1000))
         return self._set_times(thread, arguments[0], arguments[1], times, 0)
 
     def _utimensat(self, thread: int, arguments: tuple[int, ...]) -> Answer:
@@ -320,7 +322,7 @@ class Notifications:
                 old = (status.st_atime_ns, status.st_mtime_ns)
             else:
                 old = (now, now)
-            times = (_nanoseconds(fields[0], fields[1], now, old[0]), _nanoseconds(fields[2], fields[3], now, old[1]))
+            times = (_time(fields[0], fields[1], now, old[0]), _time(fields[2], fields[3], now, old[1]))
         return self._set_times(thread, arguments[0], arguments[1], times, arguments[3])
 
     def _set_times(self, thread: int, folder: int, path: int, times: tuple[int, int] | None, flags: int) -> Answer:
@@ -334,10 +336,12 @@ class Notifications:
         return 0
 
     def _memory(self, thread: int, address: int, count: int) -> bytes:
+        if address > _HIGHEST_ADDRESS:
+            raise OSError(errno.EFAULT, "no address")
         with open(f"/proc/{thread}/mem", "rb", buffering=0) as memory:
             memory.seek(address)
             data = memory.read(count)
-        if not data:
+        if len(data) < count:
             raise OSError(errno.EFAULT, "unreadable argument")
         return data
 
@@ -360,7 +364,7 @@ class Notifications:
             raise OSError(errno.ENOENT, "empty path")
         top = os.fsencode(self._workspace.path)
         if not path.startswith(b"/"):
-            link = f"/proc/{thread}/cwd" if folder == _AT_FDCWD else f"/proc/{thread}/fd/{_signed(folder)}"
+            link = f"/proc/{thread}/cwd" if _signed(folder) == _AT_FDCWD else f"/proc/{thread}/fd/{_signed(folder)}"
             path = os.readlink(link.encode()) + b"/" + path
         if path != top and not path.startswith(top + b"/"):
             raise PermissionError(errno.EPERM, "outside of the run's directory")
@@ -382,9 +386,16 @@ def _signed(value: int) -> int:
     return value - (1 << 32) if value & 0x80000000 else value
 
 
-def _nanoseconds(seconds: int, nanoseconds: int, now: int, old: int) -> int:
+def _time(seconds: int, nanoseconds: int, now: int, old: int) -> int:
     if nanoseconds == _UTIME_NOW:
         return now
     if nanoseconds == _UTIME_OMIT:
         return old
+    return _nanoseconds(seconds, nanoseconds)
+
+
+def _nanoseconds(seconds: int, nanoseconds: int) -> int:
+    """As the kernel takes a time; OSError where a part is out of its range."""
+    if not 0 <= nanoseconds < 10**9:
+        raise OSError(errno.EINVAL, "no time")
     return seconds * 10**9 + nanoseconds

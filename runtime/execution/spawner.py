@@ -54,7 +54,7 @@ def main() -> None:
     poller = select.poll()
     poller.register(server, select.POLLIN)
     poller.register(wake_reader, select.POLLIN)
-    supervisors: set[int] = set()
+    supervisors: dict[str, int] = {}
     while True:
         for descriptor, _ in poller.poll():
             if descriptor == wake_reader:
@@ -69,7 +69,8 @@ def main() -> None:
                         os.kill(pid, signal.SIGKILL)
                 return
             config = msgspec.msgpack.decode(message, type=SupervisorConfig)
-            supervisors.add(_fork(config, descriptors[0], (server.fileno(), wake_reader, wake_writer)))
+            _end_predecessor(supervisors, config.directory)
+            supervisors[config.directory] = _fork(config, descriptors[0], (server.fileno(), wake_reader, wake_writer))
 
 
 def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...]) -> int:
@@ -90,18 +91,40 @@ def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...]) -> i
     os._exit(0)
 
 
-def _reap(supervisors: set[int]) -> None:
+def _end_predecessor(supervisors: dict[str, int], directory: str) -> None:
+    """Sees to it that whoever had this directory is gone, with all that it watched; the server has lost it already."""
+    pid = supervisors.get(directory)
+    if pid:
+        os.kill(pid, signal.SIGKILL)
+        while directory in supervisors:
+            _take(supervisors, 0)
+        _end_strays(supervisors)
+
+
+def _reap(supervisors: dict[str, int]) -> None:
     """Takes the dead; where a supervisor died, ends what it had been watching and what came to us for that."""
     with contextlib.suppress(ChildProcessError):
-        while True:
-            pid, _ = os.waitpid(-1, os.WNOHANG)
-            if not pid:
-                break
-            supervisors.discard(pid)
-    strays = descendants([pid for pid in children(os.getpid()) if pid not in supervisors])
-    for pid in strays:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        while _take(supervisors, os.WNOHANG):
+            pass
+    _end_strays(supervisors)
+
+
+def _take(supervisors: dict[str, int], options: int) -> int:
+    """Takes the next child that has ended, a supervisor too; its pid, or 0 where there is none."""
+    pid, _ = os.waitpid(-1, options)
+    for directory in [directory for directory, supervisor in supervisors.items() if supervisor == pid]:
+        del supervisors[directory]
+    return pid
+
+
+def _end_strays(supervisors: dict[str, int]) -> None:
+    """Ends and takes all that no living supervisor watches."""
+    while strays := [pid for pid in children(os.getpid()) if pid not in supervisors.values()]:
+        for pid in descendants(strays):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        # Whichever is first: the end of a pid namespace's first process waits for all in there to be taken.
+        _take(supervisors, 0)
 
 
 if __name__ == "__main__":

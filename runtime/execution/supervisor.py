@@ -18,6 +18,7 @@ from collections.abc import Callable
 import msgspec
 
 from runtime.execution import leftovers
+from runtime.execution.disk_use import DiskUse
 from runtime.execution.notifications import Notifications, let_through
 from runtime.execution.pressure import memory_left
 from runtime.execution.protocol import (
@@ -59,9 +60,11 @@ _CPUS = os.cpu_count() or 1
 # Faster than memory was seen to grow on one processor, with huge pages too; it decides when to look next.
 _GROWTH_BYTES_PER_MS = 6 << 20
 _FIRST_LOOK_MS, _LOOK_MIN_MS, _LOOK_MAX_MS = 5.0, 1.5, 25.0
-# The directory is scanned this often at most, and for at most one part in so many of the time.
-_SCAN_MS = 100.0
-_SCAN_SHARE = 20
+# The directory is counted this often at most, for one part in so many of the time: fewer while a pass is under way.
+_COUNT_MS = 100.0
+_COUNT_SHARE, _UNDER_WAY_SHARE = 20, 4
+_COUNT_SECONDS = 0.02
+_COUNT_FOR_MEMORY_SECONDS = 0.1
 # How often at most to look whether the memory for the rest of the run's limit is there.
 _PRESSURE_MS = 10.0
 # How soon to look again at calls that wait for an answer.
@@ -145,7 +148,8 @@ class _Run:
         self._cpu = CpuTime(worker.pid)
         self._memory_places = [(place, leftovers.used_bytes(place)) for place in supervisor.memory_places]
         self._peak = 0
-        self._next_scan = _SCAN_MS
+        self._disk_use: DiskUse | None = None
+        self._next_count, self._counted_ms = _COUNT_MS, 0.0
         self._next_relief = 0.0
         self._ended: Ended | None = None
         self._reaped_cpu_s = 0.0
@@ -405,19 +409,28 @@ class _Run:
             self._next_relief = started + _PRESSURE_MS
             if memory_left() < its_memory_left:
                 self._relieve()
-        if started >= self._next_scan:
-            size, count = self.worker.workspace.usage(self._limits.files)
-            size += leftovers.unlinked_bytes(tree, self.worker.uid)
-            if size > self._limits.disk_bytes or count > self._limits.files:
-                self._ended = Ended.DISK
-                return 0.0
-            now = self._now()
-            self._next_scan = now + max(_SCAN_MS, _SCAN_SHARE * (now - started))
+        if started >= self._next_count and self._is_too_large(tree, started):
+            self._ended = Ended.DISK
+            return 0.0
         soon = _LOOK_MAX_MS
         if len(tree) > 1 or self._limits.data_headroom_bytes or not self._notifications:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
             soon = its_memory_left / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
         return max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
+
+    def _is_too_large(self, tree: list[int], started: float) -> bool:
+        """Goes on with counting what the run has on disk; whether it is too much by what has been found of it so far."""
+        found = self._disk_use = self._disk_use or self.worker.workspace.disk_use(self._limits.files)
+        through = found.count(_COUNT_SECONDS)
+        size = found.bytes + leftovers.unlinked_bytes(tree, self.worker.uid)
+        now = self._now()
+        self._counted_ms += now - started
+        if through:
+            self._next_count = now + max(_COUNT_MS, _COUNT_SHARE * self._counted_ms)
+            self._disk_use, self._counted_ms = None, 0.0
+        else:
+            self._next_count = now + _UNDER_WAY_SHARE * (now - started)
+        return size > self._limits.disk_bytes or found.files > self._limits.files
 
     def _relieve(self) -> None:
         for worker in self._supervisor.waiting():
@@ -436,8 +449,10 @@ class _Run:
                 held -= overlap_bytes(tree, self.worker.uid)
             if self._memory_places and not self._supervisor.alone:
                 # Other slots use the same file systems: count only what is this run's.
-                files = self.worker.workspace.usage(self._limits.files)[0]
-                files += leftovers.unlinked_bytes(tree, self.worker.uid)
+                found = self.worker.workspace.disk_use(self._limits.files)
+                if found.count(_COUNT_FOR_MEMORY_SECONDS):
+                    files = found.bytes + leftovers.unlinked_bytes(tree, self.worker.uid)
+                found.close()
         self._peak = max(self._peak, held + files)
         return held + files
 
@@ -468,6 +483,8 @@ class _Run:
 
     def forget(self) -> None:
         """Lets go of what the run was given, which may be large: its handlers keep the run until the collector comes by."""
+        if self._disk_use:
+            self._disk_use.close()
         del self._job, self._input, self.collected
 
     def _end_tree(self) -> None:
@@ -497,7 +514,7 @@ class Supervisor:
     """Serves one job after the other over `control`, and keeps workers ready in between."""
 
     def __init__(self, config: SupervisorConfig, control: socket.socket) -> None:
-        """Takes over the directory of its slot, which must exist and be empty."""
+        """Takes over the directory of its slot, which must exist, and removes what a predecessor that was lost left."""
         self.control = control
         self.alone = config.alone
         self.memory_places = [
@@ -523,7 +540,7 @@ class Supervisor:
         self._serial = 0
         self._decoder = msgspec.msgpack.Decoder(Job)
         self._encoder = msgspec.msgpack.Encoder()
-        self._shared_memory_before = leftovers.names_in(leftovers.SHARED_MEMORY)
+        self._remove_all()
 
     def serve(self) -> None:
         """Until the server closes the connection."""
@@ -578,6 +595,17 @@ class Supervisor:
     def _is_followed(self) -> bool:
         """Whether the run comes that the latest job was compiled for: what can be done after it shall not hold it up."""
         return self._followed and bool(select.select((self.control,), (), (), _FOLLOWED_SECONDS)[0])
+
+    def _remove_all(self) -> None:
+        """Removes what is in the slot's directory, and what its runs have left elsewhere; no run is alive."""
+        config = self.config
+        uids = range(config.first_uid, config.first_uid + config.uids)
+        for name in os.listdir(config.directory):
+            path = f"{config.directory}/{name}"
+            os.chmod(path, 0o770)  # noqa: S103 - the group is the run's own, where it has one
+            group = os.stat(path).st_gid
+            Workspace(config.directory, name, group if config.first_uid and group in uids else 0).remove()
+        self._clean_public(uids)
 
     def _remove_left(self) -> None:
         """Removes the directories of earlier runs, which no program can reach any more."""
@@ -657,7 +685,7 @@ class Supervisor:
         uid = self.config.first_uid
         if uid:
             uid += self._serial % self.config.uids
-        return Workspace(self.config.directory, f"w{self._serial}", uid), uid
+        return Workspace.create(self.config.directory, f"w{self._serial}", uid), uid
 
     def _prepare(self) -> None:
         """Brings every kind of worker to the number that is to be ready."""
@@ -799,12 +827,16 @@ class Supervisor:
             self._left.append(worker.workspace)
         else:
             worker.workspace.remove()
-        if worker.uid > 0 and not self.config.landlock_abi:
-            leftovers.remove_owned(worker.uid, leftovers.PUBLIC)
-        elif worker.uid > 0 and self.config.shared_memory:
-            leftovers.remove_owned(worker.uid, (leftovers.SHARED_MEMORY,))
+        self._clean_public(range(worker.uid, worker.uid + 1))
+
+    def _clean_public(self, uids: range) -> None:
+        """Removes what runs with these uids left where others could find it."""
+        if self.config.first_uid and not self.config.landlock_abi:
+            leftovers.remove_owned(uids, leftovers.PUBLIC)
+        elif self.config.first_uid and self.config.shared_memory:
+            leftovers.remove_owned(uids, (leftovers.SHARED_MEMORY,))
         elif self.config.shared_memory:
-            leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
+            leftovers.remove_new(leftovers.SHARED_MEMORY, self.config.shared_memory_before)
 
 
 def _kill(pid: int) -> None:

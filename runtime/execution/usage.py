@@ -141,12 +141,14 @@ def overlap_bytes(pids: list[int], uid: int) -> int:
 
 
 def _sizes(text: bytes) -> dict[bytes, int]:
-    """The lines `Name: 12 kB` of a status file, in bytes."""
+    """The lines `VmHWM: 12 kB` of a status file, in bytes."""
     found = {}
     for line in text.splitlines():
         name, _, rest = line.partition(b":")
-        if rest.endswith(b" kB"):
-            found[name] = int(rest[:-3]) << 10
+        number = rest.removesuffix(b" kB").strip()
+        # The process's name, which it chooses itself, may end in the unit too.
+        if rest.endswith(b" kB") and number.isdigit():
+            found[name] = int(number) << 10
     return found
 
 

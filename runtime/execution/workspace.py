@@ -4,11 +4,11 @@ import contextlib
 import fnmatch
 import os
 import stat
-import time
 from collections.abc import Callable, Iterator
 
 import msgspec
 
+from runtime.execution.disk_use import DiskUse
 from runtime.execution.protocol import Collect, File
 from runtime.sandbox import identity
 
@@ -18,7 +18,6 @@ _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DEPTH = 16
 # Large enough for no more of them than a process may have open to fit into what may come back.
 _LARGE_BYTES = 1 << 18
-_USAGE_SECONDS = 0.1
 
 
 class Collected(msgspec.Struct, frozen=True):
@@ -40,13 +39,19 @@ class Workspace:
     """A directory that belongs to one run. `uid` above 0 is the run's own, which then may write here through its group."""
 
     def __init__(self, parent: str, name: str, uid: int) -> None:
-        """Creates the directory `name` in `parent`; raises OSError where that fails."""
+        """Takes over the directory `name` in `parent`; raises OSError where it cannot be opened."""
         self._parent = parent
         self._name = name
         self._uid = uid
-        os.mkdir(self.path, 0o700)
         self.descriptor = os.open(self.path, _DIRECTORY)
-        self._share(self.descriptor, 0o770)
+
+    @classmethod
+    def create(cls, parent: str, name: str, uid: int) -> "Workspace":
+        """A new one; raises OSError where that cannot be."""
+        os.mkdir(f"{parent}/{name}", 0o700)
+        created = cls(parent, name, uid)
+        created._share(created.descriptor, 0o770)  # noqa: SLF001 - its own
+        return created
 
     @property
     def path(self) -> str:
@@ -89,6 +94,7 @@ class Workspace:
     def collect(self, wanted: Collect) -> tuple[Collected, ...]:
         """The regular files that match `wanted` by name, as many as fit into its bytes; those with a descriptor come last."""
         found: list[Collected] = []
+        self._open_up()
         try:
             self._collect(wanted, found)
         except BaseException:
@@ -145,35 +151,14 @@ class Workspace:
             for descriptor in opened:
                 os.close(descriptor)
 
-    def usage(self, most_files: int) -> tuple[int, int]:
-        """Bytes on disk and number of files, counted until there are more than `most_files` or the time for it is up.
+    def disk_use(self, most_files: int) -> DiskUse:
+        """A pass that counts what is here, which can be taken in parts."""
+        return DiskUse(self.descriptor, self._uid, most_files)
 
-        A tree can be made so that looking through it takes seconds, in which nobody would watch the clock.
-        """
-        total = count = 0
-        deadline = time.monotonic() + _USAGE_SECONDS
-        waiting = [os.dup(self.descriptor)]
-        try:
-            while waiting and count <= most_files and time.monotonic() < deadline:
-                folder = waiting.pop()
-                try:
-                    with os.scandir(folder) as entries:
-                        for entry in entries:
-                            count += 1
-                            if count > most_files:
-                                break
-                            try:
-                                total += entry.stat(follow_symlinks=False).st_blocks * 512
-                                if entry.is_dir(follow_symlinks=False) and len(waiting) < 128:
-                                    waiting.append(os.open(entry.name, _DIRECTORY, dir_fd=folder))
-                            except OSError:
-                                continue  # gone meanwhile: the program is running
-                finally:
-                    os.close(folder)
-        finally:
-            for folder in waiting:
-                os.close(folder)
-        return total, count
+    def _open_up(self) -> None:
+        """Where the service's uid is the program's, that may have closed the directory itself."""
+        if self._uid <= 0:
+            os.fchmod(self.descriptor, 0o700)
 
     def remove(self) -> None:
         """Removes the directory with all that is in it; nothing of the run may be alive any more.
@@ -182,6 +167,7 @@ class Workspace:
         folders that only it may enter. Raises OSError where something stays.
         """
         try:
+            self._open_up()
             entries = _entries(self.descriptor)
             if self._uid > 0 and any(is_directory for _, is_directory in entries) and os.geteuid() != 0:
                 _as(self._uid, lambda: _empty(self.descriptor, entries))

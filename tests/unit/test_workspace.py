@@ -12,7 +12,7 @@ from runtime.execution.workspace import Workspace
 
 @pytest.fixture
 def workspace(tmp_path: Path) -> Workspace:
-    return Workspace(str(tmp_path), "w1", 0)
+    return Workspace.create(str(tmp_path), "w1", 0)
 
 
 def test_files_are_placed_with_their_folders_and_modes(workspace: Workspace) -> None:
@@ -75,16 +75,51 @@ def test_odd_names_links_pipes_and_closed_folders_go_and_nothing_outside(workspa
     assert os.listdir(tmp_path) == ["outside"]
 
 
-def test_usage_counts_bytes_and_files_of_all_folders(workspace: Workspace) -> None:
+def _counted(workspace: Workspace, most_files: int) -> tuple[int, int]:
+    found = workspace.disk_use(most_files)
+    while not found.count(0.01):
+        pass
+    return found.bytes, found.files
+
+
+def test_disk_use_counts_bytes_and_files_of_all_folders(workspace: Workspace) -> None:
     top = Path(workspace.path)
     (top / "a").mkdir()
     (top / "a/file").write_bytes(b"x" * 100_000)
     (top / "sparse").touch()
     os.truncate(top / "sparse", 1 << 30)
-    size, count = workspace.usage(1000)
+    size, count = _counted(workspace, 1000)
     assert 100_000 <= size < 200_000
     assert count == 3
-    assert workspace.usage(1)[1] == 2
+    assert _counted(workspace, 1)[1] == 2
+
+
+def test_disk_use_finds_what_lies_in_many_deep_and_closed_folders_and_leaves_them_closed(workspace: Workspace) -> None:
+    top = Path(workspace.path)
+    for number in range(300):
+        (top / f"{number}/in/{'deep/' * 20}").mkdir(parents=True)
+        (top / f"{number}/in/file").write_bytes(b"x" * 10_000)
+        os.chmod(top / f"{number}/in", 0)
+    opened = len(os.listdir("/proc/self/fd"))
+    size, count = _counted(workspace, 100_000)
+    assert size >= 3_000_000
+    assert count == 300 * (1 + 1 + 1 + 20)
+    assert {os.stat(top / f"{number}/in").st_mode & 0o777 for number in range(300)} == {0}
+    assert len(os.listdir("/proc/self/fd")) == opened
+
+
+def test_a_tree_that_is_too_deep_counts_as_too_many_files(workspace: Workspace) -> None:
+    (Path(workspace.path) / "/".join("d" * 101)).mkdir(parents=True)
+    assert _counted(workspace, 1000)[1] > 1000
+
+
+def test_a_directory_that_a_program_closed_is_read_and_removed(workspace: Workspace) -> None:
+    (Path(workspace.path) / "a").write_bytes(b"1")
+    os.chmod(workspace.path, 0)
+    assert [file.name for file in workspace.collect(Collect(("a",), 10))] == ["a"]
+    os.chmod(workspace.path, 0)
+    workspace.remove()
+    assert not os.path.exists(workspace.path)
 
 
 def test_a_large_file_comes_back_as_a_descriptor_after_the_others(workspace: Workspace) -> None:
