@@ -110,6 +110,9 @@ class Settings:
     max_disk_mb: int = _setting(64, _integer(1, 4096), "all files of a run together, in MiB")
     max_files: int = _setting(10_000, _integer(10, 1_000_000), "files of a run")
     max_output_kb: int = _setting(1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB")
+    max_judged_output_kb: int = _setting(
+        4096, _integer(1, 65_536), "kept of stdout and stderr of all test cases of a submission together, in KiB"
+    )
     max_returned_mb: int = _setting(4, _integer(1, 256), "all files together that come back from a run, in MiB")
     max_body_mb: float = _setting(4.0, _number(0.01, 256), "largest request body, in MiB")
     max_bodies_mb: float = _setting(64.0, _number(0.01, 65_536), "bodies of all requests in memory together, in MiB")

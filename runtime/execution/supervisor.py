@@ -43,7 +43,7 @@ from runtime.execution.usage import (
     peak_and_threads,
     process_clock_ns,
 )
-from runtime.execution.workers import Origin, Worker, WorkerError, start_cold, start_interpreter
+from runtime.execution.workers import NotTakenError, Origin, Worker, WorkerError, start_cold, start_interpreter
 from runtime.execution.workspace import Collected, Workspace
 from runtime.sandbox import rlimits, seccomp
 from runtime.sandbox.acting import ActingAs
@@ -89,6 +89,8 @@ _MEMORY_SECONDS = 0.05
 # With two, one is confined while the other serves. There are none before a job has needed one: who runs only what has
 # workers of its own does without.
 _COLD_READY = 2
+# How many workers a job is given to, where they are gone before they take it: all that wait can die at one moment.
+_ATTEMPTS = 4
 
 
 class _Stream:
@@ -174,7 +176,7 @@ class _Run:
         return (time.monotonic() - self._started) * 1000
 
     def serve(self) -> Outcome:
-        """Runs the job to its end. Raises WorkerError where the worker did not take it.
+        """Runs the job to its end. Raises NotTakenError where the worker was gone before it took it.
 
         What is left of its processes then cannot change the outcome any more, and is still to be ended.
         """
@@ -195,6 +197,8 @@ class _Run:
                 self.end()
         stdout, stderr = self._stdout.drain(), self._stderr.drain()
         ended, code, number = self._verdict()
+        if number == signal.SIGKILL and ended is Ended.SIGNALED:
+            worker.require_taken()
         complaint = "" if worker.kind else worker.complaint()
         if complaint:
             return Outcome(Ended.FAILED, message=f"{self._job.argv[0]}: {complaint}")
@@ -324,6 +328,10 @@ class _Run:
         self._poller.unregister(descriptor)
         del self._handlers[descriptor]
 
+    def _ignore_worker(self, worker: Worker) -> None:
+        for descriptor in {worker.channel.fileno(), worker.listener} & self._handlers.keys():
+            self._ignore(descriptor)
+
     def _resumed(self, stream: _Stream, now: float) -> bool:
         """Whether the stream need not be waited for: it is being listened to, or at its end."""
         if not stream.open or stream.descriptor in self._handlers:
@@ -361,7 +369,7 @@ class _Run:
         try:
             worker.check(0)
         except WorkerError:
-            self._ignore(worker.channel.fileno())
+            self._ignore_worker(worker)
             return
         self._tend(worker)
 
@@ -369,11 +377,17 @@ class _Run:
         """Listens to a starting worker's calls from when it has a filter until it is up."""
         listening = worker.listener in self._handlers
         if worker.listener >= 0 and not worker.up and not listening:
-            self._listen(worker.listener, lambda _: let_through(worker.listener))
+            self._listen(worker.listener, functools.partial(self._on_starting, worker))
         elif worker.up:
             self._ignore(worker.channel.fileno())
             if listening:
                 self._ignore(worker.listener)
+
+    def _on_starting(self, worker: Worker, event: int) -> None:
+        if event & select.POLLIN:
+            let_through(worker.listener)
+        else:
+            self._ignore(worker.listener)  # it is gone, which its channel tells too
 
     def _on_stdin(self, event: int) -> None:
         self._feed()
@@ -434,8 +448,7 @@ class _Run:
 
     def _relieve(self) -> None:
         for worker in self._supervisor.waiting():
-            for descriptor in {worker.channel.fileno(), worker.listener} & self._handlers.keys():
-                self._ignore(descriptor)
+            self._ignore_worker(worker)
         self._supervisor.drop_waiting()
 
     def _memory(self, tree: list[int]) -> int:
@@ -528,8 +541,8 @@ class Supervisor:
         # What the latest run might have taken; the next one is likely to be such a one.
         self._wanted_bytes = 0
         self._memory_left, self._next_memory = 0, 0.0
-        self._plan = _confinement(config, announces_exit=False)
-        self._warm_plan = _confinement(config, announces_exit=True)
+        self._plan = _confinement(config, warm=False)
+        self._warm_plan = _confinement(config, warm=True)
         self._ready: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
         self._cold: deque[Worker] = deque()
         self._cold_ready = 0
@@ -630,6 +643,7 @@ class Supervisor:
             waiting |= {worker.listener: worker for worker in starting if worker.listener >= 0}
             for descriptor in (*waiting, *self.ending):
                 poller.register(descriptor, select.POLLIN)
+            # A channel comes before its worker's listener: who is gone is not asked what it wants.
             ready = [descriptor for descriptor, _ in poller.poll(patience)]
             if not ready:
                 patience = None
@@ -795,7 +809,16 @@ class Supervisor:
             return queue.popleft()
         if job.files:  # not where a toolchain is asked for its version
             self._cold_ready = _COLD_READY
-        worker = self._cold.popleft() if self._cold else self._start_cold()
+        while self._cold:
+            worker = self._cold.popleft()
+            try:
+                return self._checked(worker)
+            except WorkerError as error:
+                _complain(str(error))
+        return self._checked(self._start_cold())
+
+    def _checked(self, worker: Worker) -> Worker:
+        """A cold worker once it is up; raises WorkerError where it does not come up."""
         try:
             if worker.check(_COLD_SECONDS):
                 return worker
@@ -804,7 +827,7 @@ class Supervisor:
             self._discard(worker)
             raise
 
-    def _run(self, job: Job) -> tuple[_Run | None, Outcome]:
+    def _run(self, job: Job, attempts: int = _ATTEMPTS) -> tuple[_Run | None, Outcome]:
         """The outcome, and the run where there is something left of it to be ended and cleaned up."""
         self._wanted_bytes = job.limits.memory_bytes
         try:
@@ -816,8 +839,15 @@ class Supervisor:
             worker.workspace.place(job.files)
             worker.workspace.rename(BOX)
             return run, run.serve()
+        except NotTakenError as error:
+            if attempts == 1:
+                return run, Outcome(Ended.FAILED, message=str(error))
+            _complain(str(error))
         except (OSError, WorkerError) as error:
             return run, Outcome(Ended.FAILED, message=str(error))
+        run.end()
+        self._clean_up(worker)
+        return self._run(job, attempts - 1)
 
     def _clean_up(self, worker: Worker) -> None:
         """Puts what the run left out of reach. An error here ends the supervisor: nothing may run beside what is left."""
@@ -847,7 +877,7 @@ def _kill(pid: int) -> None:
         os.waitpid(pid, 0)
 
 
-def _confinement(config: SupervisorConfig, *, announces_exit: bool) -> Confinement:
+def _confinement(config: SupervisorConfig, *, warm: bool) -> Confinement:
     program = b""
     if config.seccomp:
         table = seccomp.rules(
@@ -855,7 +885,7 @@ def _confinement(config: SupervisorConfig, *, announces_exit: bool) -> Confineme
             shared_uid=config.first_uid == 0,
             own_pid_namespace=config.own_pid_namespace,
             devices_readable_only=config.landlock_abi > 0,
-            announces_exit=announces_exit,
+            warm=warm,
             service_pids=(*config.service_pids, os.getpid()),
         )
         program = seccomp.assemble(table)

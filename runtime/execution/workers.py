@@ -31,6 +31,10 @@ class WorkerError(Exception):
     """A worker could not be started or confined; the message says which step failed."""
 
 
+class NotTakenError(WorkerError):
+    """A worker ended before it took its run, which another one can have."""
+
+
 class Pipes:
     """The three standard streams of one run: our ends, and the program's ends until they are handed over."""
 
@@ -155,7 +159,7 @@ class Worker:
             return ""
 
     def go(self, job: Job) -> None:
-        """Gives it the word: its arguments, or all that it has to execute. Raises WorkerError where it is gone."""
+        """Gives it the word: its arguments, or all that it has to execute. Raises NotTakenError where it is gone."""
         if self.kind:
             words = job.arguments
         else:
@@ -165,7 +169,17 @@ class Worker:
         try:
             self.channel.send(b"\0".join(os.fsencode(word) for word in ("go", *words)))
         except OSError as error:
-            raise WorkerError(f"worker {self.kind} did not take its run: {error}") from error
+            raise NotTakenError(f"worker {self.kind} did not take its run: {error}") from error
+
+    def require_taken(self) -> None:
+        """Raises NotTakenError where a worker that is gone never read the word."""
+        self.channel.settimeout(0)
+        try:
+            self.channel.recv(1, socket.MSG_PEEK)
+        except ConnectionResetError as error:  # what was sent to it was still there when it went
+            raise NotTakenError(f"worker {self.kind}: ended before it took its run") from error
+        except BlockingIOError:
+            pass  # a child of its keeps the channel
 
     def close(self) -> None:
         """Closes this side's descriptors; the process must have been ended by the caller."""

@@ -50,7 +50,7 @@ class Workspace:
         """A new one; raises OSError where that cannot be."""
         os.mkdir(f"{parent}/{name}", 0o700)
         created = cls(parent, name, uid)
-        created._share(created.descriptor, 0o770)  # noqa: SLF001 - its own
+        created._share(created.descriptor, 0o770)
         return created
 
     @property

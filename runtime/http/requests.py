@@ -1,7 +1,6 @@
 """The body of `POST /execute`: its type, and the checks that turn it into a submission."""
 
 import base64
-import binascii
 import re
 from typing import TypeVar
 
@@ -215,19 +214,22 @@ def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File,
     found: list[File] = []
     names: set[str] = set()
     for position, item in enumerate(body.files):
-        name = item.name or (language.main_file(item.content) if position == 0 else "")
+        content = b""
+        try:
+            content = _content(item)
+        except ValueError as error:
+            checks.refuse(f"files[{position}].{'encoding' if isinstance(error, _EncodingError) else 'content'}", str(error))
+        else:
+            if position == 0 and not content:
+                checks.refuse("files[0].content", "must not be empty: it is the main file")
+        name = item.name or (language.main_file(content.decode(errors="replace")) if position == 0 else "")
         problem = _name_problem(name) or ("is there twice" if name in names else "")
         if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
             problem = "is a file and a folder at the same time"
         if problem:
             checks.refuse(f"files[{position}].name", problem)
         names.add(name)
-        try:
-            found.append(File(name, memoryview(_content(item))))
-        except ValueError as error:
-            checks.refuse(f"files[{position}].{'encoding' if isinstance(error, _EncodingError) else 'content'}", str(error))
-    if found and not found[0].content:
-        checks.refuse("files[0].content", "must not be empty: it is the main file")
+        found.append(File(name, memoryview(content)))
     return tuple(found)
 
 
@@ -242,7 +244,7 @@ def _content(item: FileBody) -> bytes:
         case "base64":
             try:
                 return base64.b64decode(item.content, validate=True)
-            except binascii.Error as error:
+            except ValueError as error:
                 raise ValueError("is not base64") from error
         case "hex":
             try:

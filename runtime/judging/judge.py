@@ -16,6 +16,7 @@ from runtime.execution.protocol import Collect, Ended, Job, Limits, Outcome
 from runtime.judging import compile_cache
 from runtime.judging.comparators import COMPARATORS
 from runtime.judging.compile_cache import CompileCache, Compiled
+from runtime.judging.elf import static_data_bytes
 from runtime.judging.submission import (
     CaseResult,
     JudgeResult,
@@ -77,7 +78,7 @@ class Judge:
         if compiled and compiled.status is not Status.OK:
             return RunResult(_not_run(compiled), compiled)
         outcome = await slot.run(self._run_job(prepared, slot, submission.stdin))
-        return RunResult(self._step(outcome, submission), compiled, self._returned(submission, outcome))
+        return RunResult(self._step(outcome, prepared), compiled, self._returned(submission, outcome))
 
     def _returned(self, submission: Submission, outcome: Outcome) -> tuple[ReturnedFile, ...]:
         """One entry for each file that was asked for."""
@@ -106,10 +107,11 @@ class Judge:
         results = [_compared(case, skipped, prepared.comparator) for case in cases]
         waiting = iter(range(len(cases)))
         failed = len(cases)
+        room = self._settings.max_judged_output_kb << 10
         over_at = time.monotonic() + self._settings.max_judging_seconds
 
         async def run_next(slot: Slot) -> bool:
-            nonlocal failed
+            nonlocal failed, room
             number = next(waiting, failed)
             if number >= failed:
                 return False
@@ -118,7 +120,7 @@ class Judge:
                 step = self._step(await slot.run(self._run_job(limited, slot, cases[number].input.encode())), limited)
             else:
                 step = _without_run(Status.TIME_LIMIT_EXCEEDED)
-            results[number] = _compared(cases[number], step, prepared.comparator)
+            results[number], room = _kept(_compared(cases[number], step, prepared.comparator), room)
             if prepared.stop_on_failure and results[number].status is not Status.ACCEPTED:
                 failed = min(failed, number)
             return True
@@ -143,14 +145,18 @@ class Judge:
     async def version(self, language: Language, slot: Slot) -> str:
         """What the language's toolchain says of its version, asked once, inside the sandbox; empty where it says nothing."""
         if language.name not in self._versions:
-            self._versions[language.name] = await self._ask_version(language, slot)
+            version = await self._ask_version(language, slot)
+            if version is None:
+                return ""
+            self._versions[language.name] = version
         return self._versions[language.name]
 
     def known_version(self, language: Language) -> str | None:
         """The version, where it has been asked for already."""
         return self._versions.get(language.name)
 
-    async def _ask_version(self, language: Language, slot: Slot) -> str:
+    async def _ask_version(self, language: Language, slot: Slot) -> str | None:
+        """None where it could not be asked, which is nothing to remember."""
         outcome = await slot.run(
             Job(
                 argv=self._registry.command(language.version, box=slot.box),
@@ -159,6 +165,9 @@ class Judge:
                 limits=self._compile_limits(language),
             )
         )
+        if outcome.ended is Ended.FAILED:
+            _log.error("%s could not be asked for its version: %s", language.name, outcome.message)
+            return None
         text = (outcome.stdout + outcome.stderr).decode(errors="replace")
         found = re.search(language.version_pattern, text)
         if not found or outcome.code != 0:
@@ -198,7 +207,7 @@ class Judge:
                     followed=True,
                 )
             )
-            compiled = Compiled(self._compile_step(outcome), outcome.files)
+            compiled = Compiled(self._compile_step(outcome, language), outcome.files)
             if compiled.step.status is Status.OK:
                 self._cache.put(place, compiled)
         made = {file.name for file in compiled.files}
@@ -283,14 +292,27 @@ class Judge:
             return Status.OK, ""
         pattern = submission.language.memory_error
         tail = outcome.stderr[-_TAIL:].decode(errors="replace")
-        if outcome.memory_refused or (pattern and re.search(pattern, tail, re.MULTILINE)):
+        if (
+            outcome.memory_refused
+            or (pattern and re.search(pattern, tail, re.MULTILINE))
+            or (outcome.signal is not None and self._was_too_large_to_start(submission))
+        ):
             return Status.MEMORY_LIMIT_EXCEEDED, f"the memory limit of {submission.memory_bytes // _MB} MiB was reached"
         return Status.RUNTIME_ERROR, _ending(outcome)
 
-    def _compile_step(self, outcome: Outcome) -> StepResult:
+    def _was_too_large_to_start(self, submission: Submission) -> bool:
+        """Whether the kernel has refused a program the memory of its global variables, and ended it by a signal."""
+        language = submission.language
+        limit = submission.memory_bytes + (language.data_headroom_mb << 20)
+        return any(static_data_bytes(file.content) > limit for file in submission.files if file.name == language.program)
+
+    def _compile_step(self, outcome: Outcome, language: Language) -> StepResult:
         if outcome.ended is Ended.FAILED or outcome.ended is Ended.CANCELLED:
             return _step_result(outcome, Status.INTERNAL_ERROR, outcome.message or "the compile step was given up")
         if outcome.ended is Ended.EXITED and outcome.code == 0:
+            if language.program and not any(file.executable and file.name == language.program for file in outcome.files):
+                words = f"the compiler made no program, or one of more than {_COMPILE_FILE_MB} MiB"
+                return _step_result(outcome, Status.COMPILE_ERROR, words)
             return _step_result(outcome, Status.OK, "")
         limits = {
             Ended.WALL_TIME: f"the compile step's limit of {self._settings.compile_timeout_seconds:g} s was reached",
@@ -358,6 +380,20 @@ def _not_run(compiled: StepResult) -> StepResult:
         message=compiled.message,
         stderr_truncated=compiled.stderr_truncated,
     )
+
+
+def _kept(result: CaseResult, room: int) -> tuple[CaseResult, int]:
+    """The result with as much of its output as there is room for, in bytes, and the room that is left."""
+    shortened: dict[str, object] = {}
+    for name in ("stdout", "stderr"):
+        text = getattr(result, name)
+        if text is msgspec.UNSET:
+            continue
+        data = text.encode()
+        if len(data) > room:
+            shortened |= {name: data[:room].decode(errors="ignore"), f"{name}_truncated": True}
+        room -= min(len(data), room)
+    return (msgspec.structs.replace(result, **shortened) if shortened else result), room
 
 
 def _compared(case: TestCase, step: StepResult, comparator: str) -> CaseResult:

@@ -64,8 +64,10 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     needs: tuple[str, ...] = ()
     #: Patterns for the main file's text, the first that is found counts: its group is the unit that runs and, where the
     #: submission names no file, the file's name before the suffix of `file`. `package` finds what stands before it.
+    #: What `no_code` finds, comments and texts, is taken out before.
     unit: tuple[str, ...] = ()
     package: str = ""
+    no_code: str = ""
     version_pattern: str = r"(\d+(?:\.\d+)+)"
     #: A pattern in the last of stderr that says the run failed for lack of memory.
     memory_error: str = ""
@@ -80,6 +82,11 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workers: str = ""
 
     @property
+    def program(self) -> str:
+        """The compiled file that is run by itself; empty where another program runs it."""
+        return self.run[0].removeprefix("{box}/") if self.run[0].startswith("{box}/") else ""
+
+    @property
     def compiled(self) -> bool:
         """Whether there is a compile step."""
         return bool(self.compile)
@@ -91,16 +98,22 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def unit_of(self, name: str, text: str) -> str:
         """What the main file's program is called inside of the language, with its package."""
-        package = re.search(self.package, text[:_UNIT_CHARACTERS]) if self.package else None
+        package = re.search(self.package, self._code(text)) if self.package else None
         unit = self._unit(text) or PurePosixPath(name).stem
         return f"{package[1]}.{unit}" if package else unit
 
     def _unit(self, text: str) -> str:
+        code = self._code(text) if self.unit else ""
         for pattern in self.unit:
-            found = re.search(pattern, text[:_UNIT_CHARACTERS])
+            found = re.search(pattern, code)
             if found:
                 return found[1]
         return ""
+
+    def _code(self, text: str) -> str:
+        # A comment separates words, and what follows it may begin a line.
+        text = text[:_UNIT_CHARACTERS]
+        return re.sub(self.no_code, "\n", text) if self.no_code else text
 
 
 def load(folder: Path = FOLDER) -> tuple[Language, ...]:
@@ -110,7 +123,8 @@ def load(folder: Path = FOLDER) -> tuple[Language, ...]:
     for path in sorted(folder.glob("*.toml")):
         try:
             language = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Language)
-            for pattern in (language.memory_error, language.version_pattern, language.package, *language.unit):
+            one = (language.memory_error, language.version_pattern, language.package, language.no_code)
+            for pattern in (*one, *language.unit):
                 re.compile(pattern)
         except (tomllib.TOMLDecodeError, msgspec.ValidationError, re.error) as error:
             raise LanguageFileError(f"{path.name}: {error}") from error
@@ -137,7 +151,7 @@ class Registry:
             commands = [command[0] for command in (language.compile, language.run, language.version) if command]
             if not all(command.startswith("{") or self.find(command) for command in (*commands, *language.needs)):
                 continue
-            if language.run[0].startswith("{box}") and not can_execute_files:
+            if language.program and not can_execute_files:
                 continue
             self.languages[language.name] = language
             for name in (language.name, *language.aliases):

@@ -42,8 +42,11 @@ AF_UNIX = 1
 SOCK_STREAM = 1
 SOCK_SEQPACKET = 5
 PROT_WRITE = 2
-# Below this size a request for memory is not worth a round trip to the supervisor.
-LARGE_REQUEST_BYTES = 16 << 20
+# From which size on a request for memory is worth a round trip to the supervisor. glibc asks for no less once the heap
+# cannot grow any more, so that a program without words for it is known to have been refused memory; runtimes that are
+# started ahead have such words, and map and unmap that much all the time.
+LARGE_REQUEST_BYTES = 1 << 20
+LARGE_REQUEST_OF_RUNTIMES_BYTES = 16 << 20
 
 CLONE_VM = 0x00000100
 CLONE_THREAD = 0x00010000
@@ -96,7 +99,7 @@ def rules(
     shared_uid: bool,
     own_pid_namespace: bool,
     devices_readable_only: bool,
-    announces_exit: bool = False,
+    warm: bool = False,
     service_pids: "tuple[int, ...]" = (),
 ) -> "tuple[Rule, ...]":
     """The rules of the programs of one executor.
@@ -104,8 +107,8 @@ def rules(
     `notify`: the supervisor answers some calls (user notification). `shared_uid`: programs have the uid of the
     service, so that the kernel's own permission checks do not protect its files. `own_pid_namespace`: they cannot
     even name a process that is not theirs. `devices_readable_only`: Landlock keeps them from writing to /dev/zero.
-    `announces_exit`: the supervisor hears of the program's end before the kernel takes its memory apart; only for
-    runtimes whose signal handlers restart system calls or are gone by then, because an interrupted exit would be a crash.
+    `warm`: for runtimes that are started ahead. The supervisor hears of the program's end before the kernel takes its
+    memory apart; their signal handlers restart system calls or are gone by then, else an interrupted exit would be a crash.
     `service_pids`: what they may not signal where nobody can be asked.
     """
     ask = NOTIFY if notify else ALLOW
@@ -188,15 +191,16 @@ def rules(
              "administration of the host; refused twice, in case a capability is left"),
     ]  # fmt: skip
     if notify:
+        large = LARGE_REQUEST_OF_RUNTIMES_BYTES if warm else LARGE_REQUEST_BYTES
         anonymous = (When(3, "bits", _MAP_ANONYMOUS),) if devices_readable_only else ()
         table += [
             Rule("mmap", NOTIFY, "shared memory can be hidden from every process's count, so it counts from when it is "
                  "mapped", When(3, "bits", _MAP_SHARED), *anonymous),
             Rule("mmap", NOTIFY, "the supervisor notes a request beyond the memory limit (it then fails by RLIMIT_DATA)",
-                 When(1, ">=", LARGE_REQUEST_BYTES), When(2, "bits", PROT_WRITE)),
-            Rule("mremap", NOTIFY, "the same when a block grows", When(2, ">=", LARGE_REQUEST_BYTES)),
+                 When(1, ">=", large), When(2, "bits", PROT_WRITE)),
+            Rule("mremap", NOTIFY, "the same when a block grows", When(2, ">=", large)),
         ]  # fmt: skip
-    if notify and announces_exit:
+    if notify and warm:
         table.append(
             Rule(
                 "exit_group",

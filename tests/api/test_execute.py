@@ -121,6 +121,18 @@ def test_all_cases_together_have_a_limit_of_time() -> None:
         assert [result["wall_time"] for result in body["test_results"][2:]] == [0, 0]
 
 
+def test_all_cases_together_keep_so_much_output_and_are_judged_by_all_of_it() -> None:
+    cases = [{"id": str(n), "input": "", "expected_output": "\0" * 600_000} for n in range(4)]
+    code = "import sys; sys.stdout.write(chr(0) * 600_000); sys.stderr.write('é' * 100)"
+    with running({"EXECUTOR_MAX_JUDGED_OUTPUT_KB": "1024", "EXECUTOR_MAX_BODY_MB": "64"}) as executor:
+        body = executor.judge("python", code, cases)
+    results = body["test_results"]
+    assert (body["status"], body["passed"]) == ("accepted", 4)
+    assert [len(result["stdout"]) for result in results] == [600_000, (1 << 20) - 600_000 - 200, 0, 0]
+    assert [result["stdout_truncated"] for result in results] == [False, True, True, True]
+    assert [(len(result["stderr"]), result["stderr_truncated"]) for result in results] == [(100, False), *[(0, True)] * 3]
+
+
 @pytest.mark.parametrize("language", ["c"], indirect=True)
 def test_a_compile_error_fails_every_case_with_the_compilers_words(executor: Executor, language: str) -> None:
     body = executor.judge(language, "int main(", [{"id": "a", "input": "", "expected_output": ""}])

@@ -1,5 +1,6 @@
 """Every language of `full`, as `languages.toml` has it: what a course does with one, in the image as Azure runs it."""
 
+import base64
 import subprocess
 import time
 import tomllib
@@ -133,16 +134,85 @@ def test_the_compiler_takes_the_precompiled_header(full: Executor, header: str) 
     ("code", "says"),
     [
         ("\ufeffpublic class Main { public static void main(String[] a) { } }", "illegal character: '\\ufeff'"),
-        (
-            "/*\npublic class Other { }\n*/\npublic class Main { }",
-            "class Main is public, should be declared in a file named Main",
-        ),
+        ("public class Main { }\npublic class Other { }", "class Other is public, should be declared in a file named Other"),
     ],
 )
 def test_what_javac_does_not_take_gets_its_words(full: Executor, code: str, says: str) -> None:
     run = full.execute("java", code)
     assert run["status"] == "compile_error"
     assert says in run["stderr"]
+
+
+@pytest.mark.parametrize(
+    "before",
+    ["/*\npublic class Other { }\n*/", "// a class for testing", "/* class of things */", "@Deprecated", "class Text { }"],
+)
+def test_java_s_main_class_is_not_looked_for_in_comments_and_texts(full: Executor, before: str) -> None:
+    body = 'String text = "\\"class is"; char c = \'"\'; String block = """\n class x""";'
+    code = f"{before}\npublic class Right {{ {body} public static void main(final String[] a) {{ System.out.print(1); }} }}"
+    for encoding, content in (
+        ("utf8", code),
+        ("base64", base64.b64encode(code.encode()).decode()),
+        ("hex", code.encode().hex()),
+    ):
+        files = [{"content": content, "encoding": encoding}]
+        run = full.post({"language": "java", "files": files}).json()["run"]
+        assert (run["stdout"], run["stderr"]) == ("1", "")
+
+
+@pytest.mark.parametrize(
+    ("language", "files"),
+    [
+        ("go", {"main.go": "package foo\nfunc F() { }"}),
+        ("go", {"main.go": "package main\nfunc main() { }", "main/data.txt": "x"}),
+        ("rust", {"main.rs": '#![crate_type = "lib"]'}),
+    ],
+)
+def test_a_compiler_that_makes_no_program_is_a_compile_error(full: Executor, language: str, files: dict[str, str]) -> None:
+    body = {"language": language, "files": [{"name": name, "content": content} for name, content in files.items()]}
+    answer = full.post(body).json()
+    assert answer["run"]["status"] == answer["compile"]["status"] == "compile_error"
+    assert answer["run"]["message"] == "the compiler made no program, or one of more than 64 MiB"
+
+
+@pytest.mark.parametrize(
+    ("language", "file", "code"),
+    [
+        ("pascal", "src/main.pas", "begin writeln(42); end."),
+        ("sql", "my file.sql", "select 42;"),
+        ("c", "src/main.c", '#include <stdio.h>\nint main(void) { puts("42"); }'),
+        ("rust", "src/main.rs", 'fn main() { println!("42"); }'),
+    ],
+)
+def test_the_main_file_may_lie_in_a_folder_and_have_a_space(full: Executor, language: str, file: str, code: str) -> None:
+    run = full.post({"language": language, "files": [{"name": file, "content": code}]}).json()["run"]
+    assert (run["status"], run["stdout"]) == ("ok", "42\n"), run
+
+
+def test_go_changes_modes_and_times_of_its_files(full: Executor) -> None:
+    code = """package main
+import ("fmt"; "os"; "time")
+func main() {
+    os.WriteFile("f", nil, 0644)
+    fmt.Println(os.Chmod("f", 0600), os.Chtimes("f", time.Unix(1, 0), time.Unix(2, 0)))
+    s, _ := os.Stat("f")
+    fmt.Println(s.Mode(), s.ModTime().Unix())
+}"""
+    assert full.execute("go", code)["stdout"] == "<nil> <nil>\n-rw------- 2\n"
+
+
+@pytest.mark.parametrize(
+    ("language", "code"),
+    [
+        ("cpp", "#include <vector>\nstd::vector<char*> a;\nint main() { for (;;) { a.push_back(new char[99999]); } }"),
+        ("c", "#include <stdlib.h>\nint main(void) { for (;;) { volatile char *p = malloc(100000); p[0] = 1; } }"),
+        ("c", "#include <string.h>\nint a[400000000]; int main(void) { memset(a, 1, sizeof a); return a[5]; }"),
+        ("cpp", "#include <cstring>\nint a[400000000]; int main() { memset(a, 1, sizeof a); return a[5]; }"),
+    ],
+)  # fmt: skip
+def test_memory_that_was_refused_is_the_verdict(full: Executor, language: str, code: str) -> None:
+    run = full.execute(language, code, timeout=5)
+    assert run["status"] == "memory_limit_exceeded", run
 
 
 def test_java_may_take_longer_where_it_is_judged(full: Executor) -> None:

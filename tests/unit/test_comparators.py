@@ -32,7 +32,7 @@ def test_tokens_ignores_the_kind_and_amount_of_white_space(output: str, expected
         ("1.0000001", "1", True), ("1.00001", "1", False), ("1e9", "1000000100", True), ("1e-7", "0", True),
         ("1e-5", "0", False), ("a 1.0", "a 1", True), ("b 1.0", "a 1", False), ("1 2", "1", False),
         ("inf", "inf", True), ("inf", "1e308", False), ("1e999", "5", False), ("nan", "1", False), ("-0", "0", True),
-        ("0x10", "16", False),
+        ("0x10", "16", False), ("1_000", "1000", False), ("1_000", "1_000", True),
     ],
 )  # fmt: skip
 def test_float_compares_numbers_within_the_tolerance_and_the_rest_as_words(output: str, expected: str, same: bool) -> None:

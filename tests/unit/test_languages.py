@@ -84,6 +84,12 @@ def test_commands_are_filled_in_and_found_on_the_path(tmp_path: Path) -> None:
         ("interface Shape { }\npublic enum Foo { A }", "Foo.java", "Foo"),
         ("// public class No\nclass A { static public void main(String... a) { } }", "A.java", "A"),
         ("int x;", "Main.java", "Main"),
+        ("class X { // a class for testing\n public static void main(final String[] a) { } }", "X.java", "X"),
+        ('class X { String s = "class is"; static void main() { } }', "X.java", "X"),
+        ("/*\npublic class No {\n*/\npublic class Yes { }", "Yes.java", "Yes"),
+        ("/* package no; */ package yes; /* class of */ public /**/ class X { }", "X.java", "yes.X"),
+        ("class X { char c = '\"'; class Y { } static void main() { } }", "Y.java", "Y"),
+        ("class X { /* class of", "Main.java", "Main"),
     ],
 )
 def test_a_java_program_is_called_after_its_public_class_or_the_one_with_main(code: str, file: str, unit: str) -> None:
@@ -101,7 +107,9 @@ def test_the_unit_of_a_named_file_without_any_is_its_stem() -> None:
 @pytest.mark.parametrize(
     "text",
     ["\n" * (1 << 22), "static " * (1 << 19), "class " + "a" * (1 << 21) + " x" * (1 << 20), "class A { " * (1 << 18),
-     "public " * (1 << 19), "class " * (1 << 19), "package a." * (1 << 18), "class A" + "\nstatic final" * (1 << 18)],
+     "public " * (1 << 19), "class " * (1 << 19), "package a." * (1 << 18), "class A" + "\nstatic final" * (1 << 18),
+     '"\\' * (1 << 20), '\\"' * (1 << 20), "'" * (1 << 20), "/*" * (1 << 20), "/" * (1 << 20), '"""' * (1 << 19),
+     '"""' + "\\" * ((1 << 17) - 4), '"""\\' * (1 << 18)],
 )  # fmt: skip
 def test_no_text_makes_the_search_for_its_class_slow(text: str) -> None:
     java = next(language for language in load() if language.name == "java")

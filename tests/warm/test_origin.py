@@ -1,6 +1,8 @@
 """The origin of workers: an interpreter that holds the service's own identity, and never goes on to a program."""
 
 import asyncio
+import concurrent.futures
+import contextlib
 import marshal
 import os
 import signal
@@ -62,22 +64,83 @@ def _waiting(executor: Server) -> set[int]:
     }
 
 
+def _kill(pids: set[int]) -> None:
+    for pid in pids:
+        with contextlib.suppress(ProcessLookupError):  # one that had served is ended by its supervisor
+            os.kill(pid, signal.SIGKILL)
+
+
+def _are_at_rest(pids: set[int]) -> bool:
+    """Whether they are up: nothing uses time any more."""
+    before = sum(map(process_clock_ns, pids))
+    time.sleep(0.3)
+    return sum(map(process_clock_ns, pids)) == before
+
+
 def test_workers_that_die_while_they_wait_are_replaced_and_no_request_sees_it() -> None:
     with running({"EXECUTOR_CONCURRENCY": "1"}) as executor:
         assert executor.execute("python", "print(42)")["stdout"] == "42\n"
         assert until(lambda: len(_waiting(executor)) == 2)
         killed = _waiting(executor)
-        for pid in killed:
-            os.kill(pid, signal.SIGKILL)
+        _kill(killed)
         assert until(lambda: len(_waiting(executor) - killed) == 2)
         before = _cpu_seconds(executor)
         time.sleep(0.5)
         assert _cpu_seconds(executor) - before < 0.2
         assert executor.execute("python", "print(42)")["stdout"] == "42\n"
-        # Killed at the last moment, too.
-        for pid in _waiting(executor):
-            os.kill(pid, signal.SIGKILL)
+        # At the last moment, too, and later: when they have been given a run and have not taken it.
+        _kill(_waiting(executor))
         assert executor.execute("python", "print(42)")["stdout"] == "42\n"
+        assert until(lambda: len(_waiting(executor)) == 2)
+        stopped = _waiting(executor)
+        for pid in stopped:
+            os.kill(pid, signal.SIGSTOP)
+        with concurrent.futures.ThreadPoolExecutor() as pool:
+            run = pool.submit(executor.execute, "python", "print(42)")
+            time.sleep(0.3)
+            _kill(stopped)
+            assert run.result()["stdout"] == "42\n"
+        assert executor.execute("python", "import os; os.kill(os.getpid(), 9)")["signal"] == "SIGKILL"
+
+
+def test_cold_workers_that_die_while_they_wait_are_passed_over() -> None:
+    cases = [{"id": word, "input": word, "expected_output": "done\n"} for word in ("0.5", "0")]
+    with running({"EXECUTOR_CONCURRENCY": "1"}) as executor, concurrent.futures.ThreadPoolExecutor() as pool:
+        assert executor.execute("bash", "echo done")["stdout"] == "done\n"
+        for _ in range(4):
+            assert until(lambda: len(_confined(executor, b"spawner")) == 2)
+            judged = pool.submit(executor.judge, "bash", "read x; sleep $x; echo done", cases)
+            assert until(lambda: _confined(executor, b"sleep"))
+            _kill(_confined(executor, b"spawner"))
+            assert judged.result()["status"] == "accepted"
+
+
+def _confined(executor: Server, name: bytes) -> set[int]:
+    """Its confined processes with this in their command line: forks of a supervisor are still called as the spawner is."""
+    return {
+        pid
+        for pid in descendants([executor.pid or 0])
+        if name in read(f"/proc/{pid}/cmdline") and b"\nSeccomp:\t2\n" in read(f"/proc/{pid}/status")
+    }
+
+
+def test_interpreters_that_die_while_they_start_beside_a_run_cost_it_nothing() -> None:
+    with running({"EXECUTOR_CONCURRENCY": "1"}) as executor, concurrent.futures.ThreadPoolExecutor() as pool:
+        if "javascript" not in executor.languages():
+            pytest.skip("no Node here")
+        assert until(lambda: _confined(executor, b"node"))
+        earlier = _confined(executor, b"node")
+        assert until(lambda: _are_at_rest(earlier))
+        first = pool.submit(executor.execute, "javascript", "console.log(1)")
+        run = pool.submit(executor.execute, "bash", "sleep 1.5; echo done")
+        # The one that takes the first one's place is started while the second one runs.
+        assert until(lambda: _confined(executor, b"node") - earlier)
+        _kill(_confined(executor, b"node") - earlier)
+        assert first.result()["status"] == "ok"
+        before = _cpu_seconds(executor)
+        assert run.result()["stdout"] == "done\n"
+        assert _cpu_seconds(executor) - before < 0.5
+        assert executor.execute("javascript", "console.log(1)")["stdout"] == "1\n"
 
 
 def _cpu_seconds(executor: Server) -> float:
