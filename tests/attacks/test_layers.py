@@ -152,17 +152,10 @@ def test_whoever_disconnects_frees_the_slot_and_the_program_is_dead_within_a_sec
         assert time.monotonic() - started < 1.0
 
 
-def test_a_killed_supervisor_is_an_internal_error_and_the_next_run_works() -> None:
+def test_a_supervisor_that_is_killed_at_any_point_of_the_start_of_workers_leaves_no_orphans() -> None:
     if os.geteuid() != 0:
         pytest.skip("needs root")
     with running() as executor:
-        executor.execute("python", "print(1)")
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            answer = pool.submit(executor.execute, "python", "import time; time.sleep(5)")
-            time.sleep(0.5)
-            _kill_supervisor(executor)
-            assert answer.result()["status"] == "internal_error"
-        # At every point of the start of workers.
         for milliseconds in range(0, 20, 2):
             assert executor.execute("python", "print('again')")["stdout"] == "again\n"
             time.sleep(milliseconds / 1000)
