@@ -1,29 +1,40 @@
 """How much a run has on disk, counted while its programs go on changing it and may want to hide it."""
 
 import contextlib
+import functools
 import os
 import stat
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from runtime.sandbox.acting import ReadingAs
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Each level takes a descriptor of the supervisor's while what is below it is counted.
 _DEEPEST = 100
+# A folder takes 50 µs, twenty times what a file takes: with more of them a pass would be too slow to be of use.
+_MOST_FOLDERS = 1000
 _BLOCK = 512
+# A program that closes a folder at the very moment for so many times in a row does it to hide what is in there.
+_ATTEMPTS = 5
+
+_Found = TypeVar("_Found")
 
 
 class DiskUse:
     """One pass through a run's directory, taken in parts: nobody watches the run's clock meanwhile.
 
     Folders that the run has closed to everyone, itself included, are opened for as long as it takes to look into them.
+    A tree that cannot be counted counts as one with too many files: with more than 1,000 folders, deeper than 100 of them,
+    or with one that is closed again whenever it is opened.
     """
 
     def __init__(self, directory: int, uid: int, most_files: int) -> None:
         """Begins at the descriptor `directory`, which stays the caller's, with the identity of `uid` (0: one's own)."""
         #: What has been found so far: bytes, and files of any kind.
         self.bytes = self.files = 0
+        self._folders = 0
         self._uid = uid
         self._most_files = most_files
         # The way down to where the pass is: each folder with the names in it that are still to be entered.
@@ -31,27 +42,19 @@ class DiskUse:
         self._enter(os.dup(directory))
 
     def count(self, seconds: float) -> bool:
-        """Goes on for `seconds`; True once the pass is through, or has found more files than there may be.
-
-        A tree that is deeper than 100 folders counts as too many files.
-        """
+        """Goes on for `seconds`; True once the pass is through, or has found more files than there may be."""
         deadline = time.monotonic() + seconds
         while self._way and self.files <= self._most_files:
             if time.monotonic() > deadline:
                 return False
             folder, names = self._way[-1]
-            if not names:
+            if names:
+                inner = self._insist(functools.partial(self._open, names.pop(), folder))
+                if inner is not None:
+                    self._enter(inner)
+            else:
                 self._way.pop()
                 os.close(folder)
-                continue
-            name = names.pop()
-            if len(self._way) == _DEEPEST:
-                self.files = self._most_files + 1
-                break
-            with contextlib.suppress(OSError):  # gone meanwhile: the program is running
-                with self._opened_up(folder):
-                    inner = os.open(name, _FOLDER, dir_fd=folder)
-                self._enter(inner)
         self.close()
         return True
 
@@ -62,17 +65,47 @@ class DiskUse:
 
     def _enter(self, folder: int) -> None:
         """Counts what is in `folder` itself, and takes the descriptor over."""
+        self._folders += 1
+        found = self._insist(functools.partial(self._look, folder)) or (0, 0, [])
+        self._way.append((folder, found[2]))
+        self.bytes += found[0]
+        self.files += found[1]
+        if len(self._way) > _DEEPEST or self._folders > _MOST_FOLDERS:
+            self._refuse()
+
+    def _look(self, folder: int) -> tuple[int, int, list[str]]:
+        """Bytes, number and folders of what is in `folder`; PermissionError where it is closed meanwhile."""
+        size = count = 0
         inner: list[str] = []
-        self._way.append((folder, inner))
         with self._opened_up(folder), os.scandir(f"/proc/self/fd/{folder}") as entries:
             for entry in entries:
-                self.files += 1
-                if self.files > self._most_files:
+                count += 1
+                if self.files + count > self._most_files:
                     break
-                with contextlib.suppress(OSError):  # gone meanwhile
-                    self.bytes += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                with contextlib.suppress(FileNotFoundError):  # gone meanwhile
+                    size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
                     if entry.is_dir(follow_symlinks=False):
                         inner.append(entry.name)
+        return size, count, inner
+
+    def _open(self, name: str, folder: int) -> int:
+        with self._opened_up(folder):
+            return os.open(name, _FOLDER, dir_fd=folder)
+
+    def _insist(self, look: Callable[[], _Found]) -> _Found | None:
+        """What `look` finds; None where what it looks at has gone meanwhile, or is closed again and again."""
+        for _ in range(_ATTEMPTS):
+            try:
+                return look()
+            except PermissionError:
+                continue
+            except OSError:
+                return None
+        self._refuse()
+        return None
+
+    def _refuse(self) -> None:
+        self.files = self._most_files + 1
 
     @contextlib.contextmanager
     def _opened_up(self, folder: int) -> Iterator[None]:

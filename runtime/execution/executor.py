@@ -15,7 +15,6 @@ from typing import cast
 
 import msgspec
 
-from runtime.execution import leftovers
 from runtime.execution.protocol import (
     BOOTSTRAP,
     BOX,
@@ -207,7 +206,6 @@ class Executor:
         self._warm: dict[str, tuple[WarmStart, ...]] = {}
         self._spawner: subprocess.Popen[bytes] | None = None
         self._server: socket.socket | None = None
-        self._shared_memory_before = tuple(leftovers.names_in(leftovers.SHARED_MEMORY))
         self.isolation: Isolation
 
     def start(self) -> None:
@@ -269,7 +267,6 @@ class Executor:
             first_uid=FIRST_UID + number * UIDS_PER_SLOT if force.own_uid else 0,
             uids=UIDS_PER_SLOT,
             shared_memory=force.shared_memory,
-            shared_memory_before=self._shared_memory_before,
             alone=len(self.slots) == 1,
             rlimits="rlimits" not in self._disabled,
             watcher="watcher" not in self._disabled,

@@ -146,8 +146,6 @@ class SupervisorConfig(msgspec.Struct, frozen=True):
     uids: int
     #: Whether programs may use /dev/shm; only where no other slot could meet them there.
     shared_memory: bool
-    #: What was there before the first of them.
-    shared_memory_before: tuple[str, ...]
     #: Whether this is the only slot, so that the use of a file system is this run's use.
     alone: bool
     #: Whether each process is limited by the kernel, and whether the supervisor watches the sums.

@@ -14,6 +14,7 @@ import sys
 
 import msgspec
 
+from runtime.execution import leftovers
 from runtime.execution.protocol import SPAWNER_CONNECTION, SupervisorConfig
 from runtime.execution.sharing import make_immortal
 from runtime.execution.supervisor import run
@@ -40,6 +41,7 @@ def main() -> None:
     server = socket.socket(fileno=SPAWNER_CONNECTION)
     server.set_inheritable(False)
     server.send(msgspec.msgpack.encode(probe()))
+    shared_memory = leftovers.names_in(leftovers.SHARED_MEMORY)
     wake_reader, wake_writer = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(wake_writer)
     signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -70,10 +72,11 @@ def main() -> None:
                 return
             config = msgspec.msgpack.decode(message, type=SupervisorConfig)
             _end_predecessor(supervisors, config.directory)
-            supervisors[config.directory] = _fork(config, descriptors[0], (server.fileno(), wake_reader, wake_writer))
+            ours = (server.fileno(), wake_reader, wake_writer)
+            supervisors[config.directory] = _fork(config, descriptors[0], ours, shared_memory)
 
 
-def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...]) -> int:
+def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...], shared_memory: frozenset[str]) -> int:
     pid = os.fork()
     if pid:
         os.close(connection)
@@ -84,7 +87,7 @@ def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...]) -> i
         for descriptor in ours:
             os.close(descriptor)
         os.set_inheritable(connection, False)
-        run(config, socket.socket(fileno=connection))
+        run(config, socket.socket(fileno=connection), shared_memory)
     except BaseException:  # noqa: BLE001 - a forked process must end here, whatever happened
         sys.excepthook(*sys.exc_info())
         os._exit(1)

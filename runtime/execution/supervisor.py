@@ -13,7 +13,7 @@ import signal
 import socket
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import msgspec
 
@@ -60,8 +60,9 @@ _CPUS = os.cpu_count() or 1
 # Faster than memory was seen to grow on one processor, with huge pages too; it decides when to look next.
 _GROWTH_BYTES_PER_MS = 6 << 20
 _FIRST_LOOK_MS, _LOOK_MIN_MS, _LOOK_MAX_MS = 5.0, 1.5, 25.0
-# The directory is counted this often at most, for one part in so many of the time: fewer while a pass is under way.
-_COUNT_MS = 100.0
+# The directory is counted this often at most and at least, else for one part in so many of the time: fewer while a pass is
+# under way.
+_COUNT_MS, _COUNT_AT_LEAST_MS = 100.0, 500.0
 _COUNT_SHARE, _UNDER_WAY_SHARE = 20, 4
 _COUNT_SECONDS = 0.02
 _COUNT_FOR_MEMORY_SECONDS = 0.1
@@ -313,12 +314,18 @@ class _Run:
                     if self._notifications and self._notifications.waiting:
                         self._notifications.answer_waiting()
                         wake_at = min(wake_at, now + _RETRY_MS)
-                    for descriptor, event in self._poller.poll(max(0.0, wake_at - now)):
-                        self._handlers[descriptor](event)
-                        if self._ended is not None:
-                            break  # what else there is can be looked at after the answer
+                    self._handle(max(0.0, wake_at - now))
         finally:
             os.close(pidfd)
+
+    def _handle(self, milliseconds: float) -> None:
+        """Waits for so long for whatever comes first, and sees to it."""
+        for descriptor, event in self._poller.poll(milliseconds):
+            # One before it may have found out that nobody is there any more.
+            if handler := self._handlers.get(descriptor):
+                handler(event)
+            if self._ended is not None:
+                break  # what else there is can be looked at after the answer
 
     def _listen(self, descriptor: int, handler: Callable[[int], None], events: int = select.POLLIN) -> None:
         self._poller.register(descriptor, events)
@@ -440,7 +447,7 @@ class _Run:
         now = self._now()
         self._counted_ms += now - started
         if through:
-            self._next_count = now + max(_COUNT_MS, _COUNT_SHARE * self._counted_ms)
+            self._next_count = now + min(_COUNT_AT_LEAST_MS, max(_COUNT_MS, _COUNT_SHARE * self._counted_ms))
             self._disk_use, self._counted_ms = None, 0.0
         else:
             self._next_count = now + _UNDER_WAY_SHARE * (now - started)
@@ -463,9 +470,9 @@ class _Run:
             if self._memory_places and not self._supervisor.alone:
                 # Other slots use the same file systems: count only what is this run's.
                 found = self.worker.workspace.disk_use(self._limits.files)
-                if found.count(_COUNT_FOR_MEMORY_SECONDS):
-                    files = found.bytes + leftovers.unlinked_bytes(tree, self.worker.uid)
+                found.count(_COUNT_FOR_MEMORY_SECONDS)
                 found.close()
+                files = found.bytes + leftovers.unlinked_bytes(tree, self.worker.uid)
         self._peak = max(self._peak, held + files)
         return held + files
 
@@ -526,8 +533,12 @@ class _Run:
 class Supervisor:
     """Serves one job after the other over `control`, and keeps workers ready in between."""
 
-    def __init__(self, config: SupervisorConfig, control: socket.socket) -> None:
-        """Takes over the directory of its slot, which must exist, and removes what a predecessor that was lost left."""
+    def __init__(self, config: SupervisorConfig, control: socket.socket, shared_memory_before: Collection[str]) -> None:
+        """Takes over the directory of its slot, which must exist, and removes what a predecessor that was lost left.
+
+        `shared_memory_before` is what was in /dev/shm before the first run of all.
+        """
+        self._shared_memory_before = shared_memory_before
         self.control = control
         self.alone = config.alone
         self.memory_places = [
@@ -866,7 +877,7 @@ class Supervisor:
         elif self.config.first_uid and self.config.shared_memory:
             leftovers.remove_owned(uids, (leftovers.SHARED_MEMORY,))
         elif self.config.shared_memory:
-            leftovers.remove_new(leftovers.SHARED_MEMORY, self.config.shared_memory_before)
+            leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
 
 
 def _kill(pid: int) -> None:
@@ -897,7 +908,7 @@ def _complain(message: str) -> None:
     os.write(2, f"supervisor: {message}\n".encode())
 
 
-def run(config: SupervisorConfig, control: socket.socket) -> None:
+def run(config: SupervisorConfig, control: socket.socket, shared_memory_before: Collection[str]) -> None:
     """The life of a supervisor process, from its fork until the server closes `control`."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -908,4 +919,4 @@ def run(config: SupervisorConfig, control: socket.socket) -> None:
     while (descriptor := os.open(os.devnull, os.O_RDONLY)) <= CHANNEL:
         pass
     os.close(descriptor)
-    Supervisor(config, control).serve()
+    Supervisor(config, control, shared_memory_before).serve()

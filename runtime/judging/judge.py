@@ -107,11 +107,11 @@ class Judge:
         results = [_compared(case, skipped, prepared.comparator) for case in cases]
         waiting = iter(range(len(cases)))
         failed = len(cases)
-        room = self._settings.max_judged_output_kb << 10
+        outputs = _Outputs(results, self._settings.max_judged_output_kb << 10)
         over_at = time.monotonic() + self._settings.max_judging_seconds
 
         async def run_next(slot: Slot) -> bool:
-            nonlocal failed, room
+            nonlocal failed
             number = next(waiting, failed)
             if number >= failed:
                 return False
@@ -120,7 +120,8 @@ class Judge:
                 step = self._step(await slot.run(self._run_job(limited, slot, cases[number].input.encode())), limited)
             else:
                 step = _without_run(Status.TIME_LIMIT_EXCEEDED)
-            results[number], room = _kept(_compared(cases[number], step, prepared.comparator), room)
+            results[number] = _compared(cases[number], step, prepared.comparator)
+            outputs.bound(number)
             if prepared.stop_on_failure and results[number].status is not Status.ACCEPTED:
                 failed = min(failed, number)
             return True
@@ -165,8 +166,8 @@ class Judge:
                 limits=self._compile_limits(language),
             )
         )
-        if outcome.ended is Ended.FAILED:
-            _log.error("%s could not be asked for its version: %s", language.name, outcome.message)
+        if outcome.ended is not Ended.EXITED:
+            _log.error("%s could not be asked for its version: %s %s", language.name, outcome.ended, outcome.message)
             return None
         text = (outcome.stdout + outcome.stderr).decode(errors="replace")
         found = re.search(language.version_pattern, text)
@@ -176,8 +177,11 @@ class Judge:
         return found[1]
 
     async def _compile(self, submission: Submission, slot: Slot) -> tuple[StepResult | None, Submission]:
-        """The compile step's result, if there is one, and the submission with what it made among its files."""
+        """The compile step's result, if there is one, and the submission with its unit and what was made among its files."""
         language, settings = submission.language, self._settings
+        if language.unit:
+            unit = language.unit_of(submission.main.name, str(submission.main.content, errors="replace"))
+            submission = msgspec.structs.replace(submission, unit=unit)
         if not language.compiled:
             return None, submission
         sources = tuple(file.name for file in submission.files if file.name.endswith(language.extensions))
@@ -232,7 +236,7 @@ class Judge:
     def _run_job(self, submission: Submission, slot: Slot, stdin: bytes) -> Job:
         language, settings = submission.language, self._settings
         main, memory_mb = submission.main, submission.memory_bytes // _MB
-        unit = language.unit_of(main.name, str(main.content, errors="replace")) if language.unit else ""
+        unit = submission.unit
         words = self._registry.command(language.run, box=slot.box, file=main.name, unit=unit, memory_mb=memory_mb)
         warm, arguments = "", submission.arguments
         worker = self._registry.worker_of(language)
@@ -382,18 +386,45 @@ def _not_run(compiled: StepResult) -> StepResult:
     )
 
 
-def _kept(result: CaseResult, room: int) -> tuple[CaseResult, int]:
-    """The result with as much of its output as there is room for, in bytes, and the room that is left."""
+class _Outputs:
+    """What is kept of all cases' outputs together: the first cases' before the later ones', in whatever order they end."""
+
+    def __init__(self, results: list[CaseResult], most_bytes: int) -> None:
+        self._results = results
+        self._sizes = [0] * len(results)
+        self._over = -most_bytes
+        self._last = 0
+
+    def bound(self, number: int) -> None:
+        """Counts the result with this number, and shortens the last ones as far as that makes it necessary."""
+        self._sizes[number] = sum(len(text.encode()) for text in _outputs(self._results[number]).values())
+        self._over += self._sizes[number]
+        self._last = max(self._last, number)
+        while self._over > 0:
+            size = self._sizes[self._last]
+            left = max(0, size - self._over)
+            if size:
+                self._results[self._last] = _shortened(self._results[self._last], left)
+            self._sizes[self._last] = left
+            self._over -= size - left
+            self._last -= self._over > 0
+
+
+def _outputs(result: CaseResult) -> dict[str, str]:
+    """By their names; none of a hidden case."""
+    found = {"stdout": result.stdout, "stderr": result.stderr}
+    return {name: text for name, text in found.items() if not isinstance(text, msgspec.UnsetType)}
+
+
+def _shortened(result: CaseResult, room: int) -> CaseResult:
+    """The result with so many bytes of its outputs."""
     shortened: dict[str, object] = {}
-    for name in ("stdout", "stderr"):
-        text = getattr(result, name)
-        if text is msgspec.UNSET:
-            continue
+    for name, text in _outputs(result).items():
         data = text.encode()
         if len(data) > room:
             shortened |= {name: data[:room].decode(errors="ignore"), f"{name}_truncated": True}
         room -= min(len(data), room)
-    return (msgspec.structs.replace(result, **shortened) if shortened else result), room
+    return msgspec.structs.replace(result, **shortened)
 
 
 def _compared(case: TestCase, step: StepResult, comparator: str) -> CaseResult:

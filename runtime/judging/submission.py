@@ -49,6 +49,8 @@ class Submission(msgspec.Struct, frozen=True):
     stop_on_failure: bool
     #: Names of the files that come back from a plain run.
     return_files: tuple[str, ...] = ()
+    #: What the program is called inside of its language, where that has units.
+    unit: str = ""
 
     @property
     def main(self) -> File:

@@ -93,17 +93,17 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def main_file(self, text: str) -> str:
         """The name of a main file that came without one."""
-        unit = self._unit(text)
+        unit = self._unit(self._code(text))
         return unit + PurePosixPath(self.file).suffix if unit else self.file
 
     def unit_of(self, name: str, text: str) -> str:
         """What the main file's program is called inside of the language, with its package."""
-        package = re.search(self.package, self._code(text)) if self.package else None
-        unit = self._unit(text) or PurePosixPath(name).stem
+        code = self._code(text)
+        package = re.search(self.package, code) if self.package else None
+        unit = self._unit(code) or PurePosixPath(name).stem
         return f"{package[1]}.{unit}" if package else unit
 
-    def _unit(self, text: str) -> str:
-        code = self._code(text) if self.unit else ""
+    def _unit(self, code: str) -> str:
         for pattern in self.unit:
             found = re.search(pattern, code)
             if found:
@@ -112,7 +112,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def _code(self, text: str) -> str:
         # A comment separates words, and what follows it may begin a line.
-        text = text[:_UNIT_CHARACTERS]
+        text = text[:_UNIT_CHARACTERS] if self.unit else ""
         return re.sub(self.no_code, "\n", text) if self.no_code else text
 
 

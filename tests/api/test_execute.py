@@ -133,6 +133,17 @@ def test_all_cases_together_keep_so_much_output_and_are_judged_by_all_of_it() ->
     assert [(len(result["stderr"]), result["stderr_truncated"]) for result in results] == [(100, False), *[(0, True)] * 3]
 
 
+def test_the_first_cases_output_is_kept_before_that_of_later_ones_that_end_sooner() -> None:
+    cases = [{"id": str(n), "input": str(n), "expected_output": "x" * 1000 + ("" if n else "y")} for n in range(8)]
+    code = "import time\nn = int(input())\ntime.sleep(0.5 if n == 0 else 0)\nprint('x' * 1000)"
+    with running({"EXECUTOR_CONCURRENCY": "2", "EXECUTOR_MAX_JUDGED_OUTPUT_KB": "4"}) as executor:
+        kept = [len(result["stdout"]) for result in executor.judge("python", code, cases)["test_results"]]
+        stopped = executor.judge("python", code, cases, stop_on_failure=True)
+    assert kept == [1001, 1001, 1001, 1001, 92, 0, 0, 0]
+    assert _judge_statuses(stopped) == ["wrong_answer", *["skipped"] * 7]
+    assert len(stopped["test_results"][0]["stdout"]) == 1001
+
+
 @pytest.mark.parametrize("language", ["c"], indirect=True)
 def test_a_compile_error_fails_every_case_with_the_compilers_words(executor: Executor, language: str) -> None:
     body = executor.judge(language, "int main(", [{"id": "a", "input": "", "expected_output": ""}])

@@ -13,12 +13,13 @@ from runtime.execution.usage import descendants, read
 from tests.attacks.places import on_host_as_user
 from tests.server import Executor, running, until
 
-_LEFT = Path("/dev/shm/left-by-a-run")
-_CODE = """import os, time
-open("/dev/shm/left-by-a-run", "w").close()
+# Of this process alone: other tests may run on this machine.
+_LEFT = Path(f"/dev/shm/left-by-a-run-{os.getpid()}")
+_CODE = f"""import os, time
+open("{_LEFT}", "w").close()
 os.mkdir("inner"); open("inner/file", "w").close(); os.chmod("inner", 0)
 if os.fork() == 0: time.sleep(60)
-time.sleep(1)
+time.sleep(2)
 print("done"); os._exit(0)
 """
 
@@ -43,10 +44,18 @@ def _cwd(pid: int) -> str:
         return ""
 
 
+def _changed() -> int:
+    """When the file was, 0 where it is not there."""
+    try:
+        return _LEFT.stat().st_ctime_ns
+    except FileNotFoundError:
+        return 0
+
+
 def _kill(executor: Executor, before: int = 0) -> int:
     """Ends the supervisor once its program has left its file, another one than `before`; tells the file apart."""
-    assert until(lambda: _LEFT.exists() and _LEFT.stat().st_ctime_ns != before)
-    found = _LEFT.stat().st_ctime_ns
+    assert until(lambda: _changed() not in (0, before))
+    found = _changed()
     os.kill(_supervisor(executor), signal.SIGKILL)
     return found
 
@@ -59,7 +68,7 @@ def test_its_run_is_given_to_another_one_and_all_is_as_before(executor: Executor
         _kill(executor)
         assert answer.result()["stdout"] == "done\n"
     assert _supervisor(executor) != first
-    assert executor.execute("python", "import os; print(os.path.exists('/dev/shm/left-by-a-run'))")["stdout"] == "False\n"
+    assert executor.execute("python", f"import os; print(os.path.exists('{_LEFT}'))")["stdout"] == "False\n"
     # Warm workers come back, and in the slot's directory is nothing else.
     count = 'executor_warm_runs_total{language="python",warm="yes"}'
     before = executor.metrics().get(count, 0)
@@ -78,5 +87,5 @@ def test_what_ends_two_of_them_is_an_internal_error_and_the_next_finds_nothing_o
         answer = pool.submit(executor.execute, "python", _CODE)
         _kill(executor, _kill(executor))
         assert (answer.result()["status"], answer.result()["message"]) == ("internal_error", "the supervisor is gone")
-    code = "import os; print(os.listdir('.'), os.path.exists('/dev/shm/left-by-a-run'))"
+    code = f"import os; print(os.listdir('.'), os.path.exists('{_LEFT}'))"
     assert executor.execute("python", code)["stdout"] == "['main.py'] False\n"
