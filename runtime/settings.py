@@ -116,6 +116,9 @@ class Settings:
     max_returned_mb: int = _setting(4, _integer(1, 256), "all files together that come back from a run, in MiB")
     max_body_mb: float = _setting(4.0, _number(0.01, 256), "largest request body, in MiB")
     max_bodies_mb: float = _setting(64.0, _number(0.01, 65_536), "bodies of all requests in memory together, in MiB")
+    max_unsent_mb: float = _setting(
+        64.0, _number(0.1, 65_536), "answers that clients have not taken yet, together, in MiB; then the oldest ones go"
+    )
     body_seconds: float = _setting(30.0, _number(0.1, 3600), "longest time for a body to arrive")
     header_seconds: float = _setting(30.0, _number(0.1, 3600), "longest time for a request's headers to arrive")
     send_seconds: float = _setting(60.0, _number(0.1, 3600), "longest time for a client to take its answer")

@@ -3,9 +3,10 @@
 import contextlib
 import os
 import stat
-from collections.abc import Collection
+import sys
+from collections.abc import Collection, Iterator
 
-from runtime.execution.usage import PAGE
+from runtime.execution.usage import PAGE, has_memory, living_thread, read_whole
 from runtime.execution.workspace import empty_folder_as
 from runtime.sandbox.acting import ReadingAs
 
@@ -33,23 +34,44 @@ def is_memory(path: str) -> bool:
     return False
 
 
-def unlinked_bytes(pids: list[int], uid: int) -> int:
-    """Bytes of files that the processes have open and that no longer have a name, each file counted once."""
-    found: dict[tuple[int, int], int] = {}
+def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int) -> int:
+    """Bytes of files that the processes hold and that no longer have a name, each file counted once.
+
+    One of `directory` that is only mapped does not tell its size and counts with the most that it can have,
+    `file_bytes`. A process that does not let itself be looked into counts as one that holds without end.
+    """
+    found: dict[int, int] = {}
     with ReadingAs(uid):
         for pid in pids:
+            place = living_thread(pid)
             try:
-                names = os.listdir(f"/proc/{pid}/fd")
+                for inode in _unlinked_maps(read_whole(f"{place}/maps"), directory):
+                    found.setdefault(inode, file_bytes)
+                names = os.listdir(f"{place}/fd")
+            except PermissionError:
+                if has_memory(place):
+                    return sys.maxsize
+                continue  # it is just ending
             except OSError:
                 continue
             for name in names:
                 try:
-                    status = os.stat(f"/proc/{pid}/fd/{name}")
+                    status = os.stat(f"{place}/fd/{name}")
                 except OSError:
                     continue
                 if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
-                    found[status.st_dev, status.st_ino] = max(status.st_blocks * 512, PAGE)
+                    found[status.st_ino] = max(status.st_blocks * 512, PAGE)
     return sum(found.values())
+
+
+def _unlinked_maps(text: bytes, directory: str) -> Iterator[int]:
+    """Inodes of a process's mappings of files below `directory` that have no name any more. Format: proc_pid_maps(5)."""
+    inside = b" " + os.fsencode(directory) + b"/"
+    if inside not in text:
+        return
+    for line in text.splitlines():
+        if inside in line and line.endswith(b" (deleted)"):
+            yield int(line.split(maxsplit=5)[4])
 
 
 def names_in(path: str) -> frozenset[str]:

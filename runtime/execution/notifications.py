@@ -128,9 +128,9 @@ class Notifications:
         self._answers: dict[str, Callable[[int, tuple[int, ...]], Answer]] = {
             "kill": self._kill, "tkill": self._tkill, "tgkill": self._one_process, "rt_sigqueueinfo": self._one_process,
             "rt_tgsigqueueinfo": self._one_process, "pidfd_open": self._one_process, "socketpair": self._socketpair,
-            "mmap": self._mmap, "mremap": self._mremap, "chmod": self._chmod, "fchmodat": self._fchmodat,
-            "truncate": self._truncate, "utime": self._utime, "utimes": self._utimes, "futimesat": self._futimesat,
-            "utimensat": self._utimensat,
+            "mmap": self._mmap, "mremap": self._mremap, "chmod": self._chmod, "fchmod": self._fchmod,
+            "fchmodat": self._fchmodat, "truncate": self._truncate, "utime": self._utime, "utimes": self._utimes,
+            "futimesat": self._futimesat, "utimensat": self._utimensat,
         }  # fmt: skip
 
     def answer_next(self) -> None:
@@ -279,6 +279,18 @@ class Notifications:
     def _chmod(self, thread: int, arguments: tuple[int, ...]) -> Answer:
         return self._fchmodat(thread, (_AT_FDCWD, *arguments))
 
+    def _fchmod(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        with ReadingAs(self._uid):
+            descriptor = os.open(f"/proc/{thread}/fd/{_signed(arguments[0])}", os.O_PATH | os.O_CLOEXEC)
+        try:
+            # From here on it is this file, whatever the program makes of its number.
+            place = f"/proc/self/fd/{descriptor}"
+            self._require_inside(os.readlink(place.encode()))
+            os.chmod(place, arguments[1] & 0o777)
+        finally:
+            os.close(descriptor)
+        return 0
+
     def _fchmodat(self, thread: int, arguments: tuple[int, ...]) -> Answer:
         with self._target(thread, arguments[0], arguments[1], os.O_PATH) as descriptor:
             # Without set-uid, set-gid and sticky bits, which nothing here has a use for.
@@ -356,6 +368,11 @@ class Notifications:
                 return found
         raise OSError(errno.ENAMETOOLONG, "path too long")
 
+    def _require_inside(self, path: bytes) -> None:
+        top = os.fsencode(self._workspace.path)
+        if path != top and not path.startswith(top + b"/"):
+            raise PermissionError(errno.EPERM, "outside of the run's directory")
+
     @contextlib.contextmanager
     def _target(self, thread: int, folder: int, path_address: int, flags: int) -> Iterator[int]:
         """Opens what the arguments name; PermissionError unless it is inside the run's own directory."""
@@ -366,8 +383,7 @@ class Notifications:
         if not path.startswith(b"/"):
             link = f"/proc/{thread}/cwd" if _signed(folder) == _AT_FDCWD else f"/proc/{thread}/fd/{_signed(folder)}"
             path = os.readlink(link.encode()) + b"/" + path
-        if path != top and not path.startswith(top + b"/"):
-            raise PermissionError(errno.EPERM, "outside of the run's directory")
+        self._require_inside(path)
         try:
             descriptor = open_beneath(self._workspace.descriptor, path[len(top) + 1 :] or b".", flags)
         except OSError as error:

@@ -20,7 +20,7 @@ import msgspec
 from runtime.execution import leftovers
 from runtime.execution.disk_use import DiskUse
 from runtime.execution.notifications import Notifications, let_through
-from runtime.execution.pressure import memory_left
+from runtime.execution.pressure import held_bytes_of_all, memory_left
 from runtime.execution.protocol import (
     BOX,
     HEADER_BYTES,
@@ -68,6 +68,8 @@ _COUNT_SECONDS = 0.02
 _COUNT_FOR_MEMORY_SECONDS = 0.1
 # How often at most to look whether the memory for the rest of the run's limit is there.
 _PRESSURE_MS = 10.0
+# What may come to be held beside a run that is none of its memory: workers that start, answers, what was compiled.
+_UNSEEN_BYTES = 256 << 20
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
 # A program that failed this close to its limit is taken to have failed for lack of memory.
@@ -154,6 +156,8 @@ class _Run:
         self._disk_use: DiskUse | None = None
         self._next_count, self._counted_ms = _COUNT_MS, 0.0
         self._next_relief = 0.0
+        #: What the container held besides the run when that was first looked at.
+        self._others: int | None = None
         self._ended: Ended | None = None
         self._reaped_cpu_s = 0.0
         self._largest_rss = 0
@@ -430,6 +434,9 @@ class _Run:
             self._next_relief = started + _PRESSURE_MS
             if memory_left() < its_memory_left:
                 self._relieve()
+            if self._holds_more_than_is_seen(its_memory_left):
+                self._ended = Ended.MEMORY
+                return 0.0
         if started >= self._next_count and self._is_too_large(tree, started):
             self._ended = Ended.DISK
             return 0.0
@@ -443,7 +450,7 @@ class _Run:
         """Goes on with counting what the run has on disk; whether it is too much by what has been found of it so far."""
         found = self._disk_use = self._disk_use or self.worker.workspace.disk_use(self._limits.files)
         through = found.count(_COUNT_SECONDS)
-        size = found.bytes + leftovers.unlinked_bytes(tree, self.worker.uid)
+        size = found.bytes + self._unlinked_bytes(tree)
         now = self._now()
         self._counted_ms += now - started
         if through:
@@ -452,6 +459,21 @@ class _Run:
         else:
             self._next_count = now + _UNDER_WAY_SHARE * (now - started)
         return size > self._limits.disk_bytes or found.files > self._limits.files
+
+    def _holds_more_than_is_seen(self, its_memory_left: int) -> bool:
+        """Whether the container holds so much more than at the first look that the run must have it in the kernel.
+
+        Pipes, sockets, watches: none of it is in the account of a process. Only a single slot can be told apart.
+        """
+        if not self._supervisor.alone:
+            return False
+        others = held_bytes_of_all() - (self._limits.memory_bytes - its_memory_left)
+        if self._others is None:
+            self._others = others
+        return others - self._others > its_memory_left + _UNSEEN_BYTES
+
+    def _unlinked_bytes(self, tree: list[int]) -> int:
+        return leftovers.unlinked_bytes(tree, self.worker.uid, self.worker.workspace.path, self._limits.file_bytes)
 
     def _relieve(self) -> None:
         for worker in self._supervisor.waiting():
@@ -472,7 +494,7 @@ class _Run:
                 found = self.worker.workspace.disk_use(self._limits.files)
                 found.count(_COUNT_FOR_MEMORY_SECONDS)
                 found.close()
-                files = found.bytes + leftovers.unlinked_bytes(tree, self.worker.uid)
+                files = found.bytes + self._unlinked_bytes(tree)
         self._peak = max(self._peak, held + files)
         return held + files
 
@@ -896,6 +918,7 @@ def _confinement(config: SupervisorConfig, *, warm: bool) -> Confinement:
             shared_uid=config.first_uid == 0,
             own_pid_namespace=config.own_pid_namespace,
             devices_readable_only=config.landlock_abi > 0,
+            neighbours=not config.alone,
             warm=warm,
             service_pids=(*config.service_pids, os.getpid()),
         )

@@ -1,5 +1,6 @@
 """What a run uses, summed over all of its processes, from the files that the kernel keeps about each of them."""
 
+import contextlib
 import os
 import time
 
@@ -23,6 +24,12 @@ def read(path: str) -> bytes:
         os.close(descriptor)
 
 
+def read_whole(path: str) -> bytes:
+    """A file under /proc that may be large; raises OSError where it cannot be read."""
+    with open(path, "rb", buffering=0) as file:
+        return file.readall()
+
+
 def children(pid: int) -> list[int]:
     """The children of every thread of `pid`."""
     try:
@@ -41,6 +48,18 @@ def descendants(roots: list[int]) -> list[int]:
     for pid in found:
         found += children(pid)
     return found
+
+
+def living_thread(pid: int) -> str:
+    """The folder under /proc of a thread of `pid` that has not ended: of what the first one had it shows nothing then."""
+    place = f"/proc/{pid}"
+    if stat_fields(pid)[:1] == [b"Z"]:
+        with contextlib.suppress(OSError):
+            for thread in os.listdir(f"{place}/task"):
+                fields = read(f"{place}/task/{thread}/stat")
+                if fields[fields.rfind(b")") + 2 :][:1] not in (b"Z", b"X", b""):
+                    return f"{place}/task/{thread}"
+    return place
 
 
 def process_clock_ns(pid: int) -> int:
@@ -85,6 +104,11 @@ def data_bytes(pid: int) -> int:
     return int(fields[5]) * PAGE if fields else 0
 
 
+def has_memory(place: str) -> bool:
+    """Whether the process or thread in this folder under /proc has not got as far in its end as to give its memory back."""
+    return read(f"{place}/statm").split()[:1] not in ([], [b"0"])
+
+
 def peak_and_threads(pid: int) -> tuple[int, int]:
     """The most bytes a process has had resident, as getrusage(2) would say at its end, and how many threads it has.
 
@@ -121,6 +145,8 @@ def held_bytes(pids: list[int], *, shared: bool) -> int:
     total = 0
     for pid in pids:
         sizes = _sizes(read(f"/proc/{pid}/status"))
+        if b"RssAnon" not in sizes:
+            sizes = _sizes(read(f"{living_thread(pid)}/status"))
         total += sizes.get(b"RssAnon", 0) + sizes.get(b"VmSwap", 0) + sizes.get(b"VmPTE", 0)
         if shared:
             total += sizes.get(b"RssShmem", 0)

@@ -106,7 +106,7 @@ class Workspace:
     def _collect(self, wanted: Collect, found: list[Collected]) -> None:
         left = wanted.max_bytes
         for name, folder, base in self._regular_files():
-            if not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted.patterns):
+            if not any(fnmatch.fnmatchcase(name, pattern) for pattern in wanted.patterns) or not _is_text(name):
                 continue
             try:
                 descriptor = os.open(base, _REGULAR, dir_fd=folder)
@@ -176,6 +176,15 @@ class Workspace:
         finally:
             os.close(self.descriptor)
         os.rmdir(self.path)
+
+
+def _is_text(name: str) -> bool:
+    """Whether a name is UTF-8: another one could not be told, and nobody has asked for it."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def empty_folder_as(uid: int, path: str, names: list[str]) -> None:

@@ -84,6 +84,11 @@ class Connection(RequestHandler):
             self._enter(_State.HEADERS, self._connections.settings.header_seconds)
         super().data_received(data)
 
+    def pause_writing(self) -> None:
+        """There is more to send than the client takes."""
+        super().pause_writing()
+        self._connections.bound_unsent(self)
+
     def handled(self) -> None:
         """To be called when a handler has the request."""
         self._connections.idle.pop(self, None)
@@ -129,6 +134,16 @@ class Connection(RequestHandler):
         response.force_close()
         return response
 
+    @property
+    def unsent(self) -> int:
+        """Bytes of answers that are held for the client to take."""
+        return self.transport.get_write_buffer_size() if self.transport else 0
+
+    def abort(self) -> None:
+        """Ends it, whatever there is still to send."""
+        if self.transport:
+            self.transport.abort()
+
     def expire(self) -> None:
         """The deadline has passed: what the client did not do in time it need not do any more."""
         transport = self.transport
@@ -144,7 +159,7 @@ class Connection(RequestHandler):
             self._force_close = True
             self._refuse(transport, self._connections.late)
         else:
-            transport.abort()
+            self.abort()
 
     def _refuse(self, transport: asyncio.Transport, refusal: Refusal) -> None:
         self._connections.refused(refusal)
@@ -181,6 +196,9 @@ class Connections:
         self._most = most
         self._server = server
         self._open: set[Connection] = set()
+        #: Those whose clients have not taken all of their answer, the longest first.
+        self._unsent: dict[Connection, None] = {}
+        self._most_unsent = int(settings.max_unsent_mb * (1 << 20))
 
     def __call__(self) -> Connection:
         """A protocol for a new connection."""
@@ -205,6 +223,18 @@ class Connections:
         """It is gone."""
         self._open.discard(connection)
         self.idle.pop(connection, None)
+        self._unsent.pop(connection, None)
+
+    def bound_unsent(self, connection: Connection) -> None:
+        """Counts `connection` among those with answers to send, and ends the oldest where these are too large together."""
+        self._unsent = {each: None for each in (*self._unsent, connection) if each.unsent}
+        held = sum(each.unsent for each in self._unsent)
+        for each in tuple(self._unsent):
+            if held <= self._most_unsent:
+                break
+            held -= each.unsent
+            del self._unsent[each]
+            each.abort()
 
     def sweep(self) -> None:
         """Ends those that have not done in time what they were to do. To be called about once a second."""

@@ -19,6 +19,8 @@ _MOST_RETURNED = 20
 _ARGUMENT_BYTES = 32 << 10
 _NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
 _ID_LENGTH = 256
+# An answer to a wrong request shall not be larger than the request.
+_MOST_ERRORS = 50
 
 
 Body = TypeVar("Body")
@@ -109,7 +111,8 @@ class Checks:
 
     def refuse(self, field: str, message: str) -> None:
         """Something is wrong with `field`."""
-        self.errors.append(FieldError(field, message))
+        if len(self.errors) < _MOST_ERRORS:
+            self.errors.append(FieldError(field, message))
 
     def raise_if_any(self) -> None:
         """Raises InvalidRequestError with every wrong field."""
@@ -166,6 +169,7 @@ def _check_return_files(body: ExecuteBody, checks: Checks) -> None:
         checks.refuse("return_files", "goes without test_cases")
     if len(body.return_files) > _MOST_RETURNED:
         checks.refuse("return_files", f"must have at most {_MOST_RETURNED} items")
+        return
     for position, name in enumerate(body.return_files):
         if problem := _name_problem(name):
             checks.refuse(f"return_files[{position}]", problem)
@@ -195,6 +199,7 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
 def _check_arguments(arguments: list[str], checks: Checks) -> None:
     if len(arguments) > _MOST_ARGUMENTS or sum(len(word.encode()) + 1 for word in arguments) > _ARGUMENT_BYTES:
         checks.refuse("args", f"must have at most {_MOST_ARGUMENTS} items and {_ARGUMENT_BYTES >> 10} KiB")
+        return
     for position, word in enumerate(arguments):
         if "\0" in word:
             checks.refuse(f"args[{position}]", "must not contain NUL")

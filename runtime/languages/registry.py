@@ -16,6 +16,10 @@ from runtime.sandbox import landlock
 FOLDER = Path(__file__).parent
 # The server itself looks through a stranger's text for the name of its class; what comes later is not looked at.
 _UNIT_CHARACTERS = 1 << 17
+# What file systems take (NAME_MAX).
+_LONGEST_FILE_NAME = 255
+# Of what somebody calls a language, so much is compared and repeated.
+_NAME_SHOWN = 64
 
 
 class LanguageFileError(Exception):
@@ -94,7 +98,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def main_file(self, text: str) -> str:
         """The name of a main file that came without one."""
         unit = self._unit(self._code(text))
-        return unit + PurePosixPath(self.file).suffix if unit else self.file
+        name = unit + PurePosixPath(self.file).suffix
+        return name if unit and len(name.encode()) <= _LONGEST_FILE_NAME else self.file
 
     def unit_of(self, name: str, text: str) -> str:
         """What the main file's program is called inside of the language, with its package."""
@@ -170,6 +175,7 @@ class Registry:
         """The language with this name or alias, in any letter case; raises UnknownLanguageError."""
         language = self._names.get(name.casefold())
         if language is None:
+            name = name[:_NAME_SHOWN]
             near = difflib.get_close_matches(name.casefold(), self._names, 1)
             raise UnknownLanguageError(
                 f"unknown language {name!r}"

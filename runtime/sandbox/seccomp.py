@@ -12,27 +12,28 @@ from runtime.sandbox.syscalls import CLONE_PARENT
 
 # Numbers: arch/x86/entry/syscalls/syscall_64.tbl of the Linux source.
 NUMBERS = {
-    "mmap": 9, "ioctl": 16, "mremap": 25, "shmget": 29, "shmat": 30, "shmctl": 31, "connect": 42, "accept": 43,
-    "socket": 41, "bind": 49, "listen": 50, "socketpair": 53, "clone": 56, "fork": 57, "vfork": 58, "kill": 62,
-    "semget": 64, "semop": 65, "semctl": 66, "shmdt": 67, "msgget": 68, "msgsnd": 69, "msgrcv": 70, "msgctl": 71,
-    "fcntl": 72, "truncate": 76, "chmod": 90, "chown": 92, "lchown": 94, "ptrace": 101, "syslog": 103,
-    "rt_sigqueueinfo": 129, "utime": 132, "uselib": 134, "setpriority": 141, "sched_setparam": 142,
-    "sched_setscheduler": 144, "vhangup": 153, "modify_ldt": 154, "pivot_root": 155, "adjtimex": 159, "chroot": 161,
-    "acct": 163, "settimeofday": 164, "mount": 165, "umount2": 166, "swapon": 167, "swapoff": 168, "reboot": 169,
-    "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173, "init_module": 175, "delete_module": 176,
-    "quotactl": 179, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197, "lremovexattr": 198,
-    "fremovexattr": 199, "tkill": 200, "sched_setaffinity": 203, "io_setup": 206, "semtimedop": 220, "clock_settime": 227,
-    "exit_group": 231, "tgkill": 234, "utimes": 235, "mq_open": 240, "mq_unlink": 241, "kexec_load": 246, "add_key": 248,
-    "request_key": 249, "keyctl": 250, "ioprio_set": 251, "migrate_pages": 256, "fchownat": 260, "futimesat": 261,
-    "fchmodat": 268, "unshare": 272, "move_pages": 279, "utimensat": 280, "accept4": 288, "rt_tgsigqueueinfo": 297,
-    "perf_event_open": 298, "fanotify_init": 300, "prlimit64": 302, "name_to_handle_at": 303,
-    "open_by_handle_at": 304, "clock_adjtime": 305, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311,
-    "kcmp": 312, "finit_module": 313, "sched_setattr": 314, "memfd_create": 319, "kexec_file_load": 320, "bpf": 321,
-    "userfaultfd": 323, "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428,
-    "move_mount": 429, "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_open": 434,
-    "clone3": 435, "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442, "quotactl_fd": 443,
-    "memfd_secret": 447, "process_mrelease": 448, "fchmodat2": 452, "setxattrat": 463, "removexattrat": 466,
-    "open_tree_attr": 467, "file_setattr": 469,
+    "mmap": 9, "ioctl": 16, "mremap": 25, "shmget": 29, "shmat": 30, "shmctl": 31, "socket": 41, "connect": 42,
+    "accept": 43, "bind": 49, "listen": 50, "socketpair": 53, "setsockopt": 54, "clone": 56, "fork": 57, "vfork": 58,
+    "kill": 62, "semget": 64, "semop": 65, "semctl": 66, "shmdt": 67, "msgget": 68, "msgsnd": 69, "msgrcv": 70,
+    "msgctl": 71, "fcntl": 72, "truncate": 76, "chmod": 90, "fchmod": 91, "chown": 92, "lchown": 94, "ptrace": 101,
+    "syslog": 103, "rt_sigqueueinfo": 129, "utime": 132, "uselib": 134, "setpriority": 141, "sched_setparam": 142,
+    "sched_setscheduler": 144, "vhangup": 153, "modify_ldt": 154, "pivot_root": 155, "prctl": 157, "adjtimex": 159,
+    "chroot": 161, "acct": 163, "settimeofday": 164, "mount": 165, "umount2": 166, "swapon": 167, "swapoff": 168,
+    "reboot": 169, "sethostname": 170, "setdomainname": 171, "iopl": 172, "ioperm": 173, "init_module": 175,
+    "delete_module": 176, "quotactl": 179, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190, "removexattr": 197,
+    "lremovexattr": 198, "fremovexattr": 199, "tkill": 200, "sched_setaffinity": 203, "io_setup": 206, "semtimedop": 220,
+    "clock_settime": 227, "exit_group": 231, "tgkill": 234, "utimes": 235, "mq_open": 240, "mq_unlink": 241,
+    "kexec_load": 246, "add_key": 248, "request_key": 249, "keyctl": 250, "ioprio_set": 251, "inotify_init": 253,
+    "migrate_pages": 256, "fchownat": 260, "futimesat": 261, "fchmodat": 268, "unshare": 272, "vmsplice": 278,
+    "move_pages": 279, "utimensat": 280, "accept4": 288, "inotify_init1": 294, "rt_tgsigqueueinfo": 297,
+    "perf_event_open": 298, "fanotify_init": 300, "prlimit64": 302, "name_to_handle_at": 303, "open_by_handle_at": 304,
+    "clock_adjtime": 305, "setns": 308, "process_vm_readv": 310, "process_vm_writev": 311, "kcmp": 312, "finit_module": 313,
+    "sched_setattr": 314, "memfd_create": 319, "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323,
+    "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "open_tree": 428, "move_mount": 429,
+    "fsopen": 430, "fsconfig": 431, "fsmount": 432, "fspick": 433, "pidfd_open": 434, "clone3": 435, "close_range": 436,
+    "pidfd_getfd": 438, "process_madvise": 440, "mount_setattr": 442, "quotactl_fd": 443, "memfd_secret": 447,
+    "process_mrelease": 448, "fchmodat2": 452, "setxattrat": 463, "removexattrat": 466, "open_tree_attr": 467,
+    "file_setattr": 469,
 }  # fmt: skip
 
 ALLOW = "allow"
@@ -50,11 +51,16 @@ LARGE_REQUEST_OF_RUNTIMES_BYTES = 16 << 20
 
 CLONE_VM = 0x00000100
 CLONE_THREAD = 0x00010000
+_CLONE_FILES = 0x00000400
+_CLOSE_RANGE_UNSHARE = 2
+_PR_SET_DUMPABLE = 4
 _CLONE_NAMESPACES = 0x7E020080
 
 _FIOSETOWN, _SIOCSPGRP = 0x8901, 0x8902
 _SCHED_OTHER = 0
-_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETPIPE_SZ = 8, 10, 15, 1031
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX, _F_SETLEASE, _F_SETPIPE_SZ = 8, 10, 15, 1024, 1031
+_SOL_SOCKET = 1
+_BUFFER_SIZES = {"SO_SNDBUF": 7, "SO_RCVBUF": 8, "SO_SNDBUFFORCE": 32, "SO_RCVBUFFORCE": 33}
 _MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
 
 
@@ -99,6 +105,7 @@ def rules(
     shared_uid: bool,
     own_pid_namespace: bool,
     devices_readable_only: bool,
+    neighbours: bool = False,
     warm: bool = False,
     service_pids: "tuple[int, ...]" = (),
 ) -> "tuple[Rule, ...]":
@@ -107,8 +114,9 @@ def rules(
     `notify`: the supervisor answers some calls (user notification). `shared_uid`: programs have the uid of the
     service, so that the kernel's own permission checks do not protect its files. `own_pid_namespace`: they cannot
     even name a process that is not theirs. `devices_readable_only`: Landlock keeps them from writing to /dev/zero.
-    `warm`: for runtimes that are started ahead. The supervisor hears of the program's end before the kernel takes its
-    memory apart; their signal handlers restart system calls or are gone by then, else an interrupted exit would be a crash.
+    `neighbours`: there are other slots. `warm`: for runtimes that are started ahead. The supervisor hears of the program's
+    end before the kernel takes its memory apart; their signal handlers restart system calls or are gone by then, else an
+    interrupted exit would be a crash.
     `service_pids`: what they may not signal where nobody can be asked.
     """
     ask = NOTIFY if notify else ALLOW
@@ -147,6 +155,15 @@ def rules(
         Rule("fcntl", "EPERM", "chooses that signal", When(1, "==", _F_SETSIG)),
         Rule("fcntl", "EPERM", "larger pipe buffers, which belong to no process (F_SETPIPE_SZ)",
              When(1, "==", _F_SETPIPE_SZ)),
+        Rule("fcntl", "EPERM", "a lease on a file that the service or another run opens keeps them waiting",
+             When(1, "==", _F_SETLEASE)),
+        *(Rule("setsockopt", "EPERM", f"larger socket buffers, which belong to no process ({name})",
+               When(1, "==", _SOL_SOCKET), When(2, "==", number)) for name, number in _BUFFER_SIZES.items()),
+        Rule("vmsplice", "ENOSYS", "memory in a pipe that belongs to no process any more, a huge page for each byte"),
+        Rule("clone", "EPERM", "a thread with descriptors of its own, which are not looked into for files without a name",
+             When(0, "==", CLONE_THREAD, CLONE_THREAD | _CLONE_FILES)),
+        Rule("close_range", "EINVAL", "the same afterwards (CLOSE_RANGE_UNSHARE)", When(2, "bits", _CLOSE_RANGE_UNSHARE)),
+        Rule("prctl", "EPERM", "a process that nobody can look into (PR_SET_DUMPABLE)", When(0, "==", _PR_SET_DUMPABLE)),
         Rule("ioctl", "EPERM", "the same through ioctl (FIOSETOWN)", When(1, "==", _FIOSETOWN)),
         Rule("ioctl", "EPERM", "the same through ioctl (SIOCSPGRP)", When(1, "==", _SIOCSPGRP)),
         Rule("ioctl", "EPERM", "types into a terminal (TIOCSTI)", When(1, "==", 0x5412)),
@@ -164,9 +181,13 @@ def rules(
             Rule("kill", ALLOW, "its own process group", When(0, "==", 0)),
             Rule(signalled, ask, "the supervisor lets only the run's own processes be signalled"),
         ]
+    if shared_uid and neighbours:
+        table.append(
+            Rule("inotify_init inotify_init1", "EMFILE", "tells the names of another slot's files, whatever Landlock says")
+        )
     if shared_uid:
         table += [
-            Rule("chmod fchmodat truncate utime utimes futimesat", ask_or_refuse,
+            Rule("chmod fchmod fchmodat truncate utime utimes futimesat", ask_or_refuse,
                  "Landlock does not cover them (truncate before ABI 3); the supervisor does them, inside the run's own "
                  "directory only"),
             Rule("utimensat", ask_or_refuse, "the same; without a path it works on an open file and is allowed",

@@ -86,6 +86,21 @@ def test_all_wrong_fields_are_named_at_once(executor: Executor) -> None:
     assert [error["field"] for error in problem["errors"]] == ["timeout", "memory_limit_mb", "comparator"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"return_files": [""] * 400_000}, {"args": ["\0"] * 400_000}, {"language": "x" * 3_000_000},
+        {"files": [{"name": "a/../b", "content": ""}] * 100},
+        {"test_cases": [{"id": "a", "timeout": -1, "memory_limit_mb": -1}] * 200},
+    ],
+    ids=lambda change: next(iter(change)),
+)  # fmt: skip
+def test_a_refusal_is_no_larger_for_all_that_is_wrong(executor: Executor, change: dict[str, Any]) -> None:
+    response = executor.post({"language": "python", "code": "1"} | change)
+    assert response.status_code == 422
+    assert 100 < len(response.content) < 10_000
+
+
 @pytest.mark.parametrize("missing", ["language", "code"])
 def test_a_missing_field_is_named(executor: Executor, missing: str) -> None:
     response = executor.post({name: value for name, value in _GOOD.items() if name != missing})

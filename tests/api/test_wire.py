@@ -260,6 +260,27 @@ def test_whoever_does_not_take_the_answer_is_ended(strict: Executor) -> None:
         assert until(lambda: _metric(strict, "executor_connections") < before, 6)
 
 
+def test_answers_that_nobody_takes_share_a_limited_memory() -> None:
+    code = "import sys; sys.stdout.write(chr(1) * 1_000_000)"
+    with running({"EXECUTOR_MAX_UNSENT_MB": "16"}) as executor, contextlib.ExitStack() as open_ones:
+        clients = []
+        # Each answer is one of 6 MB, of which the kernel takes a part.
+        for _ in range(6):
+            client = open_ones.enter_context(socket.socket())
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            host, port = executor.url.removeprefix("http://").split(":")
+            client.connect((host, int(port)))
+            client.sendall(_post(body=json.dumps({"language": "python", "code": code}).encode()))
+            assert client.recv(1) == b"H"
+            clients.append(client)
+        # The first ones have given way; the last one gets all of its answer.
+        assert len(_received(clients[0], 5)) < 6_000_000
+        received = b""
+        while len(received) < 6_000_000:
+            received += clients[-1].recv(1 << 20)
+        assert received.count(b"\\u0001") == 1_000_000
+
+
 def test_connections_above_the_limit_are_refused_and_idle_ones_give_way(strict: Executor) -> None:
     strict.http.get("/health")
     silent = [_connect(strict) for _ in range(20)]

@@ -106,7 +106,7 @@ def holds(when: When, value: int) -> bool:
 @pytest.mark.parametrize("own_uid", [False, True])
 def test_the_filter_answers_every_call_as_the_table_read_from_top_to_bottom(own_uid: bool) -> None:
     table = seccomp.rules(
-        notify=True, shared_uid=not own_uid, own_pid_namespace=False, devices_readable_only=True, warm=True,
+        notify=True, shared_uid=not own_uid, own_pid_namespace=False, devices_readable_only=True, neighbours=True, warm=True,
         service_pids=(7, 8),
     )  # fmt: skip
     program = seccomp.assemble(table)
@@ -146,7 +146,9 @@ def test_without_a_supervisor_to_ask_attributes_are_refused_and_the_service_is_s
 
 
 def test_every_rule_has_a_reason_and_every_number_a_rule() -> None:
-    table = seccomp.rules(notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True, warm=True)
+    table = seccomp.rules(
+        notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True, neighbours=True, warm=True
+    )
     assert all(rule.reason for rule in table)
     assert {call for rule in table for call in rule.calls} == set(NUMBERS)
 

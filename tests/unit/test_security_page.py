@@ -12,7 +12,9 @@ _END = "<!-- end of rules -->\n"
 
 def table() -> str:
     """The rules as a Markdown table."""
-    rules = seccomp.rules(notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True, warm=True)
+    rules = seccomp.rules(
+        notify=True, shared_uid=True, own_pid_namespace=False, devices_readable_only=True, neighbours=True, warm=True
+    )
     rows = ["| calls | when | answer | why |", "|---|---|---|---|"]
     for rule in rules:
         when = " and ".join(map(str, rule.when)).replace(f"{OWN_PID:#x}", "its own pid")

@@ -45,6 +45,13 @@ def test_only_matching_regular_files_come_back_never_through_a_link(workspace: W
     assert [(file.name, file.content) for file in found] == [("B.class", b"B"), ("in/A.class", b"A")]
 
 
+def test_a_name_that_is_no_text_does_not_come_back(workspace: Workspace) -> None:
+    for name in (b"a.class", b"\xff.class"):
+        with open(os.fsencode(workspace.path) + b"/" + name, "wb"):
+            pass
+    assert [file.name for file in workspace.collect(Collect(("*.class",), 10))] == ["a.class"]
+
+
 def test_a_tree_of_ten_thousand_levels_is_removed(workspace: Workspace, tmp_path: Path) -> None:
     folder = os.dup(workspace.descriptor)
     for _ in range(10_000):
