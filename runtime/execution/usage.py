@@ -56,8 +56,7 @@ def living_thread(pid: int) -> str:
     if stat_fields(pid)[:1] == [b"Z"]:
         with contextlib.suppress(OSError):
             for thread in os.listdir(f"{place}/task"):
-                fields = read(f"{place}/task/{thread}/stat")
-                if fields[fields.rfind(b")") + 2 :][:1] not in (b"Z", b"X", b""):
+                if stat_fields(int(thread))[:1] not in ([b"Z"], [b"X"], []):
                     return f"{place}/task/{thread}"
     return place
 
@@ -80,7 +79,7 @@ def thread_clock_ns(thread: int) -> int:
 
 
 def stat_fields(pid: int) -> list[bytes]:
-    """The fields of /proc/PID/stat behind the name, state first; empty where the process is gone."""
+    """The fields of /proc/PID/stat of a process or thread behind the name, state first; empty where it is gone."""
     text = read(f"/proc/{pid}/stat")
     # The name may hold anything, so it ends at the last parenthesis.
     return text[text.rfind(b")") + 2 :].split()
