@@ -1,17 +1,19 @@
-"""The answers' types, as `GET /openapi.json` shows them."""
+"""The types of answers, as `GET /openapi.json` shows them."""
 
 from typing import Literal, TypeVar
 
 import msgspec
+from aiohttp import web
 
 from runtime.execution.executor import Isolation
-from runtime.judging.submission import CaseResult, JudgeResult, ReturnedFile, RunResult, Status, StepResult
+from runtime.http.submissions import Served
+from runtime.judging.submission import CaseResult, ReturnedFile, RunResult, Status, StepResult
 
 Field = TypeVar("Field")
 
 
 class RunAnswer(msgspec.Struct, frozen=True):
-    """Of a plain submission."""
+    """The answer to a plain submission."""
 
     language: str
     version: str
@@ -23,7 +25,7 @@ class RunAnswer(msgspec.Struct, frozen=True):
 
 
 class JudgeAnswer(msgspec.Struct, frozen=True):
-    """Of a judged submission: `status` is that of the first case that did not pass, or `accepted`."""
+    """The answer to a judged submission: `status` is that of the first case that did not pass, or `accepted`."""
 
     language: str
     version: str
@@ -68,11 +70,19 @@ def _set(value: Field | None) -> Field | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 
-def answer(
-    language: str, version: str, result: RunResult | JudgeResult, user_id: str | None, question_id: str | None
-) -> RunAnswer | JudgeAnswer:
+encode = msgspec.json.Encoder().encode
+
+
+def json_response(body: object, status: int = 200) -> web.Response:
+    """An answer with this body as JSON."""
+    return web.Response(body=encode(body), status=status, content_type="application/json")
+
+
+def answer(served: Served) -> RunAnswer | JudgeAnswer:
     """The answer of `POST /execute` for what came of a submission."""
-    compiled, user, question = _set(result.compile), _set(user_id), _set(question_id)
+    call, version, result = served.call, served.version, served.result
+    language = call.submission.language.name
+    compiled, user, question = _set(result.compile), _set(call.user_id), _set(call.question_id)
     if isinstance(result, RunResult):
         return RunAnswer(language, version, result.run, compiled, _set(result.files or None), user, question)
     return JudgeAnswer(

@@ -2,6 +2,7 @@
 
 import base64
 import re
+from collections.abc import Callable
 from typing import TypeVar
 
 import msgspec
@@ -64,12 +65,15 @@ class ExecuteBody(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What a request asks for: a submission, whose it is, and which versions of the language will do (all if empty)."""
+    """What a request asks for: a submission, and which user and question it belongs to.
+
+    `check_version` is given the version of the language, and raises Refusal where the request asks for another one.
+    """
 
     submission: Submission
     user_id: str | None = None
     question_id: str | None = None
-    version: str = ""
+    check_version: Callable[[str], None] | None = None
 
 
 _decoder = msgspec.json.Decoder(ExecuteBody)
@@ -103,14 +107,13 @@ def _located(message: str) -> FieldError:
 
 
 class Checks:
-    """Collects what is wrong, so that one answer tells everything."""
+    """Collects what is wrong, so that one answer names every wrong field."""
 
     def __init__(self) -> None:
-        """Nothing yet."""
         self.errors: list[FieldError] = []
 
     def refuse(self, field: str, message: str) -> None:
-        """Something is wrong with `field`."""
+        """Notes what is wrong with `field`."""
         if len(self.errors) < _MOST_ERRORS:
             self.errors.append(FieldError(field, message))
 
