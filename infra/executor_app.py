@@ -13,9 +13,6 @@ from infra.settings import AccessSettings, AppSettings, RevisionSettings, Scalin
 PORT = 8000
 """Where the image listens by its own default."""
 
-LONGEST_REQUEST_SECONDS = 240
-"""After this Azure's ingress gives up on a request. Source: Microsoft's page on ingress in Azure Container Apps."""
-
 API_KEYS_SECRET = "api-keys"  # noqa: S105 - the name of a secret, not its value
 API_KEYS_VARIABLE = "EXECUTOR_API_KEYS"
 
