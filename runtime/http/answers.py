@@ -6,6 +6,7 @@ import msgspec
 from aiohttp import web
 
 from runtime.execution.executor import Isolation
+from runtime.http.problems import FieldError
 from runtime.http.submissions import Served
 from runtime.judging.submission import CaseResult, ReturnedFile, RunResult, Status, StepResult
 
@@ -22,6 +23,7 @@ class RunAnswer(msgspec.Struct, frozen=True):
     files: tuple[ReturnedFile, ...] | msgspec.UnsetType = msgspec.UNSET
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     question_id: str | msgspec.UnsetType = msgspec.UNSET
+    warnings: tuple[FieldError, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class JudgeAnswer(msgspec.Struct, frozen=True):
@@ -36,6 +38,7 @@ class JudgeAnswer(msgspec.Struct, frozen=True):
     compile: StepResult | msgspec.UnsetType = msgspec.UNSET
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     question_id: str | msgspec.UnsetType = msgspec.UNSET
+    warnings: tuple[FieldError, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class LanguageAnswer(msgspec.Struct, frozen=True):
@@ -82,9 +85,12 @@ def answer(served: Served) -> RunAnswer | JudgeAnswer:
     """The answer of `POST /execute` for what came of a submission."""
     call, version, result = served.call, served.version, served.result
     language = call.submission.language.name
-    compiled, user, question = _set(result.compile), _set(call.user_id), _set(call.question_id)
+    compiled, warnings = _set(result.compile), _set(call.warnings or None)
+    user, question = _set(call.user_id), _set(call.question_id)
     if isinstance(result, RunResult):
-        return RunAnswer(language, version, result.run, compiled, _set(result.files or None), user, question)
+        files = _set(result.files or None)
+        return RunAnswer(language, version, result.run, compiled, files, user, question, warnings)
+    passed, total = result.passed, result.total
     return JudgeAnswer(
-        language, version, result.status, result.passed, result.total, result.test_results, compiled, user, question
+        language, version, result.status, passed, total, result.test_results, compiled, user, question, warnings
     )

@@ -5,6 +5,7 @@ import platform
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 from aiohttp import web
 
@@ -19,7 +20,7 @@ from runtime.http.pages import api_page
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
 from runtime.http.request_ids import request_ids
-from runtime.http.requests import decode
+from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
 from runtime.judging.judge import Judge
 from runtime.languages.registry import Registry
@@ -113,7 +114,7 @@ class Service:
 
     async def execute(self, request: web.Request) -> web.Response:
         """`POST /execute`."""
-        return json_response(answer(await self.submissions.serve(request, decode)))
+        return json_response(answer(await self.submissions.serve(request, partial(decode, strict=is_strict(request.query)))))
 
     async def health(self, _request: web.Request) -> web.Response:
         """`GET /health`."""

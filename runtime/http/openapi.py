@@ -13,7 +13,7 @@ from runtime.http import problems
 from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ReadyAnswer, RunAnswer
 from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
-from runtime.http.requests import ExecuteBody
+from runtime.http.requests import STRICT, ExecuteBody
 from runtime.judging.comparators import COMPARATORS
 from runtime.languages.registry import Registry
 from runtime.settings import Settings
@@ -32,6 +32,12 @@ _EXAMPLES = {
         "user_id": "student-7",
         "question_id": "sum",
     },
+}
+_STRICT = {
+    "name": "strict",
+    "in": "query",
+    "description": "Whether fields that are not known here are refused, and not only named in the answer's warnings.",
+    "schema": {"type": "string", "enum": list(STRICT), "default": "0"},
 }
 #: What a path that takes submissions can answer instead of results.
 SUBMISSION_REFUSALS = (
@@ -78,6 +84,7 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
             "post": {
                 "operationId": "execute",
                 "summary": "Run a program, or judge it with test cases",
+                "parameters": [_STRICT],
                 "requestBody": content(ExecuteBody, examples={name: {"value": value} for name, value in _EXAMPLES.items()}),
                 "responses": answered("The results", RunAnswer, JudgeAnswer) | refused(*SUBMISSION_REFUSALS),
                 "security": security,
