@@ -13,6 +13,9 @@ from runtime.http.problems import (
 )
 from runtime.settings import Settings
 
+_JSON = "application/json"
+_BYTES = "application/octet-stream"
+
 
 class Bodies:
     """The bodies of all requests: their limits, and how much of them is in memory."""
@@ -71,9 +74,14 @@ class Body:
 
 
 def _refuse_type(request: web.Request) -> None:
-    """Raises UnsupportedMediaTypeError for anything but plain JSON; a body without a type is taken for JSON."""
-    if request.content_type not in ("application/json", "application/octet-stream"):
-        raise UnsupportedMediaTypeError(f"The body is {request.content_type}; it must be application/json.")
+    """Raises UnsupportedMediaTypeError for anything but plain JSON.
+
+    A body without a type is taken for JSON, and so is the type that clients send for bytes of which they know nothing.
+    """
+    # Not `request.content_type`, which takes everything without a slash for application/octet-stream too.
+    media = request.headers.get("Content-Type", _JSON).partition(";")[0].strip().lower()
+    if media not in (_JSON, _BYTES):
+        raise UnsupportedMediaTypeError(f"The body is {media or 'of no type'}; it must be {_JSON}.")
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding != "identity":
         raise UnsupportedMediaTypeError(
