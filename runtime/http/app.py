@@ -15,12 +15,12 @@ from runtime.http.admission import Admission
 from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
+from runtime.http.decoding import decode, is_strict
 from runtime.http.doors.piston import PistonDoor
 from runtime.http.pages import api_page
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
 from runtime.http.request_ids import request_ids
-from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
 from runtime.judging.judge import Judge
 from runtime.languages.registry import Registry

@@ -162,6 +162,11 @@ class Registry:
             for name in (language.name, *language.aliases):
                 self._names[name] = language
 
+    @property
+    def names(self) -> Iterable[str]:
+        """Every name and alias of the languages that are here."""
+        return self._names.keys()
+
     def find(self, command: str) -> str | None:
         """The absolute path of a command, or None where it is not on the path; an absolute path need only exist."""
         if command.startswith("/"):
