@@ -27,7 +27,7 @@ from benchmarks.bare import Bare, bare
 from benchmarks.chart import draw
 from benchmarks.peers import PEERS, Runner, installed
 from benchmarks.workloads import ANSWER, WORKLOADS, Workload
-from runtime.execution.usage import descendants
+from runtime.execution.process_tree import descendants
 from tests.image.engine import AS_ON_AZURE, container, docker
 from tests.server import ROOT, Executor, environment, running
 

@@ -17,7 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.execution.usage import descendants, stat_fields
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import stat_fields
 from tests.server import ROOT, environment
 
 MOST_REPLICAS = 16

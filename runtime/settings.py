@@ -138,7 +138,7 @@ class Settings:
         "/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin", _text, "where toolchains are looked for, and PATH of programs"
     )
     api_keys: tuple[tuple[str, str], ...] = _setting(
-        (), _keys, "who may call: names and SHA-256 of keys; nobody is asked if unset"
+        (), _keys, "names and SHA-256 of the keys that may call; every caller may if unset"
     )
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
     log_level: str = _setting("info", _text, "debug, info, warning or error")

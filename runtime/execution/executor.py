@@ -15,22 +15,9 @@ from typing import cast
 
 import msgspec
 
-from runtime.execution.protocol import (
-    BOOTSTRAP,
-    BOX,
-    CANCEL,
-    HEADER_BYTES,
-    RUNTIME_ROOT,
-    SPAWNER_CONNECTION,
-    Ended,
-    Job,
-    Outcome,
-    SupervisorConfig,
-    WarmStart,
-    frame_parts,
-    message_of,
-    rest_of_frame,
-)
+from runtime.execution.codec import CANCEL, HEADER_BYTES, frame_parts, message_of, rest_of_frame
+from runtime.execution.paths import BOOTSTRAP, BOX, RUNTIME_ROOT, SPAWNER_CONNECTION
+from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig, WarmStart
 from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT, Enforceable
 
 _log = logging.getLogger(__name__)

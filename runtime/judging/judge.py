@@ -208,7 +208,7 @@ class Judge:
                     files=submission.files,
                     limits=self._compile_limits(language),
                     collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
-                    followed=True,
+                    expects_run=True,
                 )
             )
             compiled = Compiled(self._compile_step(outcome, language), outcome.files)
@@ -247,7 +247,7 @@ class Judge:
             )
             if words == usual:
                 warm = worker.name
-                arguments = (*(word.format(unit=unit) for word in worker.warm.told), *arguments)
+                arguments = (*(word.format(unit=unit) for word in worker.warm.run_arguments), *arguments)
         return Job(
             argv=(*words, *submission.arguments),
             env=self._registry.environment(language, slot.box, memory_mb),

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from runtime.execution.usage import descendants, read
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import read
 from tests.attacks.places import on_host_as_user
 from tests.server import Executor, running, until
 

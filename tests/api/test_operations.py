@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from runtime.execution.usage import descendants
+from runtime.execution.process_tree import descendants
 from runtime.observability.records import ExecutionRecord
 from tests.server import ROOT, Executor, environment, running, until
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.execution.usage import descendants
+from runtime.execution.process_tree import descendants
 from runtime.sandbox.layers import FIRST_UID
 from tests.image.engine import AS_ON_AZURE, build, container, state
 from tests.server import ROOT, Executor, running
