@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from executor_client import Backoff
 
-from infra.capacity import (
+from infra.capacity.__main__ import main
+from infra.capacity.simulation import (
     NO_ADMISSION,
     Admission,
     Burst,
@@ -18,7 +19,6 @@ from infra.capacity import (
     Job,
     Outcome,
     Scaling,
-    main,
     runs,
     simulate,
     smallest_minimum,

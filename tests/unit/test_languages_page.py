@@ -3,7 +3,7 @@
 import re
 
 from benchmarks.languages import PAGE, languages_table, replaced
-from infra.settings import image_targets
+from infra.settings.apps import image_targets
 from runtime.languages.registry import load
 
 _TEXT = PAGE.read_text("utf-8")
