@@ -16,6 +16,7 @@ check: $(VENV)/dev.stamp
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/mypy __main__.py
+	$(BIN)/lint-imports --no-logo
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
