@@ -1,5 +1,6 @@
 """The places in which the corpus has to hold, each with a really running executor and a look at it from outside."""
 
+import contextlib
 import importlib.metadata
 import os
 import re
@@ -43,6 +44,8 @@ class Place:
     executor: Executor
     first: int
     root: Path
+    #: How many processes there are when nothing runs.
+    at_rest: int = 0
 
     @property
     def landlock(self) -> bool:
@@ -51,6 +54,16 @@ class Place:
     def processes(self) -> list[int]:
         """The executor's processes, as this machine numbers them."""
         return descendants([self.first])
+
+    def described(self) -> str:
+        """A line for each process: number, parent, state and command line."""
+        lines = []
+        for pid in self.processes():
+            with contextlib.suppress(OSError):  # it has just ended
+                name, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+                command = _words(pid).replace(b"\0", b" ").decode(errors="replace") or name.partition("(")[2]
+                lines.append(f"{pid} {' '.join(fields.split()[1::-1])} {command}")
+        return "\n".join(lines)
 
     def leftovers(self) -> set[str]:
         """Files in places where every user may write, but for the executor's own directory and those of the tests."""
