@@ -1,15 +1,16 @@
-# make run | test | check | bench | bench-host | bench-peers | burst | image | lock. A new machine needs Python >= 3.11 with venv, and make.
+# make run | test | check | docs | bench | bench-host | bench-peers | burst | image | lock. A new machine needs Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench bench-host bench-peers burst image images lock clean
+.PHONY: run test check docs format bench bench-host bench-peers burst image images lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
 
+# In a process for each core; what shares a server, a container or a place stays in one. `python -m pytest PATH` for a few.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -17,6 +18,10 @@ check: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/mypy __main__.py
 	$(BIN)/lint-imports --no-logo
+
+# What pages have from the code; a test says where this was forgotten.
+docs: $(VENV)/dev.stamp
+	$(BIN)/python -m devtools.pages
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
+from devtools import stack_files
 from infra.settings import DECLARATIONS, KEYS, Settings, SettingsError, parse_settings
 from infra.settings.formats import MEMORY_FOR_CPU
 from infra.settings.kinds import Declaration
 from infra.settings.schema import PROJECT_FILE, project_file
 from runtime import settings as runtime_settings
-from tests.infra import stack_files
 
 DIGEST = "registry.example.com/executor-image@sha256:" + "0123456789abcdef" * 4
 HASH = "0123456789abcdef" * 4
