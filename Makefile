@@ -1,9 +1,9 @@
-# make run | test | check | bench | bench-host | bench-peers | burst | image | sbom | lock. A new machine needs Python >= 3.11 with venv, and make.
+# make run | test | check | docs | bench | bench-host | bench-peers | burst | image | sbom | lock. A new machine needs Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lint types format bench bench-host bench-peers burst image images sbom lock clean
+.PHONY: run test check lint types docs format bench bench-host bench-peers burst image images sbom lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
@@ -21,6 +21,10 @@ lint: $(VENV)/dev.stamp
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/mypy __main__.py
+
+# What pages have from the code; a test says where this was forgotten.
+docs: $(VENV)/dev.stamp
+	$(BIN)/python -m devtools.pages
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from devtools.executor import ROOT, environment
 from runtime.execution.usage import descendants, stat_fields
-from tests.server import ROOT, environment
 
 MOST_REPLICAS = 16
 _START_SECONDS = 30

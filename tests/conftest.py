@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server import Executor, running
+from devtools.executor import Executor, running
 
 
 @pytest.fixture(scope="session")

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.executor import Executor, running, until
 from runtime.execution.usage import descendants, read
 from tests.attacks.places import on_host_as_user
-from tests.server import Executor, running, until
 
 # Of this process alone: other tests may run on this machine.
 _LEFT = Path(f"/dev/shm/left-by-a-run-{os.getpid()}")

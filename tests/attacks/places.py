@@ -13,10 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from devtools.docker import AS_ON_AZURE, container, state
+from devtools.executor import ROOT, Executor, running
 from runtime.execution.usage import descendants
 from runtime.sandbox.layers import FIRST_UID
-from tests.image.engine import AS_ON_AZURE, build, container, state
-from tests.server import ROOT, Executor, running
+from tests.image.built import built
 
 #: As Azure runs it, and a bound on processes that a fork bomb would run into if ours did not hold.
 NO_CAPABILITIES = (*AS_ON_AZURE, "--pids-limit", "256")
@@ -126,7 +127,7 @@ def place(letter: str) -> Iterator[Place]:
             assert executor.pid
             yield Place(letter, executor, executor.pid, Path("/"))
         return
-    image = build()
+    image = built()
     options = NO_CAPABILITIES if letter in "ae" else ("--memory", "1g")
     settings = {"e": {"EXECUTOR_TEST_LANDLOCK_ABI": "1"}, "f": {"EXECUTOR_TEST_DISABLE_LAYERS": "landlock"}}.get(letter, {})
     with container(image, *options, settings=settings) as executor:

@@ -27,10 +27,10 @@ from executor_client import (
     execute_code_in_session,
 )
 
+from devtools.engine_double import Secret
+from devtools.executor import ROOT, Executor, running
 from tests.client.misbehaving import GOOD, misbehaving, says
-from tests.infra.engine_double import Secret
 from tests.infra.program import APP, deploy, update
-from tests.server import ROOT, Executor, running
 
 _KEY = "the backend's own key"
 _README = ROOT / "client" / "README.md"

@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
+from devtools import stack_files
+from devtools.azure_double import ENVIRONMENT_DOMAIN
 from infra.state import main as prepare_state
 from tests.engine.cli import Project, copied_project
 from tests.engine.stand_in import Fault
-from tests.infra import stack_files
-from tests.infra.azure_double import ENVIRONMENT_DOMAIN
 from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, STACKS
 
 pytestmark = [

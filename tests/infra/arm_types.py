@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.infra.engine_double import Declared, Secret, Unknown
+from devtools.engine_double import Declared, Secret, Unknown
 
 FOLDER = Path(__file__).parents[3] / "shared" / "arm-types"
 """Beside the checkout, where the types are handed out; a clone elsewhere has no such folder."""

@@ -1,8 +1,6 @@
 """The model against what can be known without it, against the mission's figures, and the command around it."""
 
 import math
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 from executor_client import Backoff
 
+from devtools.executor import ROOT
 from infra.capacity import (
     NO_ADMISSION,
     Admission,
@@ -23,7 +22,6 @@ from infra.capacity import (
     simulate,
     smallest_minimum,
 )
-from tests.server import ROOT
 
 _MINUTE = 60.0
 
@@ -129,20 +127,6 @@ def test_the_plan_is_the_smallest_that_is_in_time() -> None:
 def test_a_submission_s_wait_begins_with_its_arrival() -> None:
     jobs = [Job(1.0)] * 60
     assert simulate(Burst(jobs, 60, spread=600, admission=NO_ADMISSION)).after(0.95) == pytest.approx(1.0)
-
-
-def test_the_page_s_table_is_the_command_s(tmp_path: Path) -> None:
-    """`UPDATE_SNAPSHOTS=1` writes it anew."""
-    done = _command("--min", "5", "10", "100", "--svg", str(tmp_path / "chart.svg"))
-    wanted = "\n" + "".join(f"    {line}".rstrip() + "\n" for line in done.stdout.partition("\nChart")[0].splitlines()) + "\n"
-    page = ROOT / "docs" / "burst.md"
-    text = page.read_text(encoding="utf-8")
-    match = re.search(r"(<!-- capacity: [^\n]*-->\n)(.*?)(<!-- end -->)", text, flags=re.DOTALL)
-    assert match
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        page.write_text(text[: match.start(2)] + wanted + text[match.end(2) :], encoding="utf-8")
-    else:
-        assert match[2] == wanted
 
 
 def _command(*arguments: str) -> subprocess.CompletedProcess[str]:

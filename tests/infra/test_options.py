@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra import arm_types
-from tests.infra.azure_double import (
+from devtools.azure_double import (
     ENVIRONMENT_DOMAIN,
     GROUP_ID,
     REGISTRY_PASSWORD,
@@ -15,7 +14,8 @@ from tests.infra.azure_double import (
     SUBSCRIPTION,
     WORKSPACE_KEY,
 )
-from tests.infra.engine_double import EngineDouble, Secret, Unknown
+from devtools.engine_double import EngineDouble, Secret, Unknown
+from tests.infra import arm_types
 from tests.infra.program import (
     ALERT,
     API_KEYS,

@@ -10,9 +10,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.executor_app import LONGEST_REQUEST_SECONDS
-from tests.infra import arm_types, stack_files
-from tests.infra.azure_double import (
+from devtools import stack_files
+from devtools.azure_double import (
     ENVIRONMENT_DOMAIN,
     ENVIRONMENT_ID,
     EXISTING,
@@ -21,7 +20,9 @@ from tests.infra.azure_double import (
     SUBSCRIPTION,
     AzureDouble,
 )
-from tests.infra.engine_double import Declared, EngineDouble, Secret, Unknown
+from devtools.engine_double import Declared, EngineDouble, Secret, Unknown
+from infra.executor_app import LONGEST_REQUEST_SECONDS
+from tests.infra import arm_types
 from tests.infra.program import API_KEYS, APP, IDENTITY, IMAGE, PREBUILT, ROLE, STACKS, Run, deploy, preview, update
 
 

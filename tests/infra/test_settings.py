@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
+from devtools import stack_files
 from infra.settings import APP_ONLY, KEYS, LOCATION_KEY, MEMORY_FOR_CPU, Settings, SettingsError, parse_settings
 from runtime import settings as runtime_settings
-from tests.infra import stack_files
 
 DIGEST = "registry.example.com/executor-image@sha256:" + "0123456789abcdef" * 4
 HASH = "0123456789abcdef" * 4

@@ -16,13 +16,13 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from devtools.executor import Executor as Server
+from devtools.executor import running, until
 from runtime.execution.executor import Executor
 from runtime.execution.protocol import BOOTSTRAP, BOX, RUNTIME_ROOT, Ended, Job, Limits, WarmStart
 from runtime.execution.usage import descendants, process_clock_ns, read
 from runtime.languages.registry import Registry
 from runtime.sandbox.confinement import Confinement
-from tests.server import Executor as Server
-from tests.server import running, until
 
 
 @pytest.mark.parametrize("message", [b"no descriptors come with it", b""])

@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from tests.infra.engine_double import Declared, NotFoundError, Secret
+from devtools.engine_double import Declared, NotFoundError, Secret
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ai-ta-2"
