@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lint types docs format bench bench-host bench-peers burst image images sbom lock clean
+.PHONY: run test check lint types layers docs format bench bench-host bench-peers burst image images sbom lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
@@ -13,7 +13,7 @@ test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 # Its parts are the hooks of .pre-commit-config.yaml.
-check: lint types
+check: lint types layers
 
 lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
@@ -22,9 +22,12 @@ lint: $(VENV)/dev.stamp
 types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/mypy __main__.py
+
+# Which folder may import which; the contracts are in pyproject.toml.
+layers: $(VENV)/dev.stamp
 	$(BIN)/lint-imports --no-logo
 
-# What pages have from the code; a test says where this was forgotten.
+# What pages and Pulumi.yaml have from the code; a test says where this was forgotten.
 docs: $(VENV)/dev.stamp
 	$(BIN)/python -m devtools.pages
 

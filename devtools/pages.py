@@ -1,4 +1,4 @@
-"""`make docs`: writes what the pages of `docs/` have from the code. A test compares the pages with it."""
+"""`make docs`: writes what the pages of `docs/` and `Pulumi.yaml` have from the code. Tests compare them with it."""
 
 import re
 import subprocess
@@ -13,6 +13,7 @@ from devtools import stack_files
 from devtools.executor import ROOT
 from infra.pricing import Size, estimate, load_rates
 from infra.settings import DECLARATIONS, parse_settings
+from infra.settings.schema import PROJECT_FILE, project_file
 from runtime.languages.registry import Language, load
 from runtime.sandbox import seccomp
 from runtime.sandbox.filters import OWN_PID
@@ -131,12 +132,16 @@ PARTS = (
 
 
 def main() -> None:
-    """Writes every part and names the pages that are different now."""
+    """Writes every part and names the files that are different now."""
     for part in PARTS:
         text = part.written()
         if text != part.page.read_text("utf-8"):
             part.page.write_text(text, "utf-8")
             print(f"{part.page.relative_to(ROOT)}: {part.name} is written anew")
+    text = project_file()
+    if text != PROJECT_FILE.read_text("utf-8"):
+        PROJECT_FILE.write_text(text, "utf-8")
+        print(f"{PROJECT_FILE.name}: the settings are written anew")
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from infra.settings import DOCKERFILE, image_targets
+from infra.settings.apps import DOCKERFILE, image_targets
 
 _NAMES = ("title", "version", "revision", "source", "licenses")
 
