@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 
 import msgspec
 
@@ -38,10 +39,11 @@ class Judge:
 
     async def run(self, submission: Submission, slot: Slot) -> RunResult:
         """The result of a plain submission, which is compiled if need be, and run once."""
-        compiled, prepared = await self._compile(submission, slot)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        compiled, prepared = await self._compile(_until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             return RunResult(not_compiled(compiled), compiled)
-        job = self._jobs.run(prepared, slot.box, submission.stdin)
+        job = self._jobs.run(_until(over_at, prepared), slot.box, submission.stdin)
         outcome = await slot.run(job)
         _log_failure(outcome.ended, outcome.message, submission.language)
         files = returned_files(outcome, submission.return_files, self._settings.max_returned_mb)
@@ -49,7 +51,8 @@ class Judge:
 
     async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot, spare: SpareSlots) -> JudgeResult:
         """The verdicts on a submission, which is compiled once and run once for each case, also in spare slots."""
-        compiled, prepared = await self._compile(submission, slot)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        compiled, prepared = await self._compile(_until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             results = [case_result(case, without_run(compiled.status), submission.comparator) for case in cases]
         else:
@@ -59,7 +62,7 @@ class Judge:
                 slot,
                 spare,
                 self._run_case,
-                max_seconds=self._settings.max_judging_seconds,
+                over_at=over_at,
                 max_output_bytes=self._settings.max_judged_output_kb << 10,
             )
         passed = sum(result.status is Status.ACCEPTED for result in results)
@@ -121,6 +124,11 @@ class Judge:
         made = {file.name for file in compiled.files}
         kept = tuple(file for file in submission.files if file.name not in made)
         return compiled.step, msgspec.structs.replace(submission, files=(*kept, *compiled.files))
+
+
+def _until(over_at: float, submission: Submission) -> Submission:
+    """The submission, whose time in its slot is over at this moment of the monotonic clock."""
+    return msgspec.structs.replace(submission, left_seconds=max(0.0, over_at - time.monotonic()))
 
 
 def _log_failure(ended: Ended, message: str, language: Language) -> None:
