@@ -85,8 +85,8 @@ def test_only_resource_limits_bound_a_file(whole: Executor) -> None:
 
 def test_only_the_watcher_sums_the_memory_of_children(whole: Executor) -> None:
     with _as_user("watcher") as without:
-        assert without.execute("python", _CHILDREN, memory_limit_mb=128)["stdout"] == "True\n"
-    assert whole.execute("python", _CHILDREN, memory_limit_mb=128)["status"] == "memory_limit_exceeded"
+        assert without.execute("python", _CHILDREN, memory_limit_mb=128, timeout=10)["stdout"] == "True\n"
+    assert whole.execute("python", _CHILDREN, memory_limit_mb=128, timeout=10)["status"] == "memory_limit_exceeded"
 
 
 def test_only_a_uid_of_its_own_protects_files_where_landlock_is_missing() -> None:
