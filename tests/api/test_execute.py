@@ -95,7 +95,7 @@ def test_every_failure_is_told_apart(executor: Executor) -> None:
     ])  # fmt: skip
     words = ["fine", "other", "crash", "loop", "memory", "flood"]
     cases = [{"id": w, "input": w, "expected_output": "fine" if w == "other" else w} for w in words]
-    body = executor.judge("python", code, cases, timeout=1)
+    body = executor.judge("python", code, cases, timeout=3)
     assert _judge_statuses(body) == [
         "accepted", "wrong_answer", "runtime_error", "time_limit_exceeded", "memory_limit_exceeded",
         "output_limit_exceeded",
@@ -179,26 +179,21 @@ def test_comparators(executor: Executor, comparator: str, printed: str, expected
 
 
 def test_a_busy_executor_says_so_and_when_to_come_back(executor: Executor) -> None:
-    with concurrent.futures.ThreadPoolExecutor(4) as pool:
-        running = [pool.submit(executor.execute, "python", "import time; time.sleep(4)") for _ in range(1)]
-        time.sleep(0.5)
+    with executor.occupied():
         started = time.monotonic()
         response = executor.post({"language": "python", "code": "print(1)"})
         waited = time.monotonic() - started
-        running[0].result()
     assert response.status_code == 429
     assert response.json()["code"] == "busy"
     assert int(response.headers["Retry-After"]) >= 1
-    assert 1.5 < waited < 3.5
+    assert waited > 1.5  # it was in the queue for two seconds
     assert response.headers["content-type"].startswith("application/problem+json")
 
 
 def test_health_answers_while_a_program_runs(executor: Executor) -> None:
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        running = pool.submit(executor.execute, "python", "while True: pass", timeout=1)
-        time.sleep(0.2)
-        assert executor.http.get("/health", timeout=1).status_code == 200
-        running.result()
+    with executor.occupied():
+        assert executor.http.get("/health").status_code == 200
+        assert executor.metrics()["executor_slots_in_use"] == 1
 
 
 def test_limits_of_a_case_stand_for_the_submissions(executor: Executor) -> None:
@@ -262,7 +257,7 @@ def test_files_come_back_by_choice_whatever_the_exit_code_and_never_through_a_li
 
 def test_cases_run_side_by_side_where_slots_are_free_and_are_told_in_order() -> None:
     cases = [{"id": str(n), "input": f"{n}\n", "expected_output": f"{n}\n"} for n in range(5)]
-    code = "import time\nn = int(input())\ntime.sleep(1 if n < 2 else 0)\nprint(n if n != 1 else 'wrong')"
+    code = "import time\nn = int(input())\ntime.sleep(2 if n < 2 else 0)\nprint(n if n != 1 else 'wrong')"
     with running({"EXECUTOR_CONCURRENCY": "2"}) as executor, concurrent.futures.ThreadPoolExecutor() as pool:
         judged = pool.submit(executor.judge, "python", code, cases)
         while "executor_slots_in_use 2.0" not in executor.http.get("/metrics").text:

@@ -115,7 +115,7 @@ def test_a_plain_run_answers_in_time_all_the_same(crowded: Executor) -> None:
 @pytest.mark.parametrize("language", ["c"], indirect=True)
 def test_a_compiler_that_meets_a_limit_is_no_compile_error(language: str) -> None:
     limits = {"EXECUTOR_COMPILE_TIME_LIMIT_SECONDS": "0.3"}
-    code = "#define A(x) x x x x x x x x x x\nint main(void) { int i = 0; A(A(A(A(A(i++;))))) return 0; }"
+    code = "#define A(x) x x x x x x x x x x\nint main(void) { int i = 0; A(A(A(A(A(A(i++;)))))) return 0; }"
     with running(limits) as executor:
         answer = executor.post({"language": language, "code": code}).json()
         judged = executor.judge(language, code, [_CASE])
