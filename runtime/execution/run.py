@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import time
+from typing import TYPE_CHECKING
 
 from runtime.execution.codec import HEADER_BYTES
 from runtime.execution.events import Events
@@ -21,6 +22,9 @@ from runtime.execution.workers import Worker
 from runtime.execution.workspace import Collected
 from runtime.sandbox import rlimits
 from runtime.sandbox.impersonation import ActingAs
+
+if TYPE_CHECKING:
+    from runtime.execution.live_run import LiveRun
 
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
@@ -40,8 +44,9 @@ class Run:
         self._facts = facts
         self._control = control
         self._events = Events()
-        self._stdout = Output(worker.pipes.stdout, job.limits.output_bytes)
-        self._stderr = Output(worker.pipes.stderr, job.limits.output_bytes)
+        self._live = _live_run(worker, job, control, self._events) if job.live else None
+        self._stdout: Output = self._live.stdout if self._live else Output(worker.pipes.stdout, job.limits.output_bytes)
+        self._stderr: Output = self._live.stderr if self._live else Output(worker.pipes.stderr, job.limits.output_bytes)
         self._tree = ProcessTree(pool, worker.first)
         self._notifications: Notifications | None = None
         if worker.listener >= 0:
@@ -62,6 +67,11 @@ class Run:
         """Whether the program ended by itself and had no other process."""
         return self._notifications is not None and self._notifications.exit_code is not None
 
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether another worker would be given all that came for the program."""
+        return self._live is None or not self._live.has_taken
+
     def serve(self) -> Outcome:
         """Runs the job to its end. Raises NotTakenError where the worker was gone before it took it.
 
@@ -70,7 +80,7 @@ class Run:
         worker = self.worker
         self._set_rlimits()
         worker.pipes.widen_outputs(self._limits.output_bytes)
-        stdin = Input(worker.pipes, self._job.stdin)
+        stdin = None if self._live else Input(worker.pipes, self._job.stdin)
         self._started = time.monotonic()
         worker.go(self._job)
         try:
@@ -149,7 +159,7 @@ class Run:
                 tasks=limits.tasks if self.worker.uid > 0 else 0,
             )
 
-    def _watch(self, stdin: Input) -> None:
+    def _watch(self, stdin: Input | None) -> None:
         """Serves the program until it ends by itself or meets a limit, which `_ended` then names."""
         events, wall_ms, watched = self._events, self._limits.wall_ms, self._facts.watched
         pidfd = os.pidfd_open(self.worker.pid)
@@ -157,7 +167,9 @@ class Run:
         events.listen(self._control.fileno(), self._on_control)
         if self._notifications:
             events.listen(self.worker.listener, self._on_notification)
-        if not stdin.done:
+        if self._live:
+            self._live.start()
+        elif stdin and not stdin.done:
             events.listen(self.worker.pipes.stdin, functools.partial(self._on_stdin, stdin), select.POLLOUT)
         self._pool.watch_starting(events)
         look_at = FIRST_LOOK_MS if watched else math.inf
@@ -201,7 +213,11 @@ class Run:
         self._ended = self._ended or Ended.EXITED
 
     def _on_control(self, _event: int) -> None:
-        """Either the server gives the job up or it is gone; both end the run."""
+        """Either the server gives the job up or it is gone; both end the run. For a live one there are events as well."""
+        if self._live:
+            if not self._live.receive():
+                self._ended = Ended.CANCELLED
+            return
         self._ended = Ended.CANCELLED
         self._control.recv(HEADER_BYTES, socket.MSG_WAITALL)
 
@@ -273,3 +289,10 @@ class Run:
             self._status = status
         self._reaped_cpu_s += used.ru_utime + used.ru_stime
         self._largest_rss = max(self._largest_rss, used.ru_maxrss << 10)
+
+
+def _live_run(worker: Worker, job: Job, control: socket.socket, events: Events) -> "LiveRun":
+    """What only a supervisor with live jobs needs to know."""
+    from runtime.execution.live_run import LiveRun  # noqa: PLC0415
+
+    return LiveRun(worker, job, control, events)
