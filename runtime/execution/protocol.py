@@ -14,9 +14,12 @@ COLD = "cold"
 class Limits(msgspec.Struct, frozen=True):
     """What one run may use, all of its processes together unless a field says otherwise."""
 
+    #: Without the time in which the run was kept from a processor, where `max_wall_ms` is set.
     wall_ms: int
     cpu_ms: int
     memory_bytes: int
+    #: After so long the run ends in any case. 0: at `wall_ms` exactly, waiting included.
+    max_wall_ms: int = 0
     #: Private writable memory that a runtime maps without using it, on top of `memory_bytes`, for each process.
     data_headroom_bytes: int = 0
     processes: int = 10
@@ -98,6 +101,8 @@ class Ended(StrEnum):
     EXITED = "exited"
     SIGNALED = "signaled"
     WALL_TIME = "wall_time"
+    #: It was kept from a processor until `Limits.max_wall_ms` was over, and has not used up its limits.
+    STARVED = "starved"
     CPU_TIME = "cpu_time"
     MEMORY = "memory"
     OUTPUT = "output"
@@ -119,9 +124,13 @@ class Outcome(msgspec.Struct, frozen=True):
     stderr_truncated: bool = False
     cpu_ms: float = 0.0
     wall_ms: float = 0.0
+    #: How long it was kept from a processor, of `wall_ms`; None where the host does not show that.
+    waited_ms: float | None = None
     memory_bytes: int = 0
     #: The kernel refused the program memory beyond its limit at least once, or it came close to it.
     memory_refused: bool = False
+    #: It was refused a process or thread at least once, because it had as many as it may have.
+    processes_refused: bool = False
     warm: bool = False
     files: tuple[File, ...] = ()
     message: str = ""

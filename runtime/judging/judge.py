@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
@@ -61,24 +62,27 @@ class Judge:
         """
         if watcher is not None:
             return await self._run_live(submission, slot, watcher)
-        compiled, prepared = await self._compile(submission, slot)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        compiled, prepared = await self._compile(_until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             return RunResult(not_compiled(compiled), compiled)
-        job = self._jobs.run(prepared, slot.box, submission.stdin)
+        job = self._jobs.run(_until(over_at, prepared), slot.box, submission.stdin)
         return self._result(await slot.run(job), job, prepared, compiled)
 
     async def _run_live(self, submission: Submission, slot: Slot, watcher: Watcher) -> RunResult:
+        over_at = time.monotonic() + self._settings.max_judging_seconds
         try:
             if submission.language.compiled:
                 watcher.begun("compile")
-            compiled, prepared = await self._compile(submission, slot)
+            compiled, prepared = await self._compile(_until(over_at, submission), slot)
             if compiled:
                 watcher.compiled(compiled)
                 if compiled.status is not Status.OK:
                     return RunResult(not_compiled(compiled), compiled)
             watcher.begun("run")
-            job = msgspec.structs.replace(self._jobs.run(prepared, slot.box, submission.stdin), live=True)
-            return self._result(await slot.run(job, watcher.streams), job, prepared, compiled)
+            job = self._jobs.run(_until(over_at, prepared), slot.box, submission.stdin)
+            outcome = await slot.run(msgspec.structs.replace(job, live=True), watcher.streams)
+            return self._result(outcome, job, prepared, compiled)
         finally:
             watcher.streams.end()
 
@@ -89,7 +93,8 @@ class Judge:
 
     async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot, spare: SpareSlots) -> JudgeResult:
         """The verdicts on a submission, which is compiled once and run once for each case, also in spare slots."""
-        compiled, prepared = await self._compile(submission, slot)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        compiled, prepared = await self._compile(_until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             results = [case_result(case, without_run(compiled.status), submission.comparator) for case in cases]
         else:
@@ -99,7 +104,7 @@ class Judge:
                 slot,
                 spare,
                 self._run_case,
-                max_seconds=self._settings.max_judging_seconds,
+                over_at=over_at,
                 max_output_bytes=self._settings.max_judged_output_kb << 10,
             )
         passed = sum(result.status is Status.ACCEPTED for result in results)
@@ -161,6 +166,11 @@ class Judge:
         made = {file.name for file in compiled.files}
         kept = tuple(file for file in submission.files if file.name not in made)
         return compiled.step, msgspec.structs.replace(submission, files=(*kept, *compiled.files))
+
+
+def _until(over_at: float, submission: Submission) -> Submission:
+    """The submission, whose time in its slot is over at this moment of the monotonic clock."""
+    return msgspec.structs.replace(submission, left_seconds=max(0.0, over_at - time.monotonic()))
 
 
 def _log_failure(ended: Ended, message: str, language: Language) -> None:

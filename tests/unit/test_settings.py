@@ -10,7 +10,8 @@ from runtime.settings import Settings, SettingsError, read_settings
 
 _WRONG = {
     "HOST": "", "PORT": "abc", "CONCURRENCY": "0", "QUEUE_SECONDS": "-1", "QUEUE_LENGTH": "1.5",
-    "DEFAULT_TIMEOUT_SECONDS": "nan", "MAX_TIMEOUT_SECONDS": "1000", "CPU_SECONDS": "x",
+    "DEFAULT_TIMEOUT_SECONDS": "nan", "MAX_TIMEOUT_SECONDS": "1000", "MAX_TIME_LIMIT_SECONDS": "x",
+    "MAX_STRETCH": "0.5", "COMPILE_TIME_LIMIT_SECONDS": "-1",
     "COMPILE_TIMEOUT_SECONDS": "0", "DEFAULT_MEMORY_MB": "1", "MAX_MEMORY_MB": "many", "COMPILE_MEMORY_MB": "2",
     "COMPILE_CACHE_MB": "-1", "MAX_PROCESSES": "0",
     "MAX_TASKS": "1", "MAX_FILE_MB": "0", "MAX_DISK_MB": "0", "MAX_FILES": "1",

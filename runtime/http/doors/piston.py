@@ -173,8 +173,8 @@ def decode(data: bytes, settings: Settings, registry: Registry, return_files: Se
     limits = {
         "run_timeout": settings.max_timeout_seconds * 1000,
         "compile_timeout": settings.compile_timeout_seconds * 1000,
-        "run_cpu_time": settings.cpu_seconds * 1000,
-        "compile_cpu_time": settings.compile_timeout_seconds * 1000,
+        "run_cpu_time": settings.max_time_limit_seconds * 1000,
+        "compile_cpu_time": settings.compile_time_limit_seconds * 1000,
         "run_memory_limit": settings.max_memory_mb << 20,
         "compile_memory_limit": settings.compile_memory_mb << 20,
     }
