@@ -137,6 +137,7 @@ class Settings:
     max_connections: int = _setting(
         10_000, _integer(1, 1_000_000), "open connections; fewer where the process may not have as many descriptors"
     )
+    max_live_sessions: int = _setting(250, _integer(0, 100_000), "live sessions (/api/v2/connect) at the same time")
     max_test_cases: int = _setting(200, _integer(1, 10_000), "test cases of one submission")
     # So that an answer comes before a client has gone (the project's own stays 120 s, Azure's ingress 240).
     max_judging_seconds: float = _setting(

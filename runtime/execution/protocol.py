@@ -1,9 +1,9 @@
 """The contract between the server and its supervisors: a job goes in, an outcome comes out, one message each way.
 
-`codec` has the bytes that a message is on the wire.
+Where a job is live, events go both ways in between. `codec` has the bytes that a message or an event is on the wire.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 import msgspec
 
@@ -70,6 +70,29 @@ class Job(msgspec.Struct, frozen=True):
     collect: Collect | None = None
     #: A compile step: the run of what it makes comes next, and the supervisor puts its clean-up off until then.
     expects_run: bool = False
+    #: Output goes to the server as it comes, and standard input stays open after `stdin`. The outcome has no output then,
+    #: but for the end of stderr.
+    live: bool = False
+
+
+class Event(IntEnum):
+    """What goes between the server and the supervisor of a live job while it runs."""
+
+    #: To the server: what the program has written.
+    STDOUT = 1
+    STDERR = 2
+    #: To the supervisor: more standard input; and that there is no more.
+    STDIN = 3
+    END_OF_STDIN = 4
+    #: To the supervisor: a signal for the program's process group, by its number.
+    SIGNAL = 5
+    #: Either way: so many bytes have been taken, output by the client or input by the program.
+    TAKEN = 6
+
+
+#: How much of a live job's output may be on its way to the client, and how much input on its way to the program, in bytes.
+LIVE_OUTPUT_WINDOW = 1 << 18
+LIVE_INPUT_WINDOW = 1 << 16
 
 
 class Ended(StrEnum):

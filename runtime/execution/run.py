@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import time
+from typing import TYPE_CHECKING
 
 from runtime.execution.codec import HEADER_BYTES
 from runtime.execution.cpu_time import CpuTime
@@ -22,6 +23,9 @@ from runtime.execution.workers import Worker, complain
 from runtime.execution.workspace import Collected
 from runtime.sandbox import rlimits
 from runtime.sandbox.impersonation import ActingAs
+
+if TYPE_CHECKING:
+    from runtime.execution.live_run import LiveRun
 
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
@@ -41,8 +45,9 @@ class Run:
         self._facts = facts
         self._control = control
         self._events = Events()
-        self._stdout = Output(worker.pipes.stdout, job.limits.output_bytes)
-        self._stderr = Output(worker.pipes.stderr, job.limits.output_bytes)
+        self._live = _live_run(worker, job, control, self._events) if job.live else None
+        self._stdout: Output = self._live.stdout if self._live else Output(worker.pipes.stdout, job.limits.output_bytes)
+        self._stderr: Output = self._live.stderr if self._live else Output(worker.pipes.stderr, job.limits.output_bytes)
         self._tree = ProcessTree(pool, worker.first)
         self._cpu = CpuTime(worker.pid, worker.first, pool.others_cpu_ns)
         self._notifications: Notifications | None = None
@@ -65,6 +70,11 @@ class Run:
         """Whether the program ended by itself and had no other process."""
         return self._notifications is not None and self._notifications.exit_code is not None
 
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether another worker would be given all that came for the program."""
+        return self._live is None or not self._live.has_taken
+
     def serve(self) -> Outcome:
         """Runs the job to its end. Raises NotTakenError where the worker was gone before it took it.
 
@@ -73,7 +83,7 @@ class Run:
         worker = self.worker
         self._set_rlimits()
         worker.pipes.widen_outputs(self._limits.output_bytes)
-        stdin = Input(worker.pipes, self._job.stdin)
+        stdin = None if self._live else Input(worker.pipes, self._job.stdin)
         self._started = time.monotonic()
         worker.go(self._job)
         try:
@@ -159,7 +169,7 @@ class Run:
                 tasks=limits.tasks if self.worker.uid > 0 else 0,
             )
 
-    def _watch(self, stdin: Input) -> None:
+    def _watch(self, stdin: Input | None) -> None:
         """Serves the program until it ends by itself or meets a limit, which `_ended` then names."""
         events, limits, watched = self._events, self._limits, self._facts.watched
         pidfd = os.pidfd_open(self.worker.pid)
@@ -167,7 +177,9 @@ class Run:
         events.listen(self._control.fileno(), self._on_control)
         if self._notifications:
             events.listen(self.worker.listener, self._on_notification)
-        if not stdin.done:
+        if self._live:
+            self._live.start()
+        elif stdin and not stdin.done:
             events.listen(self.worker.pipes.stdin, functools.partial(self._on_stdin, stdin), select.POLLOUT)
         self._pool.watch_starting(events)
         look_at = FIRST_LOOK_MS if watched else math.inf
@@ -212,7 +224,11 @@ class Run:
         self._ended = self._ended or Ended.EXITED
 
     def _on_control(self, _event: int) -> None:
-        """Either the server gives the job up or it is gone; both end the run."""
+        """Either the server gives the job up or it is gone; both end the run. For a live one there are events as well."""
+        if self._live:
+            if not self._live.receive():
+                self._ended = Ended.CANCELLED
+            return
         self._ended = Ended.CANCELLED
         self._control.recv(HEADER_BYTES, socket.MSG_WAITALL)
 
@@ -283,3 +299,10 @@ class Run:
             self._status = status
         self._cpu.reaped(pid, used.ru_utime + used.ru_stime)
         self._largest_rss = max(self._largest_rss, used.ru_maxrss << 10)
+
+
+def _live_run(worker: Worker, job: Job, control: socket.socket, events: Events) -> "LiveRun":
+    """What only a supervisor with live jobs needs to know."""
+    from runtime.execution.live_run import LiveRun  # noqa: PLC0415
+
+    return LiveRun(worker, job, control, events)
