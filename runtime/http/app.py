@@ -15,12 +15,12 @@ from runtime.http.admission import Admission
 from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
-from runtime.http.decoding import decode, is_strict
 from runtime.http.doors.piston import PistonDoor
 from runtime.http.pages import api_page
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
 from runtime.http.request_ids import request_ids
+from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
 from runtime.judging.judge import Judge
 from runtime.languages.registry import Registry
@@ -61,7 +61,7 @@ class Service:
             metrics=self.metrics,
             log=log,
         )
-        self._doors = (PistonDoor(self.submissions),)
+        self._doors = (PistonDoor(self.submissions, settings, self.count),)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""

@@ -111,7 +111,6 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
 
 def _bound(schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
     """Adds what the checks refuse and the types do not say, with this server's limits."""
-    timeout = {"exclusiveMinimum": 0, "maximum": settings.max_timeout_seconds}
     memory = {"type": "integer", "minimum": 1, "maximum": settings.max_memory_mb}
     file = schemas["FileBody"] = schemas["FileBody"] | bounds.FILE_CONTENT
     main, named = (schemas.setdefault(name, copy.deepcopy(file) | {"title": name}) for name in ("MainFile", "NamedFile"))
@@ -125,7 +124,8 @@ def _bound(schemas: dict[str, Any], settings: Settings, registry: Registry) -> N
     limit_field(schemas, "ExecuteBody", "files", files)
     limit_field(schemas, "ExecuteBody", "test_cases", {"minItems": 1, "maxItems": settings.max_test_cases})
     for name in ("ExecuteBody", "TestCaseBody"):
-        limit_field(schemas, name, "timeout", timeout)
+        limit_field(schemas, name, "timeout", {"exclusiveMinimum": 0, "maximum": settings.max_timeout_seconds})
+        limit_field(schemas, name, "time_limit", {"exclusiveMinimum": 0, "maximum": settings.max_time_limit_seconds})
         limit_field(schemas, name, "memory_limit_mb", memory)
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import ROOT, Executor, running
+from devtools.executor import ROOT, Executor, running
 
 _EXAMPLES = 25
 # A minute on an idle machine.

@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server import Executor
+from devtools.executor import Executor
 
 _GOOD: dict[str, Any] = {"language": "python", "code": "print(1)"}
 

@@ -27,10 +27,10 @@ from executor_client import (
     execute_code_in_session,
 )
 
+from devtools.engine_double import Secret
+from devtools.executor import ROOT, Executor, running
 from tests.client.misbehaving import GOOD, misbehaving, says
-from tests.infra.engine_double import Secret
 from tests.infra.program import APP, deploy, update
-from tests.server import ROOT, Executor, running
 
 _KEY = "the backend's own key"
 _README = ROOT / "client" / "README.md"
@@ -115,7 +115,7 @@ def test_a_client_that_leaves_is_gone_within_its_deadline_and_the_executor_goes_
                 await asyncio.wait_for(client.execute("python", "while True: pass", timeout=9), 0.5)
             started = time.monotonic()
             assert (await client.execute("python", "print(1)")).run.stdout == "1\n"
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 8  # the program would go on for nine
 
     asyncio.run(leave())
 
