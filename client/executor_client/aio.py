@@ -45,6 +45,8 @@ class Options(TypedDict, total=False):
         hedge_after: Seconds after which a request that has no answer is sent a second time, beside the first; the
             first answer counts. Costs work, saves waiting behind a slow replica. None, the default, never does.
         breaker: When to stop sending.
+        strict: Whether the executor is to refuse a request with a field that it does not know, such as a mistyped one or
+            one that only a newer executor has. True unless told; else the answer names such fields in `warnings`.
         session_pool: Whether the URL is a session pool's, which has a session for each `user_id`.
         credential: For a session pool, a credential of azure.identity.aio; DefaultAzureCredential unless told.
     """
@@ -53,6 +55,7 @@ class Options(TypedDict, total=False):
     backoff: Backoff
     hedge_after: float | None
     breaker: CircuitBreaker
+    strict: bool
     session_pool: bool
     credential: Credential | None
 
@@ -94,6 +97,7 @@ class AsyncExecutorClient:
         self._breaker = options.get("breaker") or CircuitBreaker()
         # The executor takes its key in this header too, which leaves Authorization to a session pool's token.
         self._headers = {"Content-Type": "application/json"} | ({"X-API-Key": api_key} if api_key else {})
+        self._strict = {"strict": "1"} if options.get("strict", True) else {}
         self._tokens = TokenSource(options.get("credential")) if options.get("session_pool") else None
         self._http: aiohttp.ClientSession | None = None
 
@@ -175,8 +179,8 @@ class AsyncExecutorClient:
         return await self._retried(_encoded(submission), submission.user_id, read)
 
     async def _retried(self, body: bytes, user_id: str | None, read: Callable[[bytes], Answer]) -> Answer:
-        query = {} if self._tokens is None else {"identifier": identifier(user_id)}
-        url = self._endpoint.with_query(query)
+        session = {} if self._tokens is None else {"identifier": identifier(user_id)}
+        url = self._endpoint.with_query(session | self._strict)
         started = time.monotonic()
         end = started + self._deadline
         attempt = 0

@@ -83,8 +83,15 @@ class ReturnedFile(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
 class Execution(msgspec.Struct, frozen=True):
-    """The answer to a plain submission."""
+    """The answer to a plain submission. `warnings` are fields of the request that the executor ignored."""
 
     language: str
     run: Step
@@ -93,6 +100,7 @@ class Execution(msgspec.Struct, frozen=True):
     files: tuple[ReturnedFile, ...] = ()
     user_id: str | None = None
     question_id: str | None = None
+    warnings: tuple[FieldError, ...] = ()
 
 
 class CaseResult(msgspec.Struct, frozen=True):
@@ -129,13 +137,7 @@ class Judgement(msgspec.Struct, frozen=True):
     compile: Step | None = None
     user_id: str | None = None
     question_id: str | None = None
-
-
-class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a request."""
-
-    field: str
-    message: str
+    warnings: tuple[FieldError, ...] = ()
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -2,12 +2,14 @@
 
 import base64
 import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
 
 from runtime.execution.protocol import File
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
+from runtime.http.unknown_fields import Shape
 from runtime.judging.comparators import COMPARATORS
 from runtime.judging.submission import Submission, TestCase
 from runtime.languages.registry import Language, Registry, UnknownLanguageError
@@ -21,6 +23,8 @@ _NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
 _ID_LENGTH = 256
 # An answer to a wrong request shall not be larger than the request.
 _MOST_ERRORS = 50
+#: The values of the query's `strict`, and what they mean.
+STRICT = {"0": False, "1": True, "false": False, "true": True}
 
 
 Body = TypeVar("Body")
@@ -46,7 +50,7 @@ class TestCaseBody(msgspec.Struct, frozen=True):
 
 
 class ExecuteBody(msgspec.Struct, frozen=True):
-    """The body of `POST /execute`. Unknown fields are ignored."""
+    """The body of `POST /execute`. Fields that are not here are named in the answer, or refused where the client says so."""
 
     language: str
     code: str | None = None
@@ -64,27 +68,46 @@ class ExecuteBody(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What a request asks for: a submission, whose it is, and which versions of the language will do (all if empty)."""
+    """What a request asks for: a submission, and which user and question it belongs to.
+
+    `check_version` is given the version of the language, and raises Refusal where the request asks for another one.
+    """
 
     submission: Submission
     user_id: str | None = None
     question_id: str | None = None
-    version: str = ""
+    check_version: Callable[[str], None] | None = None
+    #: Fields that are not known here and were ignored.
+    warnings: tuple[FieldError, ...] = ()
 
 
 _decoder = msgspec.json.Decoder(ExecuteBody)
+_shape = Shape(ExecuteBody)
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 
-def decode(data: bytes, settings: Settings, registry: Registry) -> Call:
-    """The body of `POST /execute` as a submission; raises Refusal."""
+def decode(data: bytes, settings: Settings, registry: Registry, *, strict: bool = False) -> Call:
+    """The body of `POST /execute` as a submission; raises Refusal, with `strict` also for fields that are not known."""
     body = decode_as(_decoder, data)
-    return Call(submission(body, settings, registry), body.user_id, body.question_id)
+    unknown = _shape.unknown(data, _MOST_ERRORS)
+    checked = submission(body, settings, registry, refused=unknown if strict else ())
+    return Call(checked, body.user_id, body.question_id, warnings=unknown)
+
+
+def is_strict(query: Mapping[str, str]) -> bool:
+    """Whether a request with this query wants fields refused that are not known; raises InvalidRequestError."""
+    given = query.get("strict", "0")
+    if given not in STRICT:
+        raise InvalidRequestError("The query is not valid.", (FieldError("strict", f"must be one of {', '.join(STRICT)}"),))
+    return STRICT[given]
 
 
 def decode_as(decoder: msgspec.json.Decoder[Body], data: bytes) -> Body:
     """The body as its type; raises InvalidJsonError or InvalidRequestError with the field."""
     try:
+        # The decoder passes over the bytes of fields that are not known.
+        if not data.isascii():
+            data.decode()
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise InvalidRequestError("A field is missing or of the wrong type.", (_located(str(error)),)) from error
@@ -103,14 +126,13 @@ def _located(message: str) -> FieldError:
 
 
 class Checks:
-    """Collects what is wrong, so that one answer tells everything."""
+    """Collects what is wrong, so that one answer names every wrong field."""
 
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.errors: list[FieldError] = []
+    def __init__(self, errors: Iterable[FieldError] = ()) -> None:
+        self.errors = list(errors)
 
     def refuse(self, field: str, message: str) -> None:
-        """Something is wrong with `field`."""
+        """Notes what is wrong with `field`."""
         if len(self.errors) < _MOST_ERRORS:
             self.errors.append(FieldError(field, message))
 
@@ -121,13 +143,16 @@ class Checks:
             raise InvalidRequestError(f"These fields are not valid: {names}.", tuple(self.errors))
 
 
-def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Submission:
-    """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field."""
+def submission(body: ExecuteBody, settings: Settings, registry: Registry, refused: tuple[FieldError, ...] = ()) -> Submission:
+    """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field.
+
+    Fields that are `refused` already are among these.
+    """
     try:
         language = registry.get(body.language)
     except UnknownLanguageError as error:
         raise UnknownLanguageRefusal(str(error), (FieldError("language", "is not known here"),)) from error
-    checks = Checks()
+    checks = Checks(refused)
     files = _files(body, language, checks)
     _check_arguments(body.args, checks)
     timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout

@@ -1,4 +1,4 @@
-"""What is to be judged and what comes of it, without HTTP and without processes."""
+"""The types of a submission and of its results: nothing here knows of HTTP or of processes."""
 
 from enum import StrEnum
 
@@ -24,14 +24,14 @@ class Status(StrEnum):
 
 
 class TestCase(msgspec.Struct, frozen=True):
-    """One test case; `expected_output` stays in the server. A limit of its own stands for the submission's."""
+    """One test case; `expected_output` stays in the server. A limit of the case replaces that of the submission."""
 
     id: str
     input: str
     expected_output: str
     timeout_seconds: float | None = None
     memory_bytes: int | None = None
-    #: Of a hidden case only id, status and times are told.
+    #: Of a hidden case the answer shows only id, status and times.
     hidden: bool = False
 
 
@@ -49,7 +49,7 @@ class Submission(msgspec.Struct, frozen=True):
     stop_on_failure: bool
     #: Names of the files that come back from a plain run.
     return_files: tuple[str, ...] = ()
-    #: What the program is called inside of its language, where that has units.
+    #: The name under which the language starts the program, where it has such names (a class in Java).
     unit: str = ""
 
     @property
@@ -59,11 +59,11 @@ class Submission(msgspec.Struct, frozen=True):
 
     @property
     def time_factor(self) -> float:
-        """What the limits of time are multiplied by: a judged run shall not lose to its language's start."""
+        """What the limits of time are multiplied by, so that a judged run does not fail by its language's slow start."""
         return 1.0 if self.test_cases is None else self.language.time_factor
 
     def for_case(self, case: TestCase, left_seconds: float) -> "Submission":
-        """The same with the limits of one test case, which has at most what is left of the time of all."""
+        """This submission with the limits of one test case, which may take at most what is left of all cases' time."""
         timeout = self.timeout_seconds if case.timeout_seconds is None else case.timeout_seconds
         return msgspec.structs.replace(
             self,
@@ -89,7 +89,7 @@ class StepResult(msgspec.Struct, frozen=True):
 
 
 class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
-    """One test case's result as the API shows it: of a hidden one, nothing that tells its input or output."""
+    """One test case's result as the API shows it; of a hidden case nothing that tells its input or output."""
 
     id: str
     passed: bool | msgspec.UnsetType = msgspec.UNSET
@@ -116,7 +116,7 @@ class ReturnedFile(msgspec.Struct, frozen=True):
 
 
 class RunResult(msgspec.Struct, frozen=True):
-    """Of a plain run: the compile step, where there was one, the run, and the files that were asked for."""
+    """The results of a plain submission: the compile step, where there was one, the run, and the files asked for."""
 
     run: StepResult
     compile: StepResult | None = None
@@ -124,7 +124,7 @@ class RunResult(msgspec.Struct, frozen=True):
 
 
 class JudgeResult(msgspec.Struct, frozen=True):
-    """Of a judged submission: `status` is that of the first case that did not pass, or `accepted`."""
+    """The results of a judged submission: `status` is that of the first case that did not pass, or `accepted`."""
 
     status: Status
     passed: int

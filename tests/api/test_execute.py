@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import Executor, running
+from devtools.executor import Executor, running
 
 
 def test_health_answers_as_the_backend_expects(executor: Executor) -> None:

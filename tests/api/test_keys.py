@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.server import Executor, running
+from devtools.executor import Executor, running
 
 _KEYS = {"old": "first secret", "new": "zweites Geheimnis"}
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from devtools.executor import Executor, running, until
 from runtime.execution.process_tree import descendants
 from runtime.execution.procfs import read
 from tests.attacks.places import on_host_as_user
-from tests.server import Executor, running, until
 
 # Of this process alone: other tests may run on this machine.
 _LEFT = Path(f"/dev/shm/left-by-a-run-{os.getpid()}")

@@ -14,9 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from devtools.executor import ROOT, Executor, environment, running, until
 from runtime.execution.process_tree import descendants
 from runtime.observability.records import ExecutionRecord
-from tests.server import ROOT, Executor, environment, running, until
 
 _HELLO = {"language": "python", "code": "print('hidden words')", "stdin": "hidden words"}
 

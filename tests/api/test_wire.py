@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.server import Executor, running, until
+from devtools.executor import Executor, running, until
 
 _BODY = json.dumps({"language": "python", "code": "print(42)"}).encode()
 _JSON = b"Content-Type: application/json\r\n"

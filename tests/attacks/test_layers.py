@@ -15,9 +15,9 @@ from pathlib import Path
 
 import pytest
 
+from devtools.docker import container
+from devtools.executor import Executor, refused_start, running
 from tests.attacks.places import NO_CAPABILITIES, on_host_as_user
-from tests.image.engine import container
-from tests.server import Executor, refused_start, running
 
 _PROCESSES = """
 import os, time

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.image.engine import CONFINED, container, docker, state
-from tests.server import Executor
+from devtools.docker import CONFINED, container, docker, state
+from devtools.executor import Executor
 from tests.warm.programs import PROGRAMS, both_ways, title, warm_runs
 
 

@@ -10,9 +10,10 @@ from typing import Any
 
 import pytest
 
+from devtools.docker import AS_ON_AZURE, container
+from devtools.executor import Executor
 from runtime.languages.registry import load
-from tests.image.engine import AS_ON_AZURE, build, container
-from tests.server import Executor
+from tests.image.built import built
 
 _LANGUAGES: dict[str, dict[str, Any]] = tomllib.loads(Path(__file__).with_name("languages.toml").read_text("utf-8"))
 
@@ -30,7 +31,7 @@ _MEMORY_MB = 256
 
 @pytest.fixture(scope="module")
 def full() -> Iterator[Executor]:
-    with container(build("full"), *AS_ON_AZURE) as executor:
+    with container(built("full"), *AS_ON_AZURE) as executor:
         yield executor
 
 

@@ -12,9 +12,9 @@ import msgspec
 import pytest
 from executor_client import Execution, Step
 
+from devtools.executor import ROOT, Executor, environment
 from loadtest import burst
 from loadtest.programs import KINDS, kind_of, printed, submission, wrong
-from tests.server import ROOT, Executor, environment
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
+from devtools.executor import refused_start
 from runtime.settings import Settings, SettingsError, read_settings
-from tests.server import refused_start
 
 _WRONG = {
     "HOST": "", "PORT": "abc", "CONCURRENCY": "0", "QUEUE_SECONDS": "-1", "QUEUE_LENGTH": "1.5",

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
-from tests.server import Executor
+from devtools.executor import Executor
 
 PROGRAMS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("programs.toml").read_text("utf-8"))["program"]
 _MAIN = {"python": "main.py", "javascript": "main.js"}

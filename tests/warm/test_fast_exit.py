@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from devtools.executor import Executor
 from runtime.execution.paths import BOOTSTRAP, RUNTIME_ROOT
-from tests.server import Executor
 
 # Runs before the program, as the origin of workers does it; the hook that is there first hears what Python does at its end.
 _START = f"""

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import Executor
+from devtools.executor import Executor
 from tests.warm.programs import PROGRAMS, both_ways, title, warm_runs
 
 

@@ -33,6 +33,7 @@ class Executor:
         self.http = httpx.Client(base_url=url, timeout=60)
 
     def post(self, body: Mapping[str, Any]) -> httpx.Response:
+        """Sends a submission and gives whatever is answered, a refusal too."""
         return self.http.post("/execute", json=body)
 
     def execute(self, language: str, code: str, **fields: Any) -> dict[str, Any]:
@@ -43,16 +44,19 @@ class Executor:
         return run
 
     def judge(self, language: str, code: str, cases: list[dict[str, str]], **fields: Any) -> dict[str, Any]:
+        """The answer to a submission with test cases."""
         response = self.post({"language": language, "code": code, "test_cases": cases, **fields})
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
         return answer
 
     def health(self) -> dict[str, Any]:
+        """The answer of `/health`."""
         answer: dict[str, Any] = self.http.get("/health").json()
         return answer
 
     def languages(self) -> set[str]:
+        """Names of the languages that it has a toolchain for."""
         return set(self.health()["languages"])
 
     def metrics(self) -> dict[str, float]:
