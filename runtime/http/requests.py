@@ -11,7 +11,7 @@ from runtime.execution.protocol import File
 from runtime.http import bounds
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
 from runtime.http.unknown_fields import Shape
-from runtime.judging.comparators import COMPARATORS
+from runtime.judging.comparators import PARAMETERS
 from runtime.judging.submission import Submission, TestCase
 from runtime.languages.registry import Language, Registry, UnknownLanguageError
 from runtime.settings import Settings
@@ -56,7 +56,7 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     time_limit: float | None = None
     memory_limit_mb: float | None = None
     test_cases: list[TestCaseBody] | None = None
-    comparator: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(COMPARATORS)})] = "lines"
+    comparator: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(PARAMETERS)})] = "lines"
     stop_on_failure: bool = False
     return_files: Annotated[list[Annotated[str, bounds.NAME]], bounds.NAMES] = []
     user_id: Annotated[str, bounds.ID] | None = None
@@ -161,8 +161,8 @@ def submission(
     _check_arguments(body.args, checks)
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
     _check_limits("", body.timeout, body.time_limit, memory, settings, checks=checks)
-    if body.comparator not in COMPARATORS:
-        checks.refuse("comparator", f"must be one of {', '.join(COMPARATORS)}")
+    if body.comparator not in PARAMETERS:
+        checks.refuse("comparator", f"must be one of {', '.join(PARAMETERS)}")
     for field in ("user_id", "question_id"):
         value = getattr(body, field)
         if value is not None and len(value) > bounds.ID_LENGTH:
