@@ -10,16 +10,17 @@ import msgspec
 
 from runtime import __version__
 from runtime.http import problems
-from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ReadyAnswer, RunAnswer
+from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ProblemAnswer, ReadyAnswer, RunAnswer
 from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
 from runtime.http.requests import STRICT, ExecuteBody
-from runtime.judging.comparators import COMPARATORS
+from runtime.judging.comparators import PARAMETERS
+from runtime.judging.submission import Style
 from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
 _MEANINGS = Path(__file__).with_name("meanings.toml")
-_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, Problem)
+_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, Problem)
 _EXAMPLES = {
     "run": {"language": "python", "code": "print(input()[::-1])", "stdin": "drawer", "timeout": 5},
     "judge": {
@@ -44,6 +45,22 @@ SUBMISSION_REFUSALS = (
     problems.InvalidJsonError, problems.UnauthorizedError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
     problems.UnsupportedMediaTypeError, problems.InvalidRequestError, problems.BusyError, problems.DrainingError,
 )  # fmt: skip
+#: What `POST /execute` can answer besides, because of problems.
+PROBLEM_USE_REFUSALS = (problems.ForbiddenError,)
+#: What `PUT /problems` can answer instead of the problem.
+PROBLEM_REFUSALS = (
+    problems.UnauthorizedError, problems.ForbiddenError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
+    problems.UnsupportedMediaTypeError, problems.InvalidProblemError, problems.StoreUnavailableRefusal,
+)  # fmt: skip
+#: What `GET /problems/{digest}` can answer instead of the problem.
+LOOK_UP_REFUSALS = (problems.UnauthorizedError, problems.NotFoundError, problems.StoreUnavailableRefusal)
+_DIGEST = {
+    "name": "digest",
+    "in": "path",
+    "required": True,
+    "description": "The problem's name, as PUT /problems has given it.",
+    "schema": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+}
 #: What a path that lists the languages can answer instead.
 LIST_REFUSALS = (problems.UnauthorizedError, problems.BusyError)
 
@@ -86,10 +103,30 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
                 "summary": "Run a program, or judge it with test cases",
                 "parameters": [_STRICT],
                 "requestBody": content(ExecuteBody, examples={name: {"value": value} for name, value in _EXAMPLES.items()}),
-                "responses": answered("The results", RunAnswer, JudgeAnswer) | refused(*SUBMISSION_REFUSALS),
+                "responses": answered("The results", RunAnswer, JudgeAnswer)
+                | refused(*SUBMISSION_REFUSALS, *PROBLEM_USE_REFUSALS),
                 "security": security,
             }
         },
+        "/problems": {
+            "put": {
+                "operationId": "put_problem",
+                "summary": "Put a problem package, by whose digest submissions are judged then",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+                },
+                "responses": answered("The problem", ProblemAnswer) | refused(*PROBLEM_REFUSALS),
+                "security": security,
+            }
+        },
+        "/problems/{digest}": get(
+            "problem",
+            "What is in a problem package",
+            answered("The problem", ProblemAnswer) | refused(*LOOK_UP_REFUSALS),
+            security,
+            parameters=[_DIGEST],
+        ),
         "/languages": get(
             "languages",
             "The languages that work on this host",
@@ -118,7 +155,10 @@ def _explain(schemas: dict[str, Any], types: Sequence[type], settings: Settings,
         for field, described in schema.get("properties", {}).items():
             own = [meanings[base][field] for base in bases.get(name, [name]) if field in meanings.get(base, {})]
             described["description"] = (own[0] if own else shared[field]).format_map(places)
-    schemas["ExecuteBody"]["properties"]["comparator"]["enum"] = list(COMPARATORS)
+    names = {"enum": list(PARAMETERS)}
+    schemas["ExecuteBody"]["properties"]["comparator"]["anyOf"][0].update(names)
+    schemas["ComparatorBody"]["properties"]["name"].update(names)
+    schemas["CheckerBody"]["properties"]["style"]["enum"] = list(Style)
 
 
 def _schema(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type, or a list of one
@@ -145,9 +185,11 @@ def refused(*kinds: type[Refusal], problem: type[Problem] = Problem) -> dict[str
     return {str(kind.status): {"description": kind.title, "content": body} for kind in kinds}
 
 
-def get(name: str, summary: str, responses: dict[str, Any], security: list[dict[str, list[str]]]) -> dict[str, Any]:
+def get(
+    name: str, summary: str, responses: dict[str, Any], security: list[dict[str, list[str]]], **more: object
+) -> dict[str, Any]:
     """A path with nothing but a GET."""
-    return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": security}}
+    return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": security, **more}}
 
 
 def _or_not(responses: dict[str, Any]) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The body of `POST /execute`: its type, and the checks that turn it into a submission."""
 
 import base64
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
@@ -10,10 +11,12 @@ import msgspec
 from runtime.execution.protocol import File
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
 from runtime.http.unknown_fields import Shape
-from runtime.judging.comparators import COMPARATORS
-from runtime.judging.submission import Submission, TestCase
+from runtime.judging.checkers import FOLDER as CASE_FOLDER
+from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
+from runtime.judging.submission import Checker, Style, Submission, TestCase
 from runtime.languages.registry import Language, Registry, UnknownLanguageError
 from runtime.settings import Settings
+from runtime.store.digests import is_digest
 
 _MOST_FILES = 100
 _MOST_ARGUMENTS = 100
@@ -23,6 +26,7 @@ _NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
 _ID_LENGTH = 256
 # An answer to a wrong request shall not be larger than the request.
 _MOST_ERRORS = 50
+_MOST_POINTS = 1e9
 #: The values of the query's `strict`, and what they mean.
 STRICT = {"0": False, "1": True, "false": False, "true": True}
 
@@ -47,6 +51,30 @@ class TestCaseBody(msgspec.Struct, frozen=True):
     timeout: float | None = None
     memory_limit_mb: int | None = None
     hidden: bool = False
+    max_score: float | None = None
+
+
+class ComparatorBody(msgspec.Struct, frozen=True):
+    """A comparator with parameters; which ones it takes depends on its name."""
+
+    name: str
+    absolute: float | None = None
+    relative: float | None = None
+    case_sensitive: bool | None = None
+    space_change_sensitive: bool | None = None
+    unordered: bool | None = None
+
+
+class CheckerBody(msgspec.Struct, frozen=True):
+    """A program that judges the output instead of a comparator."""
+
+    language: str
+    code: str | None = None
+    files: list[FileBody] | None = None
+    style: str = "icpc"
+    args: list[str] = []
+    time_limit: float | None = None
+    memory_limit_mb: int | None = None
 
 
 class ExecuteBody(msgspec.Struct, frozen=True):
@@ -60,7 +88,10 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     timeout: float | None = None
     memory_limit_mb: int | None = None
     test_cases: list[TestCaseBody] | None = None
-    comparator: str = "lines"
+    comparator: str | ComparatorBody = "lines"
+    checker: CheckerBody | None = None
+    problem: str | None = None
+    judge_details: bool = False
     stop_on_failure: bool = False
     return_files: list[str] = []
     user_id: str | None = None
@@ -76,6 +107,10 @@ class Call(msgspec.Struct, frozen=True):
     submission: Submission
     user_id: str | None = None
     question_id: str | None = None
+    #: The digest of the package by which it is judged; empty where it is not.
+    problem: str = ""
+    #: Whether the answer shows what only the judge should see.
+    judge_details: bool = False
     check_version: Callable[[str], None] | None = None
     #: Fields that are not known here and were ignored.
     warnings: tuple[FieldError, ...] = ()
@@ -91,7 +126,14 @@ def decode(data: bytes, settings: Settings, registry: Registry, *, strict: bool 
     body = decode_as(_decoder, data)
     unknown = _shape.unknown(data, _MOST_ERRORS)
     checked = submission(body, settings, registry, refused=unknown if strict else ())
-    return Call(checked, body.user_id, body.question_id, warnings=unknown)
+    return Call(
+        checked,
+        body.user_id,
+        body.question_id,
+        problem=body.problem or "",
+        judge_details=body.judge_details,
+        warnings=unknown,
+    )
 
 
 def is_strict(query: Mapping[str, str]) -> bool:
@@ -154,17 +196,20 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry, refuse
         raise UnknownLanguageRefusal(str(error), (FieldError("language", "is not known here"),)) from error
     checks = Checks(refused)
     files = _files(body, language, checks)
-    _check_arguments(body.args, checks)
+    _check_arguments("args", body.args, checks)
     timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
     _check_limits("", timeout, memory, settings, checks)
-    if body.comparator not in COMPARATORS:
-        checks.refuse("comparator", f"must be one of {', '.join(COMPARATORS)}")
+    comparator = _comparator(body.comparator, checks)
+    checker = None if body.checker is None else _checker(body.checker, settings, registry, checks)
     for field in ("user_id", "question_id"):
         value = getattr(body, field)
         if value is not None and len(value) > _ID_LENGTH:
             checks.refuse(field, f"must have at most {_ID_LENGTH} characters")
     cases = _test_cases(body, settings, checks)
+    _check_judging(body, checks)
+    if comparator and not checker:
+        _check_expected(body, comparator, checks)
     _check_return_files(body, checks)
     checks.raise_if_any()
     return Submission(
@@ -174,11 +219,98 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry, refuse
         arguments=tuple(body.args),
         timeout_seconds=timeout,
         memory_bytes=memory << 20,
-        test_cases=cases,
-        comparator=body.comparator,
+        test_cases=() if body.problem is not None else cases,
+        comparator=comparator or Comparator(),
         stop_on_failure=body.stop_on_failure,
+        checker=checker,
         return_files=tuple(dict.fromkeys(body.return_files)),
     )
+
+
+def _comparator(given: str | ComparatorBody, checks: Checks) -> Comparator | None:
+    """None where it is refused."""
+    body = ComparatorBody(given) if isinstance(given, str) else given
+    place = "comparator" if isinstance(given, str) else "comparator.name"
+    if body.name not in PARAMETERS:
+        checks.refuse(place, f"must be one of {', '.join(PARAMETERS)}")
+        return None
+    set_here = {name: value for name, value in msgspec.structs.asdict(body).items() if name != "name" and value is not None}
+    known = PARAMETERS[body.name]
+    for name, value in set_here.items():
+        if name not in known:
+            takes = ", ".join(known) or "no parameter"
+            checks.refuse(f"comparator.{name}", f"goes without {body.name}, which takes {takes}")
+        elif name in ("absolute", "relative") and not 0 <= value < math.inf:
+            checks.refuse(f"comparator.{name}", "must be a number from 0")
+    return Comparator(body.name, **{name: value for name, value in set_here.items() if name in known})
+
+
+def _checker(body: CheckerBody, settings: Settings, registry: Registry, checks: Checks) -> Checker | None:
+    """None where it is refused."""
+    try:
+        language = registry.get(body.language)
+    except UnknownLanguageError as error:
+        checks.refuse("checker.language", str(error))
+        return None
+    files = _files(body, language, checks, "checker.")
+    if any(file.name.partition("/")[0] == CASE_FOLDER for file in files):
+        checks.refuse("checker.files", f"must not have {CASE_FOLDER}, where the checker finds the case")
+    _check_arguments("checker.args", body.args, checks)
+    if body.style not in tuple(Style):
+        checks.refuse("checker.style", f"must be one of {', '.join(Style)}")
+        return None
+    seconds = settings.checker_seconds if body.time_limit is None else body.time_limit
+    if not 0 < seconds <= settings.checker_seconds:
+        checks.refuse("checker.time_limit", f"must be above 0 and at most {settings.checker_seconds:g} seconds")
+    usual_mb = min(settings.default_memory_mb, settings.checker_memory_mb)
+    memory_mb = usual_mb if body.memory_limit_mb is None else body.memory_limit_mb
+    if not 1 <= memory_mb <= settings.checker_memory_mb:
+        checks.refuse("checker.memory_limit_mb", f"must be from 1 to {settings.checker_memory_mb}")
+    return Checker(
+        Submission(
+            language=language,
+            files=files,
+            stdin=b"",
+            arguments=tuple(body.args),
+            timeout_seconds=seconds,
+            memory_bytes=memory_mb << 20,
+            test_cases=None,
+            comparator=Comparator(),
+            stop_on_failure=False,
+        ),
+        Style(body.style),
+    )
+
+
+def _check_judging(body: ExecuteBody, checks: Checks) -> None:
+    """Refuses what does not go together."""
+    if body.checker is not None:
+        if body.test_cases is None:
+            checks.refuse("checker", "goes with test_cases")
+        if body.comparator != "lines":
+            checks.refuse("comparator", "goes without checker, which judges instead of it")
+    if body.problem is None:
+        if body.judge_details:
+            checks.refuse("judge_details", "goes with problem")
+        return
+    if not is_digest(body.problem):
+        checks.refuse("problem", "must be sha256: and 64 hexadecimal digits in lower case, as PUT /problems has given them")
+    others = {
+        "test_cases": body.test_cases is not None, "checker": body.checker is not None,
+        "comparator": body.comparator != "lines", "stdin": body.stdin != "", "args": body.args != [],
+        "return_files": body.return_files != [], "stop_on_failure": body.stop_on_failure,
+    }  # fmt: skip
+    for field, there in others.items():
+        if there:
+            checks.refuse(field, "goes without problem, whose package says all of it")
+
+
+def _check_expected(body: ExecuteBody, comparator: Comparator, checks: Checks) -> None:
+    for position, case in enumerate(body.test_cases or ()):
+        try:
+            comparator.check(case.expected_output)
+        except ExpectedOutputError as error:
+            checks.refuse(f"test_cases[{position}].expected_output", str(error))
 
 
 def _check_limits(place: str, timeout: float | None, memory_mb: int | None, settings: Settings, checks: Checks) -> None:
@@ -208,6 +340,8 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
         return None
     for position, case in enumerate(body.test_cases):
         _check_limits(f"test_cases[{position}].", case.timeout, case.memory_limit_mb, settings, checks)
+        if case.max_score is not None and not 0 <= case.max_score <= _MOST_POINTS:
+            checks.refuse(f"test_cases[{position}].max_score", f"must be from 0 to {_MOST_POINTS:g}")
     return tuple(
         TestCase(
             id=case.id,
@@ -216,30 +350,32 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
             timeout_seconds=case.timeout,
             memory_bytes=None if case.memory_limit_mb is None else case.memory_limit_mb << 20,
             hidden=case.hidden,
+            max_score=case.max_score,
         )
         for case in body.test_cases
     )
 
 
-def _check_arguments(arguments: list[str], checks: Checks) -> None:
+def _check_arguments(field: str, arguments: list[str], checks: Checks) -> None:
     if len(arguments) > _MOST_ARGUMENTS or sum(len(word.encode()) + 1 for word in arguments) > _ARGUMENT_BYTES:
-        checks.refuse("args", f"must have at most {_MOST_ARGUMENTS} items and {_ARGUMENT_BYTES >> 10} KiB")
+        checks.refuse(field, f"must have at most {_MOST_ARGUMENTS} items and {_ARGUMENT_BYTES >> 10} KiB")
         return
     for position, word in enumerate(arguments):
         if "\0" in word:
-            checks.refuse(f"args[{position}]", "must not contain NUL")
+            checks.refuse(f"{field}[{position}]", "must not contain NUL")
 
 
-def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File, ...]:
+def _files(body: ExecuteBody | CheckerBody, language: Language, checks: Checks, place: str = "") -> tuple[File, ...]:
+    """The files of the program whose fields are at `place`."""
     if body.files is None:
         if not body.code:
-            checks.refuse("code", "must not be empty" if body.code is not None else "is required, or files")
+            checks.refuse(f"{place}code", "must not be empty" if body.code is not None else "is required, or files")
             return ()
         return (File(language.main_file(body.code), memoryview(body.code.encode())),)
     if body.code is not None:
-        checks.refuse("code", "goes without files, and files without code")
+        checks.refuse(f"{place}code", "goes without files, and files without code")
     if not 1 <= len(body.files) <= _MOST_FILES:
-        checks.refuse("files", f"must have from 1 to {_MOST_FILES} items")
+        checks.refuse(f"{place}files", f"must have from 1 to {_MOST_FILES} items")
         return ()
     found: list[File] = []
     names: set[str] = set()
@@ -248,16 +384,17 @@ def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File,
         try:
             content = _content(item)
         except ValueError as error:
-            checks.refuse(f"files[{position}].{'encoding' if isinstance(error, _EncodingError) else 'content'}", str(error))
+            field = "encoding" if isinstance(error, _EncodingError) else "content"
+            checks.refuse(f"{place}files[{position}].{field}", str(error))
         else:
             if position == 0 and not content:
-                checks.refuse("files[0].content", "must not be empty: it is the main file")
+                checks.refuse(f"{place}files[0].content", "must not be empty: it is the main file")
         name = item.name or (language.main_file(content.decode(errors="replace")) if position == 0 else "")
         problem = _name_problem(name) or ("is there twice" if name in names else "")
         if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
             problem = "is a file and a folder at the same time"
         if problem:
-            checks.refuse(f"files[{position}].name", problem)
+            checks.refuse(f"{place}files[{position}].name", problem)
         names.add(name)
         found.append(File(name, memoryview(content)))
     return tuple(found)

@@ -12,14 +12,18 @@ from runtime.execution.executor import Slot
 from runtime.http.admission import Admission, Busy
 from runtime.http.auth import CALLER
 from runtime.http.bodies import Bodies
+from runtime.http.packages import Packages
 from runtime.http.problems import BusyError, DrainingError
 from runtime.http.request_ids import REQUEST_ID
 from runtime.http.requests import Call
 from runtime.judging.judge import Judge
+from runtime.judging.problem_tasks import task as problem_task
 from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult
+from runtime.judging.trials import inline
 from runtime.languages.registry import Language, Registry
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import ExecutionRecord, Log
+from runtime.problems.library import Opened
 from runtime.settings import Settings
 
 Result = RunResult | JudgeResult
@@ -54,6 +58,7 @@ class Submissions:
         settings: Settings,
         registry: Registry,
         judge: Judge,
+        packages: Packages,
         admission: Admission[Slot],
         bodies: Bodies,
         metrics: Metrics,
@@ -62,6 +67,7 @@ class Submissions:
         self._settings = settings
         self._registry = registry
         self._judge = judge
+        self._packages = packages
         self._admission = admission
         self._bodies = bodies
         self._metrics = metrics
@@ -87,7 +93,9 @@ class Submissions:
         try:
             with self._bodies.body(request) as body:
                 call = parse(await body.read(), self._settings, self._registry)
-                return await self._run_in_slot(request, call, started)
+                # Before it takes a slot: a store that is slow holds nobody else up.
+                call, opened = await self._packages.of_call(request, call)
+                return await self._run_in_slot(request, call, opened, started)
         except Busy as error:
             raise BusyError(f"{error}.", error.reason, error.retry_after) from error
         finally:
@@ -95,7 +103,7 @@ class Submissions:
             if self.draining and not self._serving:
                 self._drained.set()
 
-    async def _run_in_slot(self, request: web.Request, call: Call, started: float) -> Served:
+    async def _run_in_slot(self, request: web.Request, call: Call, opened: Opened | None, started: float) -> Served:
         submission = call.submission
         arrived = time.perf_counter()
         async with self._admission.slot(_user(request, call)) as slot:
@@ -110,7 +118,12 @@ class Submissions:
                     result = await self._judge.run(submission, slot)
                     status = result.run.status
                 else:
-                    result = await self._judge.judge(submission, submission.test_cases, slot, self._admission)
+                    task = (
+                        inline(submission, submission.test_cases)
+                        if opened is None
+                        else problem_task(submission, opened, self._registry, self._settings, details=call.judge_details)
+                    )
+                    result = await self._judge.judge(submission, task, slot, self._admission)
                     status = result.status
                 return Served(call, version, result)
             except Exception:

@@ -6,14 +6,18 @@ import re
 import msgspec
 
 from runtime.execution.executor import Slot
-from runtime.execution.protocol import Ended
-from runtime.judging import compile_cache
-from runtime.judging.cases import SpareSlots, run_cases
+from runtime.execution.protocol import Ended, File
+from runtime.judging import compile_cache, points
+from runtime.judging.case_results import blank, failed, judged
+from runtime.judging.cases import SpareSlots, run_trials
+from runtime.judging.checkers import Checked, Question, check
+from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.compile_cache import CompileCache, Compiled
 from runtime.judging.jobs import Jobs
-from runtime.judging.submission import JudgeResult, RunResult, Status, StepResult, Submission, TestCase
+from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult, Submission
+from runtime.judging.trials import Task, Trial
 from runtime.judging.verdicts import (
-    case_result,
+    added,
     compile_result,
     judged_status,
     not_compiled,
@@ -25,6 +29,8 @@ from runtime.languages.registry import Language, Registry
 from runtime.settings import Settings
 
 _log = logging.getLogger(__name__)
+# Of what a compiler says of a checker.
+_COMPILER_CHARACTERS = 8192
 
 
 class Judge:
@@ -47,29 +53,92 @@ class Judge:
         files = returned_files(outcome, submission.return_files, self._settings.max_returned_mb)
         return RunResult(run_result(outcome, prepared, job.limits), compiled, files)
 
-    async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot, spare: SpareSlots) -> JudgeResult:
-        """The verdicts on a submission, which is compiled once and run once for each case, also in spare slots."""
+    async def judge(self, submission: Submission, task: Task, slot: Slot, spare: SpareSlots) -> JudgeResult:
+        """The verdicts on a submission, which is compiled once and run once for each trial, also in spare slots."""
         compiled, prepared = await self._compile(submission, slot)
         if compiled and compiled.status is not Status.OK:
-            results = [case_result(case, without_run(compiled.status), submission.comparator) for case in cases]
-        else:
-            results = await run_cases(
-                prepared,
-                cases,
-                slot,
-                spare,
-                self._run_case,
-                max_seconds=self._settings.max_judging_seconds,
-                max_output_bytes=self._settings.max_judged_output_kb << 10,
-            )
-        passed = sum(result.status is Status.ACCEPTED for result in results)
-        return JudgeResult(judged_status(results), passed, len(results), tuple(results), compiled)
+            return self._put_together(task, [blank(trial, compiled.status) for trial in task.trials], compiled)
+        checkers = []
+        for checker in task.checkers:
+            step, program = await self._compile(checker.submission, slot)
+            if step and step.status is not Status.OK:
+                return self._put_together(
+                    task, [blank(trial, Status.JUDGE_ERROR) for trial in task.trials], compiled, _not_compiled_checker(step)
+                )
+            checkers.append(msgspec.structs.replace(checker, submission=program))
+        task = msgspec.structs.replace(task, checkers=tuple(checkers))
 
-    async def _run_case(self, submission: Submission, slot: Slot, stdin: bytes) -> StepResult:
-        job = self._jobs.run(submission, slot.box, stdin)
-        outcome = await slot.run(job)
-        _log_failure(outcome.ended, outcome.message, submission.language)
-        return run_result(outcome, submission, job.limits)
+        async def run(number: int, slot: Slot, seconds: float) -> CaseResult:
+            trial = task.trials[number]
+            own = msgspec.structs.replace(trial.submission, files=prepared.files, unit=prepared.unit)
+            return await self._run_trial(task, trial, own.within(seconds), slot)
+
+        results = await run_trials(
+            task,
+            slot,
+            spare,
+            run,
+            max_seconds=self._settings.max_judging_seconds,
+            max_output_bytes=self._settings.max_judged_output_kb << 10,
+        )
+        return self._put_together(task, results, compiled)
+
+    def _put_together(
+        self, task: Task, results: list[CaseResult], compiled: StepResult | None, judge_feedback: str = ""
+    ) -> JudgeResult:
+        passed = sum(result.status is Status.ACCEPTED for result in results)
+        result = JudgeResult(judged_status(results), passed, len(results), tuple(results), compiled)
+        if task.details:
+            result = msgspec.structs.replace(result, judge_feedback=judge_feedback)
+        if task.data is None:
+            score, max_score = points.totals(results)
+            return msgspec.structs.replace(result, score=score, max_score=max_score)
+        root = points.graded(task.data, {found.id: found for found in results}, scoring=task.scoring)
+        # A compile error is the submission's and no group's.
+        status = result.status if compiled and compiled.status is not Status.OK else root.status
+        return msgspec.structs.replace(
+            result,
+            status=status,
+            groups=root.groups if isinstance(root.groups, tuple) else (),
+            score=root.score if task.scoring and isinstance(root.score, float) else None,
+            max_score=root.max_score if task.scoring and isinstance(root.max_score, float) else None,
+        )
+
+    async def _run_trial(self, task: Task, trial: Trial, program: Submission, slot: Slot) -> CaseResult:
+        """Runs the program, as often as the checker asks for another pass, and judges it."""
+        data = trial.load()
+        program = msgspec.structs.replace(program, files=(*program.files, *data.files))
+        spent = without_run(Status.OK)
+        kept: tuple[File, ...] = ()
+        for _ in range(task.passes):
+            job = self._jobs.run(program, slot.box, data.input)
+            # The checker comes next, and should not wait for what can be done later.
+            outcome = await slot.run(msgspec.structs.replace(job, expects_run=bool(task.checkers)))
+            _log_failure(outcome.ended, outcome.message, program.language)
+            step = added(spent, run_result(outcome, program, job.limits))
+            if step.status is not Status.OK:
+                return failed(trial, step, data.answer)
+            checked = await self._check(task, trial, Question(data, outcome.stdout, trial.checker_flags, kept), slot)
+            if checked.next_input is None or checked.status is not Status.ACCEPTED or task.passes == 1:
+                checked = points.with_points(task, trial, checked)
+                return judged(trial, step, checked, data.answer, details=task.details)
+            spent, kept = step, checked.kept
+            data = msgspec.structs.replace(data, input=checked.next_input)
+        many = Checked(Status.JUDGE_ERROR, judge_feedback=f"the checker asked for more than {task.passes} passes")
+        return judged(trial, step, many, data.answer, details=task.details)
+
+    async def _check(self, task: Task, trial: Trial, question: Question, slot: Slot) -> Checked:
+        """What the checkers say, of which the first that does not accept has the word; else the comparator."""
+        if not task.checkers:
+            return _compared(trial, question)
+        checked = Checked(Status.ACCEPTED)
+        for checker in task.checkers:
+            checked = await check(checker, question, self._jobs, slot)
+            if checked.status is not Status.ACCEPTED:
+                break
+        if checked.status in (Status.JUDGE_ERROR, Status.INTERNAL_ERROR):
+            _log.warning("a checker failed: %s", checked.judge_feedback.partition("\n")[0])
+        return checked
 
     async def version(self, language: Language, slot: Slot) -> str:
         """The version that the language's toolchain states when it is run in the sandbox; empty where it states none.
@@ -121,6 +190,20 @@ class Judge:
         made = {file.name for file in compiled.files}
         kept = tuple(file for file in submission.files if file.name not in made)
         return compiled.step, msgspec.structs.replace(submission, files=(*kept, *compiled.files))
+
+
+def _compared(trial: Trial, question: Question) -> Checked:
+    output, expected = question.output.decode(errors="replace"), question.data.answer.decode(errors="replace")
+    try:
+        same = trial.submission.comparator.same(output, expected)
+    except ExpectedOutputError as error:
+        return Checked(Status.JUDGE_ERROR, judge_feedback=f"the expected output {error}")
+    return Checked(Status.ACCEPTED if same else Status.WRONG_ANSWER)
+
+
+def _not_compiled_checker(step: StepResult) -> str:
+    words = step.stderr or step.stdout
+    return f"the checker was not compiled: {step.message}\n{words[:_COMPILER_CHARACTERS]}".rstrip()
 
 
 def _log_failure(ended: Ended, message: str, language: Language) -> None:
