@@ -68,7 +68,7 @@ class Service:
             metrics=self.metrics,
             log=log,
         )
-        self._doors = (PistonDoor(self.submissions),)
+        self._doors = (PistonDoor(self.submissions, settings, self.count),)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""

@@ -50,7 +50,7 @@ class Packages:
 
     async def put(self, request: web.Request) -> Problem:
         """Checks the zip that the request brings, and puts it into the store; raises Refusal."""
-        self._refuse_key(request, "put problems")
+        self._refuse_key(request[CALLER], "put problems")
         spooled = self._library.new_file()
         try:
             with spooled.open("xb") as file, self._bodies.body(request) as body:
@@ -72,12 +72,15 @@ class Packages:
         except (PackageError, StoreError, OSError) as error:
             raise _refusal(error) from error
 
-    async def of_call(self, request: web.Request, call: Call) -> tuple[Call, Opened | None]:
-        """The call within the limits of its problem, and the problem, where it names one; raises Refusal."""
+    async def of_call(self, caller: str, call: Call) -> tuple[Call, Opened | None]:
+        """The call within the limits of its problem, and the problem, where it names one; `caller` is its key's name.
+
+        Raises Refusal.
+        """
         if not call.problem:
             return call, None
         if call.judge_details:
-            self._refuse_key(request, "ask for judge_details")
+            self._refuse_key(caller, "ask for judge_details")
         try:
             opened = await self._library.get(call.problem)
         except (PackageError, StoreError, OSError) as error:
@@ -86,8 +89,8 @@ class Packages:
         submission = included(limited(call.submission, opened.problem, self._settings), opened)
         return msgspec.structs.replace(call, submission=submission), opened
 
-    def _refuse_key(self, request: web.Request, purpose: str) -> None:
-        if self._settings.judge_keys and request[CALLER] not in self._settings.judge_keys:
+    def _refuse_key(self, caller: str, purpose: str) -> None:
+        if self._settings.judge_keys and caller not in self._settings.judge_keys:
             raise ForbiddenError(f"This key may not {purpose}; EXECUTOR_JUDGE_KEYS lists those that may.")
 
 

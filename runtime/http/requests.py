@@ -49,6 +49,7 @@ class TestCaseBody(msgspec.Struct, frozen=True):
     input: str = ""
     expected_output: str = ""
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     hidden: bool = False
     max_score: float | None = None
@@ -86,6 +87,7 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     stdin: str = ""
     args: list[str] = []
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     test_cases: list[TestCaseBody] | None = None
     comparator: str | ComparatorBody = "lines"
@@ -197,9 +199,8 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry, refuse
     checks = Checks(refused)
     files = _files(body, language, checks)
     _check_arguments("args", body.args, checks)
-    timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
-    _check_limits("", timeout, memory, settings, checks)
+    _check_limits("", body.timeout, body.time_limit, memory, settings, checks=checks)
     comparator = _comparator(body.comparator, checks)
     checker = None if body.checker is None else _checker(body.checker, settings, registry, checks)
     for field in ("user_id", "question_id"):
@@ -217,7 +218,8 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry, refuse
         files=files,
         stdin=body.stdin.encode(),
         arguments=tuple(body.args),
-        timeout_seconds=timeout,
+        timeout_seconds=body.timeout,
+        time_limit_seconds=body.time_limit,
         memory_bytes=memory << 20,
         test_cases=() if body.problem is not None else cases,
         comparator=comparator or Comparator(),
@@ -272,7 +274,8 @@ def _checker(body: CheckerBody, settings: Settings, registry: Registry, checks: 
             files=files,
             stdin=b"",
             arguments=tuple(body.args),
-            timeout_seconds=seconds,
+            timeout_seconds=None,
+            time_limit_seconds=seconds,
             memory_bytes=memory_mb << 20,
             test_cases=None,
             comparator=Comparator(),
@@ -313,8 +316,18 @@ def _check_expected(body: ExecuteBody, comparator: Comparator, checks: Checks) -
             checks.refuse(f"test_cases[{position}].expected_output", str(error))
 
 
-def _check_limits(place: str, timeout: float | None, memory_mb: int | None, settings: Settings, checks: Checks) -> None:
-    """The limits at `place`; None where a test case has none of its own."""
+def _check_limits(
+    place: str,
+    timeout: float | None,
+    time_limit: float | None,
+    memory_mb: int | None,
+    settings: Settings,
+    *,
+    checks: Checks,
+) -> None:
+    """Checks the limits at `place`; None where there is none."""
+    if time_limit is not None and not 0 < time_limit <= settings.max_time_limit_seconds:
+        checks.refuse(f"{place}time_limit", f"must be above 0 and at most {settings.max_time_limit_seconds:g} seconds")
     if timeout is not None and not 0 < timeout <= settings.max_timeout_seconds:
         checks.refuse(f"{place}timeout", f"must be above 0 and at most {settings.max_timeout_seconds:g} seconds")
     if memory_mb is not None and not 1 <= memory_mb <= settings.max_memory_mb:
@@ -339,15 +352,17 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
         checks.refuse("test_cases", f"must have from 1 to {settings.max_test_cases} items")
         return None
     for position, case in enumerate(body.test_cases):
-        _check_limits(f"test_cases[{position}].", case.timeout, case.memory_limit_mb, settings, checks)
+        place = f"test_cases[{position}]."
+        _check_limits(place, case.timeout, case.time_limit, case.memory_limit_mb, settings, checks=checks)
         if case.max_score is not None and not 0 <= case.max_score <= _MOST_POINTS:
-            checks.refuse(f"test_cases[{position}].max_score", f"must be from 0 to {_MOST_POINTS:g}")
+            checks.refuse(f"{place}max_score", f"must be from 0 to {_MOST_POINTS:g}")
     return tuple(
         TestCase(
             id=case.id,
             input=case.input,
             expected_output=case.expected_output,
             timeout_seconds=case.timeout,
+            time_limit_seconds=case.time_limit,
             memory_bytes=None if case.memory_limit_mb is None else case.memory_limit_mb << 20,
             hidden=case.hidden,
             max_score=case.max_score,

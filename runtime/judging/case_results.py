@@ -18,9 +18,14 @@ def failed(trial: Trial, step: StepResult, answer: bytes) -> CaseResult:
     return _result(trial, step, Checked(step.status, score=_without(trial)), answer, details=False)
 
 
-def blank(trial: Trial, status: Status) -> CaseResult:
-    """The result of a trial that was not run, for the reason that the status says."""
-    return failed(trial, without_run(status), b"" if trial.hidden else trial.load().answer)
+def blank(trial: Trial, status: Status, message: str = "") -> CaseResult:
+    """The result of a trial that was not run, for the reason that status and message say."""
+    return failed(trial, without_run(status, message), b"" if trial.hidden else trial.load().answer)
+
+
+def has_failed(result: CaseResult) -> bool:
+    """Whether later trials may be skipped because of this one: of one that is overloaded nothing is known."""
+    return result.status not in (Status.ACCEPTED, Status.OVERLOADED)
 
 
 def _without(trial: Trial) -> float | None:
@@ -48,6 +53,9 @@ def _result(trial: Trial, step: StepResult, checked: Checked, answer: bytes, *, 
         code=step.code,
         signal=step.signal,
         expected_output=answer.decode(errors="replace"),
+        waited=step.waited,
+        limited_by=step.limited_by,
+        message=step.message,
         memory=step.memory,
         stdout_truncated=step.stdout_truncated,
         stderr_truncated=step.stderr_truncated,

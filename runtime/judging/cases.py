@@ -8,12 +8,15 @@ from typing import Protocol
 import msgspec
 
 from runtime.execution.executor import Slot
-from runtime.judging.case_results import blank
+from runtime.judging.case_results import blank, has_failed
 from runtime.judging.submission import CaseResult, Status
 from runtime.judging.trials import Task
 
 #: Runs the trial with this number, within so many seconds, and judges it.
 Run = Callable[[int, Slot, float], Awaitable[CaseResult]]
+
+
+_OVER = "the time of all test cases together was over"
 
 
 class SpareSlots(Protocol):
@@ -34,30 +37,36 @@ async def run_trials(
     spare: SpareSlots,
     run: Run,
     *,
-    max_seconds: float,
+    over_at: float,
     max_output_bytes: int,
 ) -> list[CaseResult]:
     """The results in the order of the trials, which run in `slot` and in spare ones.
 
-    What has not begun after `max_seconds` is `time_limit_exceeded`. Of all outputs together `max_output_bytes` are kept.
+    A trial that has not begun, or has not ended within its own limits, at the moment `over_at` of the monotonic clock is
+    `overloaded`: nothing is known of it. After a trial that exceeded its limit of time it is `time_limit_exceeded` as well:
+    the submission has used up the time of all of its trials itself. Of all outputs together `max_output_bytes` are kept.
     A trial may run ahead of one that fails; where the task's plan skips it because of that one, it is `skipped` all the same.
     """
     trials, plan = task.trials, task.plan()
     results: list[CaseResult | None] = [None] * len(trials)
     outputs = _KeptOutputs(results, max_output_bytes)
     numbers = iter(range(len(trials)))
-    over_at = time.monotonic() + max_seconds
+    too_slow = False
 
     async def run_next(slot: Slot) -> bool:
         """Runs the next trial in `slot`; False where there is none left to run."""
+        nonlocal too_slow
         number = next((number for number in numbers if not plan.skips(number)), None)
         if number is None:
             return False
         left = over_at - time.monotonic()
-        found = await run(number, slot, left) if left > 0 else blank(trials[number], Status.TIME_LIMIT_EXCEEDED)
+        found = await run(number, slot, left) if left > 0 else blank(trials[number], Status.OVERLOADED, _OVER)
+        if found.status is Status.OVERLOADED and too_slow and time.monotonic() >= over_at:
+            found = blank(trials[number], Status.TIME_LIMIT_EXCEEDED, _OVER)
+        too_slow = too_slow or found.status is Status.TIME_LIMIT_EXCEEDED
         results[number] = found
         outputs.bound(number)
-        if found.status is not Status.ACCEPTED:
+        if has_failed(found):
             plan.failed(number)
         return True
 
@@ -83,7 +92,7 @@ def _as_if_in_order(task: Task, results: list[CaseResult | None]) -> list[CaseRe
     for number, (trial, result) in enumerate(zip(task.trials, results, strict=True)):
         if result is None or plan.skips(number):
             result = blank(trial, Status.SKIPPED)  # noqa: PLW2901 - the result that counts
-        if result.status is not Status.ACCEPTED:
+        if has_failed(result):
             plan.failed(number)
         final.append(result)
     return final

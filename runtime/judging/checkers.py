@@ -86,6 +86,8 @@ def _checked(checker: Checker, outcome: Outcome, limits: Limits) -> Checked:
     said = _shortened(outcome.stderr, _JUDGE_CHARACTERS)
     if outcome.ended is Ended.FAILED or outcome.ended is Ended.CANCELLED:
         return Checked(Status.INTERNAL_ERROR, judge_feedback=f"the checker was not run: {result.message}")
+    if outcome.ended is Ended.STARVED:
+        return Checked(Status.OVERLOADED, judge_feedback=f"the checker: {result.message}")
     if outcome.ended is not Ended.EXITED:
         return _fault(f"the checker did not end by itself: {result.message}", said)
     if checker.style is Style.TESTLIB:

@@ -2,35 +2,52 @@
 
 import logging
 import re
+import time
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from runtime.execution.executor import Slot
-from runtime.execution.protocol import Ended, File
+from runtime.execution.protocol import Ended, Job, Outcome
 from runtime.judging import compile_cache, points
-from runtime.judging.case_results import blank, failed, judged
+from runtime.judging.case_results import blank
 from runtime.judging.cases import SpareSlots, run_trials
-from runtime.judging.checkers import Checked, Question, check
-from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.compile_cache import CompileCache, Compiled
 from runtime.judging.jobs import Jobs
 from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult, Submission
-from runtime.judging.trials import Task, Trial
+from runtime.judging.trial_runs import TrialRuns, until
+from runtime.judging.trials import Task
 from runtime.judging.verdicts import (
-    added,
     compile_result,
     judged_status,
     not_compiled,
     returned_files,
     run_result,
-    without_run,
 )
 from runtime.languages.registry import Language, Registry
 from runtime.settings import Settings
 
+if TYPE_CHECKING:
+    from runtime.execution.live import LiveStreams
+
 _log = logging.getLogger(__name__)
 # Of what a compiler says of a checker.
 _COMPILER_CHARACTERS = 8192
+_NOBODYS_FAULT = (Status.OVERLOADED, Status.INTERNAL_ERROR)
+
+
+class Watcher(Protocol):
+    """Sees a plain submission run, and speaks to its program."""
+
+    @property
+    def streams(self) -> "LiveStreams":
+        """The program's streams."""
+
+    def begun(self, stage: Literal["compile", "run"]) -> None:
+        """A step begins."""
+
+    def compiled(self, step: StepResult) -> None:
+        """The compile step is over."""
 
 
 class Judge:
@@ -42,43 +59,63 @@ class Judge:
         self._cache = CompileCache(settings.compile_cache_mb << 20)
         self._versions: dict[str, str] = {}
 
-    async def run(self, submission: Submission, slot: Slot) -> RunResult:
-        """The result of a plain submission, which is compiled if need be, and run once."""
-        compiled, prepared = await self._compile(submission, slot)
+    async def run(self, submission: Submission, slot: Slot, watcher: Watcher | None = None) -> RunResult:
+        """The result of a plain submission, which is compiled if need be, and run once.
+
+        With a `watcher` the run is live: it gets the output, and the result has none.
+        """
+        if watcher is not None:
+            return await self._run_live(submission, slot, watcher)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        compiled, prepared = await self._compile(until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             return RunResult(not_compiled(compiled), compiled)
-        job = self._jobs.run(prepared, slot.box, submission.stdin)
-        outcome = await slot.run(job)
+        job = self._jobs.run(until(over_at, prepared), slot.box, submission.stdin)
+        return self._result(await slot.run(job), job, prepared, compiled)
+
+    async def _run_live(self, submission: Submission, slot: Slot, watcher: Watcher) -> RunResult:
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        try:
+            if submission.language.compiled:
+                watcher.begun("compile")
+            compiled, prepared = await self._compile(until(over_at, submission), slot)
+            if compiled:
+                watcher.compiled(compiled)
+                if compiled.status is not Status.OK:
+                    return RunResult(not_compiled(compiled), compiled)
+            watcher.begun("run")
+            job = self._jobs.run(until(over_at, prepared), slot.box, submission.stdin)
+            outcome = await slot.run(msgspec.structs.replace(job, live=True), watcher.streams)
+            return self._result(outcome, job, prepared, compiled)
+        finally:
+            watcher.streams.end()
+
+    def _result(self, outcome: Outcome, job: Job, submission: Submission, compiled: StepResult | None) -> RunResult:
         _log_failure(outcome.ended, outcome.message, submission.language)
         files = returned_files(outcome, submission.return_files, self._settings.max_returned_mb)
-        return RunResult(run_result(outcome, prepared, job.limits), compiled, files)
+        return RunResult(run_result(outcome, submission, job.limits), compiled, files)
 
     async def judge(self, submission: Submission, task: Task, slot: Slot, spare: SpareSlots) -> JudgeResult:
         """The verdicts on a submission, which is compiled once and run once for each trial, also in spare slots."""
-        compiled, prepared = await self._compile(submission, slot)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        compiled, prepared = await self._compile(until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             return self._put_together(task, [blank(trial, compiled.status) for trial in task.trials], compiled)
         checkers = []
         for checker in task.checkers:
-            step, program = await self._compile(checker.submission, slot)
+            step, program = await self._compile(until(over_at, checker.submission), slot)
             if step and step.status is not Status.OK:
-                return self._put_together(
-                    task, [blank(trial, Status.JUDGE_ERROR) for trial in task.trials], compiled, _not_compiled_checker(step)
-                )
+                status = step.status if step.status in _NOBODYS_FAULT else Status.JUDGE_ERROR
+                results = [blank(trial, status) for trial in task.trials]
+                return self._put_together(task, results, compiled, _not_compiled_checker(step))
             checkers.append(msgspec.structs.replace(checker, submission=program))
         task = msgspec.structs.replace(task, checkers=tuple(checkers))
-
-        async def run(number: int, slot: Slot, seconds: float) -> CaseResult:
-            trial = task.trials[number]
-            own = msgspec.structs.replace(trial.submission, files=prepared.files, unit=prepared.unit)
-            return await self._run_trial(task, trial, own.within(seconds), slot)
-
         results = await run_trials(
             task,
             slot,
             spare,
-            run,
-            max_seconds=self._settings.max_judging_seconds,
+            TrialRuns(self._jobs, task, prepared).run,
+            over_at=over_at,
             max_output_bytes=self._settings.max_judged_output_kb << 10,
         )
         return self._put_together(task, results, compiled)
@@ -103,42 +140,6 @@ class Judge:
             score=root.score if task.scoring and isinstance(root.score, float) else None,
             max_score=root.max_score if task.scoring and isinstance(root.max_score, float) else None,
         )
-
-    async def _run_trial(self, task: Task, trial: Trial, program: Submission, slot: Slot) -> CaseResult:
-        """Runs the program, as often as the checker asks for another pass, and judges it."""
-        data = trial.load()
-        program = msgspec.structs.replace(program, files=(*program.files, *data.files))
-        spent = without_run(Status.OK)
-        kept: tuple[File, ...] = ()
-        for _ in range(task.passes):
-            job = self._jobs.run(program, slot.box, data.input)
-            # The checker comes next, and should not wait for what can be done later.
-            outcome = await slot.run(msgspec.structs.replace(job, expects_run=bool(task.checkers)))
-            _log_failure(outcome.ended, outcome.message, program.language)
-            step = added(spent, run_result(outcome, program, job.limits))
-            if step.status is not Status.OK:
-                return failed(trial, step, data.answer)
-            checked = await self._check(task, trial, Question(data, outcome.stdout, trial.checker_flags, kept), slot)
-            if checked.next_input is None or checked.status is not Status.ACCEPTED or task.passes == 1:
-                checked = points.with_points(task, trial, checked)
-                return judged(trial, step, checked, data.answer, details=task.details)
-            spent, kept = step, checked.kept
-            data = msgspec.structs.replace(data, input=checked.next_input)
-        many = Checked(Status.JUDGE_ERROR, judge_feedback=f"the checker asked for more than {task.passes} passes")
-        return judged(trial, step, many, data.answer, details=task.details)
-
-    async def _check(self, task: Task, trial: Trial, question: Question, slot: Slot) -> Checked:
-        """What the checkers say, of which the first that does not accept has the word; else the comparator."""
-        if not task.checkers:
-            return _compared(trial, question)
-        checked = Checked(Status.ACCEPTED)
-        for checker in task.checkers:
-            checked = await check(checker, question, self._jobs, slot)
-            if checked.status is not Status.ACCEPTED:
-                break
-        if checked.status in (Status.JUDGE_ERROR, Status.INTERNAL_ERROR):
-            _log.warning("a checker failed: %s", checked.judge_feedback.partition("\n")[0])
-        return checked
 
     async def version(self, language: Language, slot: Slot) -> str:
         """The version that the language's toolchain states when it is run in the sandbox; empty where it states none.
@@ -190,15 +191,6 @@ class Judge:
         made = {file.name for file in compiled.files}
         kept = tuple(file for file in submission.files if file.name not in made)
         return compiled.step, msgspec.structs.replace(submission, files=(*kept, *compiled.files))
-
-
-def _compared(trial: Trial, question: Question) -> Checked:
-    output, expected = question.output.decode(errors="replace"), question.data.answer.decode(errors="replace")
-    try:
-        same = trial.submission.comparator.same(output, expected)
-    except ExpectedOutputError as error:
-        return Checked(Status.JUDGE_ERROR, judge_feedback=f"the expected output {error}")
-    return Checked(Status.ACCEPTED if same else Status.WRONG_ANSWER)
 
 
 def _not_compiled_checker(step: StepResult) -> str:

@@ -12,12 +12,13 @@ from runtime.problems.model import Aggregation, Case, Group, Verdict
 
 # From the worst. The executor's own and the judge's faults come before anything of the program's.
 _WORST = (
-    Status.INTERNAL_ERROR, Status.JUDGE_ERROR, Status.COMPILE_ERROR, Status.RUNTIME_ERROR, Status.MEMORY_LIMIT_EXCEEDED,
-    Status.TIME_LIMIT_EXCEEDED, Status.OUTPUT_LIMIT_EXCEEDED, Status.WRONG_ANSWER,
+    Status.INTERNAL_ERROR, Status.JUDGE_ERROR, Status.OVERLOADED, Status.COMPILE_ERROR, Status.COMPILE_LIMIT_EXCEEDED,
+    Status.RUNTIME_ERROR, Status.MEMORY_LIMIT_EXCEEDED, Status.TIME_LIMIT_EXCEEDED, Status.OUTPUT_LIMIT_EXCEEDED,
+    Status.WRONG_ANSWER,
 )  # fmt: skip
 # Relative; a third of the points, three times, may be a little more than all of them.
 _ROUNDING = 1e-9
-_NOBODYS_FAULT = (Status.INTERNAL_ERROR, Status.JUDGE_ERROR)
+_NOBODYS_FAULT = (Status.INTERNAL_ERROR, Status.JUDGE_ERROR, Status.OVERLOADED)
 
 _TOGETHER: dict[Aggregation, Callable[[list[float]], float]] = {
     Aggregation.SUM: math.fsum,

@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 def limited(submission: Submission, problem: Problem, settings: Settings) -> Submission:
     """The submission within the problem's limits, as far as the settings allow them; without one its own stand."""
     limits = problem.limits
-    seconds = submission.timeout_seconds if limits.time_seconds is None else limits.time_seconds
-    memory_bytes = submission.memory_bytes if limits.memory_mb is None else limits.memory_mb << 20
-    return msgspec.structs.replace(
-        submission,
-        timeout_seconds=min(seconds, settings.max_timeout_seconds),
-        memory_bytes=min(memory_bytes, settings.max_memory_mb << 20),
-    )
+    if limits.time_seconds is not None:
+        seconds = min(limits.time_seconds, settings.max_time_limit_seconds)
+        submission = msgspec.structs.replace(submission, timeout_seconds=None, time_limit_seconds=seconds)
+    if limits.memory_mb is not None:
+        memory_mb = min(limits.memory_mb, settings.max_memory_mb)
+        submission = msgspec.structs.replace(submission, memory_bytes=memory_mb << 20)
+    return submission
 
 
 def task(submission: Submission, opened: Opened, registry: Registry, settings: Settings, *, details: bool) -> Task:
@@ -110,7 +110,8 @@ def _checker(program: Program, problem: Problem, package: "Package", registry: R
             files=tuple(_file(name, path, problem, package) for name, path in files),
             stdin=b"",
             arguments=(),
-            timeout_seconds=min(seconds, settings.checker_seconds),
+            timeout_seconds=None,
+            time_limit_seconds=min(seconds, settings.checker_seconds),
             memory_bytes=min(memory_mb, settings.checker_memory_mb) << 20,
             test_cases=None,
             comparator=Comparator(),
