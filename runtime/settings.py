@@ -69,6 +69,14 @@ def _keys(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def _names(text: str) -> tuple[str, ...]:
+    """Names of keys, separated by commas."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ValueError
+    return names
+
+
 def _layers(text: str) -> tuple[str, ...]:
     """Names of layers, separated by commas."""
     names = tuple(name for name in text.split(",") if name)
@@ -142,6 +150,19 @@ class Settings:
     # So that an answer comes before a client has gone (the project's own stays 120 s, Azure's ingress 240).
     max_judging_seconds: float = _setting(
         100.0, _number(0.1, 3600), "wall time of one submission in its slot: compile step and all runs"
+    )
+    checker_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of one run of a checker")
+    checker_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory of a checker, in MiB")
+    store: str = _setting(
+        "",
+        _text,
+        "where problems are: file:///folder, az://account/container or s3://bucket; a folder of its own if unset",
+    )
+    store_seconds: float = _setting(30.0, _number(0.1, 600), "longest time for a problem to come or go")
+    store_cache_mb: int = _setting(512, _integer(1, 1_048_576), "problems kept on this replica's disk, in MiB")
+    max_problem_mb: int = _setting(256, _integer(1, 16_384), "largest problem package, packed and unpacked, in MiB")
+    judge_keys: tuple[str, ...] = _setting(
+        (), _names, "names of the keys that may put problems and ask for judge_details; every key if unset"
     )
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
@@ -219,6 +240,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
                 f"EXECUTOR_{low.upper()} is {getattr(settings, low)}: must be at most EXECUTOR_{high.upper()}, "
                 f"which is {getattr(settings, high)}"
             )
+    known_keys = {name for name, _ in settings.api_keys}
+    problems += [
+        f"EXECUTOR_JUDGE_KEYS names {name!r}: EXECUTOR_API_KEYS has no key of this name"
+        for name in settings.judge_keys
+        if name not in known_keys
+    ]
     problems += _misfits(settings)
     if settings.log_level not in ("debug", "info", "warning", "error"):
         problems.append(f"EXECUTOR_LOG_LEVEL is {settings.log_level!r}: must be debug, info, warning or error")

@@ -8,9 +8,8 @@ from collections.abc import Iterable
 import msgspec
 
 from runtime.execution.protocol import Ended, Limits, Outcome
-from runtime.judging.comparators import Comparator
 from runtime.judging.elf import static_data_bytes
-from runtime.judging.submission import CaseResult, LimitedBy, ReturnedFile, Status, StepResult, Submission, TestCase
+from runtime.judging.submission import CaseResult, LimitedBy, ReturnedFile, Status, StepResult, Submission
 from runtime.languages.registry import Language
 
 # What a runtime says of its own end stands at the end of its standard error.
@@ -181,6 +180,17 @@ def without_run(status: Status, message: str = "") -> StepResult:
     )
 
 
+def added(before: StepResult, step: StepResult) -> StepResult:
+    """The result of a run together with the times and memory of the passes before it."""
+    return msgspec.structs.replace(
+        step,
+        cpu_time=round(before.cpu_time + step.cpu_time, 3),
+        wall_time=round(before.wall_time + step.wall_time, 3),
+        waited=None if step.waited is None else round((before.waited or 0.0) + step.waited, 3),
+        memory=max(before.memory, step.memory),
+    )
+
+
 def not_compiled(compiled: StepResult) -> StepResult:
     """What a plain answer shows as the run after a failed compile step: the compiler's words, repeated."""
     return msgspec.structs.replace(
@@ -199,34 +209,6 @@ def returned_files(outcome: Outcome, names: Iterable[str], max_mb: int) -> tuple
     found = {file.name: base64.b64encode(file.content).decode() for file in outcome.files}
     missing = f"is not there, is no plain file, or is past the {max_mb} MiB that may come back"
     return tuple(ReturnedFile(name, found.get(name), message="" if name in found else missing) for name in names)
-
-
-def case_result(case: TestCase, step: StepResult, comparator: str) -> CaseResult:
-    """The case's result: the output decides after an exit with 0, and `step.status` stands in every other case."""
-    status = step.status
-    if status is Status.OK:
-        same = Comparator(comparator).same(step.stdout, case.expected_output)
-        status = Status.ACCEPTED if same else Status.WRONG_ANSWER
-    if case.hidden:
-        return CaseResult(id=case.id, status=status, cpu_time=step.cpu_time, wall_time=step.wall_time)
-    return CaseResult(
-        id=case.id,
-        passed=status is Status.ACCEPTED,
-        status=status,
-        stdout=step.stdout,
-        stderr=step.stderr,
-        code=step.code,
-        signal=step.signal,
-        expected_output=case.expected_output,
-        cpu_time=step.cpu_time,
-        wall_time=step.wall_time,
-        waited=step.waited,
-        limited_by=step.limited_by,
-        message=step.message,
-        memory=step.memory,
-        stdout_truncated=step.stdout_truncated,
-        stderr_truncated=step.stderr_truncated,
-    )
 
 
 def judged_status(results: Iterable[CaseResult]) -> Status:
