@@ -125,7 +125,14 @@ class Settings:
     max_file_mb: int = _setting(10, _integer(1, 1024), "largest file that a program may write, in MiB")
     max_disk_mb: int = _setting(64, _integer(1, 4096), "all files of a run together, in MiB")
     max_files: int = _setting(10_000, _integer(10, 1_000_000), "files of a run")
-    max_output_kb: int = _setting(1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB")
+    max_output_kb: int = _setting(
+        1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB; a plain run may write no more"
+    )
+    max_case_output_kb: int = _setting(
+        16_384,
+        _integer(1, 65_536),
+        "what a judged run may write to each of stdout and stderr, in KiB; EXECUTOR_MAX_OUTPUT_KB of it come back",
+    )
     max_judged_output_kb: int = _setting(
         4096, _integer(1, 65_536), "kept of stdout and stderr of all test cases of a submission together, in KiB"
     )
