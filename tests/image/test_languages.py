@@ -45,12 +45,12 @@ def _rows(program: str) -> pytest.MarkDecorator:
 
 
 def _run(full: Executor, name: str, program: str, **fields: Any) -> dict[str, Any]:
-    return full.execute(name, _LANGUAGES[name][program], **fields)
+    return full.execute(name, _LANGUAGES[name][program], **{"timeout": 10, **fields})
 
 
 @_rows("hello")
 def test_hello(full: Executor, name: str) -> None:
-    answer = full.post({"language": name, "code": _LANGUAGES[name]["hello"]}).json()
+    answer = full.post({"language": name, "code": _LANGUAGES[name]["hello"], "timeout": 10}).json()
     run = answer["run"]
     assert (run["stdout"], run["stderr"], run["code"], run["status"]) == ("hello\n", "", 0, "ok"), answer
     assert answer["version"]
