@@ -29,7 +29,7 @@ from benchmarks.peers import PEERS, Runner, installed
 from benchmarks.workloads import ANSWER, WORKLOADS, Workload
 from devtools.docker import AS_ON_AZURE, container, docker
 from devtools.executor import ROOT, Executor, environment, running
-from runtime.execution.usage import descendants
+from runtime.execution.process_tree import descendants
 
 _UNCOUNTED = 3
 _THROUGHPUT_SECONDS = 2.0

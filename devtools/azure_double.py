@@ -69,7 +69,7 @@ SCOPED: Mapping[str, tuple[str, str]] = {
 
 
 class AzureDouble:
-    """A subscription that holds what the mission starts from.
+    """A subscription that holds what exists before the first deployment: group, registry, environment.
 
     Attributes:
         pushes: False makes the Docker engine answer as it does for an image that it did not push.

@@ -16,7 +16,7 @@ from devtools.executor import ROOT, Executor
 _REPOSITORY = os.environ.get("TEST_IMAGES", "executor-image")
 #: The size of one replica, without a capability; its file tree is its own and can be written to.
 AS_ON_AZURE = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g", "--cpus", "0.5")
-#: What issue and documentation promise to be enough: no capability, nothing writable, one half of a core.
+#: What is promised to be enough: no capability, nothing writable, one half of a core.
 CONFINED = (*AS_ON_AZURE, "--read-only", "--tmpfs", "/tmp")
 _HEALTHY_SECONDS = 30
 

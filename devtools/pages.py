@@ -1,4 +1,4 @@
-"""`make docs`: writes what the pages of `docs/` have from the code. A test compares the pages with it."""
+"""`make docs`: writes what the pages of `docs/` and `Pulumi.yaml` have from the code. Tests compare them with it."""
 
 import re
 import subprocess
@@ -12,7 +12,8 @@ from pathlib import Path
 from devtools import stack_files
 from devtools.executor import ROOT
 from infra.pricing import Size, estimate, load_rates
-from infra.settings import KEYS, parse_settings
+from infra.settings import DECLARATIONS, parse_settings
+from infra.settings.schema import PROJECT_FILE, project_file
 from runtime.languages.registry import Language, load
 from runtime.sandbox import seccomp
 from runtime.sandbox.filters import OWN_PID
@@ -90,15 +91,13 @@ def _ahead(language: Language) -> str:
 
 
 def _settings() -> Iterator[str]:
-    config = stack_files.project()["config"]
     yield "| setting | default | meaning |"
     yield "|---|---|---|"
-    for key in KEYS:
-        setting = config[key]
-        default = setting.get("value", setting.get("default"))
+    for declared in DECLARATIONS:
+        default = declared.default
         text = str(default).lower() if isinstance(default, bool) else str(default)
         shown = "–" if default in ("", [], {}, None) else f"`{text}`"
-        yield f"| `{key}` | {shown} | {setting.get('description', 'Azure region of everything that is created.')} |"
+        yield f"| `{declared.key}` | {shown} | {declared.meaning} |"
 
 
 def _costs() -> Iterator[str]:
@@ -133,12 +132,16 @@ PARTS = (
 
 
 def main() -> None:
-    """Writes every part and names the pages that are different now."""
+    """Writes every part and names the files that are different now."""
     for part in PARTS:
         text = part.written()
         if text != part.page.read_text("utf-8"):
             part.page.write_text(text, "utf-8")
             print(f"{part.page.relative_to(ROOT)}: {part.name} is written anew")
+    text = project_file()
+    if text != PROJECT_FILE.read_text("utf-8"):
+        PROJECT_FILE.write_text(text, "utf-8")
+        print(f"{PROJECT_FILE.name}: the settings are written anew")
 
 
 if __name__ == "__main__":

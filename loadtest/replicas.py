@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from devtools.executor import ROOT, environment
-from runtime.execution.usage import descendants, stat_fields
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import stat_fields
 
 MOST_REPLICAS = 16
 _START_SECONDS = 30

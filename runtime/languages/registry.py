@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent
 _UNIT_CHARACTERS = 1 << 17
 # What file systems take (NAME_MAX).
 _LONGEST_FILE_NAME = 255
-# Of what somebody calls a language, so much is compared and repeated.
+# Characters of a language's name in a request that are compared and repeated.
 _NAME_SHOWN = 64
 
 
@@ -41,8 +41,8 @@ class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready: int = 1
     #: Paths without which there are no workers.
     needs: tuple[str, ...] = ()
-    #: What a worker is told of its run before the program's arguments.
-    told: tuple[str, ...] = ()
+    #: What a worker gets with its run before the program's arguments.
+    run_arguments: tuple[str, ...] = ()
     #: Only once a run has asked for it: for what takes memory that a replica without such programs shall not spend.
     on_demand: bool = False
 
@@ -73,7 +73,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     package: str = ""
     no_code: str = ""
     version_pattern: str = r"(\d+(?:\.\d+)+)"
-    #: A pattern in the last of stderr that says the run failed for lack of memory.
+    #: A pattern at the end of stderr by which a run is known to have failed for lack of memory.
     memory_error: str = ""
     data_headroom_mb: int = 0
     stack_mb: int = 8

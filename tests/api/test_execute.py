@@ -112,13 +112,19 @@ def test_stop_on_failure_skips_the_rest(executor: Executor) -> None:
 def test_all_cases_together_have_a_limit_of_time() -> None:
     cases = [{"id": word, "input": word, "expected_output": ""} for word in ("short", "long", "short", "short")]
     code = "import time\nif input() == 'long': time.sleep(60)"
-    with running({"EXECUTOR_MAX_JUDGING_SECONDS": "3"}) as executor:
-        body = executor.judge("python", code, cases, timeout=10)
-        assert _judge_statuses(body) == ["accepted", *["time_limit_exceeded"] * 3]
-        assert (body["status"], body["passed"]) == ("time_limit_exceeded", 1)
-        # It had what the first one left; of the others there was no run.
-        assert 0 < body["test_results"][1]["wall_time"] < 9000
-        assert [result["wall_time"] for result in body["test_results"][2:]] == [0, 0]
+    limits = {"EXECUTOR_MAX_JUDGING_SECONDS": "7", "EXECUTOR_MAX_TIME_LIMIT_SECONDS": "3",
+              "EXECUTOR_DEFAULT_TIMEOUT_SECONDS": "3", "EXECUTOR_MAX_TIMEOUT_SECONDS": "3",
+              "EXECUTOR_COMPILE_TIMEOUT_SECONDS": "7"}  # fmt: skip
+    with running(limits) as executor:
+        # Of a case that was not through nothing is known: none has exceeded a limit of its own.
+        body = executor.judge("python", "import time\ntime.sleep(5)\n", cases[:3], timeout=3)
+        assert _judge_statuses(body) == ["accepted", "overloaded", "overloaded"]
+        assert (body["status"], body["passed"]) == ("overloaded", 1)
+        assert body["test_results"][2]["wall_time"] == 0
+        assert body["test_results"][2]["message"] == "the time of all test cases together was over"
+        # A program that has exceeded one has used up the time of the others itself.
+        body = executor.judge("python", code, [cases[1], *cases], timeout=2)
+        assert _judge_statuses(body) == ["time_limit_exceeded", "accepted", *["time_limit_exceeded"] * 3]
 
 
 def test_all_cases_together_keep_so_much_output_and_are_judged_by_all_of_it() -> None:
@@ -191,15 +197,25 @@ def test_health_answers_while_a_program_runs(executor: Executor) -> None:
 
 
 def test_limits_of_a_case_stand_for_the_submissions(executor: Executor) -> None:
-    code = "import time\nkind = input()\nx = bytearray(100 << 20) if kind == 'memory' else time.sleep(0.6)\nprint('done')"
+    code = (
+        "import time\nkind = input()\nx = bytearray(100 << 20) if kind == 'memory' else None\n"
+        "while kind == 'time' and time.process_time() < 0.6: pass\nprint('done')"
+    )
     cases: list[dict[str, Any]] = [
         {"id": "time", "input": "time", "expected_output": "done"},
         {"id": "less time", "input": "time", "expected_output": "done", "timeout": 0.3},
+        {"id": "less CPU time", "input": "time", "expected_output": "done", "timeout": 5, "time_limit": 0.3},
         {"id": "memory", "input": "memory", "expected_output": "done"},
         {"id": "less memory", "input": "memory", "expected_output": "done", "memory_limit_mb": 64},
     ]
     body = executor.judge("python", code, cases)
-    assert _judge_statuses(body) == ["accepted", "time_limit_exceeded", "accepted", "memory_limit_exceeded"]
+    assert _judge_statuses(body) == [
+        "accepted",
+        "time_limit_exceeded",
+        "time_limit_exceeded",
+        "accepted",
+        "memory_limit_exceeded",
+    ]
 
 
 def test_of_a_hidden_case_nothing_tells_its_input_or_output(executor: Executor) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from devtools.executor import Executor, running, until
-from runtime.execution.usage import descendants, read
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import read
 from tests.attacks.places import on_host_as_user
 
 # Of this process alone: other tests may run on this machine.

@@ -14,7 +14,8 @@ import httpx
 import pytest
 
 from devtools.executor import ROOT, Executor, environment, running, until
-from runtime.execution.usage import descendants, read
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import read
 from runtime.observability.records import ExecutionRecord
 
 _HELLO = {"language": "python", "code": "print('hidden words')", "stdin": "hidden words"}

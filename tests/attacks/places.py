@@ -16,7 +16,7 @@ import pytest
 
 from devtools.docker import AS_ON_AZURE, container, state
 from devtools.executor import ROOT, Executor, running
-from runtime.execution.usage import descendants
+from runtime.execution.process_tree import descendants
 from runtime.sandbox.layers import FIRST_UID
 from tests.image.built import built
 

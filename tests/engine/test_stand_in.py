@@ -157,9 +157,8 @@ def test_a_difference_is_a_change_in_place_unless_it_is_in_the_resource_s_identi
     assert list(answer.replaces) == replaces
 
 
+@arm_types.NEEDED
 def test_a_body_that_azure_would_not_take_fails_its_check(provider: provider_pb2_grpc.ResourceProviderStub) -> None:
-    if not arm_types.FOLDER.is_dir():
-        pytest.skip(f"Azure's published types are not there: no folder {arm_types.FOLDER}")
     news = struct({"location": "eastus2", "template": {"scale": {"minReplicas": "two"}}})
     (failure,) = provider.Check(provider_pb2.CheckRequest(urn=urn_of(APP), news=news)).failures
     assert failure.reason == "body.template.scale.minReplicas: 'two' is no number of the right kind"

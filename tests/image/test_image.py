@@ -9,7 +9,8 @@ import pytest
 
 from devtools.docker import CONFINED, container, docker, state
 from devtools.executor import Executor, until
-from runtime.execution.usage import descendants, read
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import read
 from tests.warm.programs import PROGRAMS, both_ways, title
 
 

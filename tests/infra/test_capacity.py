@@ -1,4 +1,4 @@
-"""The model against what can be known without it, against the mission's figures, and the command around it."""
+"""The model against what can be known without it, against what is expected of a burst, and the command around it."""
 
 import math
 import subprocess
@@ -9,7 +9,8 @@ import pytest
 from executor_client import Backoff
 
 from devtools.executor import ROOT
-from infra.capacity import (
+from infra.capacity.__main__ import main
+from infra.capacity.simulation import (
     NO_ADMISSION,
     Admission,
     Burst,
@@ -17,7 +18,6 @@ from infra.capacity import (
     Job,
     Outcome,
     Scaling,
-    main,
     runs,
     simulate,
     smallest_minimum,
@@ -89,7 +89,7 @@ def test_nothing_is_answered_before_the_first_replica_starts() -> None:
     assert outcome.answered[0] > 5
 
 
-def test_five_warm_replicas_take_the_mission_s_ten_to_fifteen_minutes() -> None:
+def test_five_warm_replicas_take_ten_to_fifteen_minutes() -> None:
     """Its thousand submissions at one moment; 3 s is the end of its "1 to 3 s", and half as much again a busy node."""
     for seconds, low, high in ((3.0, 10.0, 10.5), (4.3, 14.0, 15.0)):
         outcome = simulate(Burst(runs(1000, seconds, 0.3, 1), 5, Scaling(5, 200), admission=NO_ADMISSION))
@@ -103,11 +103,11 @@ def test_the_client_and_warm_replicas_are_what_shortens_it() -> None:
     warm = simulate(Burst(jobs, 100, Scaling(100, 200)))
     assert client.answered[-1] < before.answered[-1] / 4
     assert warm.answered[-1] < client.answered[-1] / 2
-    # The mission: 6 to 15 s a request in a burst.
+    # What is expected of a burst: 6 to 15 s a request.
     assert 6 <= simulate(Burst(jobs, 200, Scaling(200, 200))).after(0.5) <= 15
 
 
-def test_a_contest_of_two_hours_at_full_size_costs_the_mission_s_100_to_150_dollars() -> None:
+def test_a_contest_of_two_hours_at_full_size_costs_100_to_150_dollars() -> None:
     outcome = simulate(Burst([Job(7200)] * 1000, 1000, admission=NO_ADMISSION))
     assert 100 <= outcome.cost() <= 150
 

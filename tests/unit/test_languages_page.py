@@ -3,7 +3,7 @@
 import re
 
 from devtools.executor import ROOT
-from infra.settings import image_targets
+from infra.settings.apps import image_targets
 from runtime.languages.registry import load
 
 _TEXT = (ROOT / "docs/languages.md").read_text("utf-8")

@@ -6,12 +6,12 @@ import sys
 
 import pytest
 
-from runtime.execution.protocol import RUNTIME_ROOT
+from runtime.execution.paths import RUNTIME_ROOT
 
 _START = f"""
 import gc, json, os, sys
 sys.path[:0] = ({RUNTIME_ROOT!r},)
-from runtime.execution import sharing
+from runtime.execution import copy_on_write
 """
 
 
@@ -28,7 +28,7 @@ def test_what_was_there_is_not_counted_any_more_and_what_comes_is() -> None:
 class Old: pass
 old, inner = Old(), ["an element"]
 old.list = inner
-sharing.make_immortal([old], gc)
+copy_on_write.make_immortal([old], gc)
 def counted(thing):
     before = sys.getrefcount(thing)
     again = [thing] * 10
@@ -43,7 +43,7 @@ def test_where_every_reference_is_counted_nothing_is_changed() -> None:
     found = told_by("""
 old = ["an element"]
 before = sys.getrefcount(old)
-sharing.make_immortal([old], gc)
+copy_on_write.make_immortal([old], gc)
 print(json.dumps({"more": sys.getrefcount(old) - before}))
 """)
     assert found == {"more": 0}
@@ -61,7 +61,7 @@ del blocks[::2]
 scattered = [bytes(size) for size in (100, 300, 700) for _ in range(40)]
 before = pages(scattered)
 del scattered
-taken = sharing.fill_gaps()
+taken = copy_on_write.fill_gaps()
 together = [bytes(size) for size in (100, 300, 700) for _ in range(40)]
 print(json.dumps({"before": before, "after": pages(together)}))
 """)
@@ -71,19 +71,19 @@ print(json.dumps({"before": before, "after": pages(together)}))
 def test_a_forked_process_has_its_own_copies_of_pages_and_not_a_byte_differs() -> None:
     found = told_by("""
 import ctypes
-size = 64 * sharing._PAGE
-memory = ctypes.create_string_buffer(os.urandom(size + sharing._PAGE), size + sharing._PAGE)
-first = -(-ctypes.addressof(memory) // sharing._PAGE) * sharing._PAGE
-places = range(first, first + size, 2 * sharing._PAGE)
+size = 64 * copy_on_write._PAGE
+memory = ctypes.create_string_buffer(os.urandom(size + copy_on_write._PAGE), size + copy_on_write._PAGE)
+first = -(-ctypes.addressof(memory) // copy_on_write._PAGE) * copy_on_write._PAGE
+places = range(first, first + size, 2 * copy_on_write._PAGE)
 gone = [8 << 40]  # mapped nowhere
-pages = sharing.Pages([*places, *gone])
+pages = copy_on_write.Pages([*places, *gone])
 reader, writer = os.pipe()
 if os.fork() == 0:
-    before = set(places) & set(sharing.pages_of_its_own())
+    before = set(places) & set(copy_on_write.pages_of_its_own())
     content = memory.raw
     pages.copy()
-    after = set(range(first, first + size, sharing._PAGE)) & set(sharing.pages_of_its_own())
-    answer = {"count": pages.count, "before": len(before), "after": len(after), "same": memory.raw == content}
+    after = set(range(first, first + size, copy_on_write._PAGE)) & set(copy_on_write.pages_of_its_own())
+    answer = {"count": len(pages._places), "before": len(before), "after": len(after), "same": memory.raw == content}
     os.write(writer, json.dumps(answer).encode())
     os._exit(0)
 print(os.read(reader, 4096).decode())

@@ -6,7 +6,8 @@ import threading
 import msgspec
 import pytest
 
-from runtime.execution.protocol import CANCEL, File, Job, Limits, frame_parts, message_of, receive_frame
+from runtime.execution.codec import CANCEL, frame_parts, message_of, receive_frame
+from runtime.execution.protocol import File, Job, Limits
 
 _LIMITS = Limits(wall_ms=1, cpu_ms=1, memory_bytes=1)
 

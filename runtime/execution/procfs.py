@@ -1,13 +1,12 @@
-"""What a run uses, summed over all of its processes, from the files that the kernel keeps about each of them."""
+"""What the files under /proc say of processes: their state, time, memory and descriptors."""
 
 import contextlib
 import os
 import time
 
-from runtime.sandbox.acting import ReadingAs
+from runtime.sandbox.impersonation import ReadingAs
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-_NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
 def read(path: str) -> bytes:
@@ -28,26 +27,6 @@ def read_whole(path: str) -> bytes:
     """A file under /proc that may be large; raises OSError where it cannot be read."""
     with open(path, "rb", buffering=0) as file:
         return file.readall()
-
-
-def children(pid: int) -> list[int]:
-    """The children of every thread of `pid`."""
-    try:
-        threads = os.listdir(f"/proc/{pid}/task")
-    except OSError:
-        return []
-    found: list[int] = []
-    for thread in threads:
-        found += map(int, read(f"/proc/{pid}/task/{thread}/children").split())
-    return found
-
-
-def descendants(roots: list[int]) -> list[int]:
-    """`roots` and all that descend from them."""
-    found = list(roots)
-    for pid in found:
-        found += children(pid)
-    return found
 
 
 def living_thread(pid: int) -> str:
@@ -104,7 +83,7 @@ def data_bytes(pid: int) -> int:
 
 
 def has_memory(place: str) -> bool:
-    """Whether the process or thread in this folder under /proc has not got as far in its end as to give its memory back."""
+    """Whether the process or thread in this folder under /proc still has its memory, given back before it is gone."""
     return read(f"{place}/statm").split()[:1] not in ([], [b"0"])
 
 
@@ -116,23 +95,6 @@ def peak_and_threads(pid: int) -> tuple[int, int]:
     text = read(f"/proc/{pid}/status")
     threads = text.partition(b"\nThreads:")[2].split(maxsplit=1)
     return _sizes(text).get(b"VmHWM", 0), int(threads[0]) if threads else 0
-
-
-class CpuTime:
-    """CPU time of a run's living processes, with what the dead ones had used when they were last seen."""
-
-    def __init__(self, first: int) -> None:
-        """What process `first` has used until now was spent on preparing it, and does not count."""
-        self.before_ns = process_clock_ns(first)
-        self._seen: dict[int, int] = {}
-
-    def total_ms(self, pids: list[int]) -> float:
-        """The sum in milliseconds."""
-        for pid in pids:
-            used = process_clock_ns(pid)
-            if used:
-                self._seen[pid] = used
-        return (sum(self._seen.values()) - self.before_ns) / _NANOSECONDS_PER_MILLISECOND
 
 
 def held_bytes(pids: list[int], *, shared: bool) -> int:

@@ -10,7 +10,7 @@ import ctypes
 import os
 import sys
 
-# Modules in C whose objects need no farewell, or are found by their type.
+# Modules in C whose objects do nothing visible when they end, or are found by their type.
 _HARMLESS = (
     "_abc _ast _asyncio _bisect _blake2 _bz2 _codecs _collections _contextvars _csv _datetime _decimal _elementtree "
     "_functools _hashlib _heapq _imp _io _json _locale _lsprof _lzma _md5 _opcode _operator _pickle _posixsubprocess "
@@ -19,7 +19,8 @@ _HARMLESS = (
     "atexit binascii cmath errno fcntl grp itertools marshal math mmap posix pwd pyexpat resource select termios time "
     "unicodedata zlib"
 )
-# Types whose objects end without a word, beside those of `builtins` and `itertools`, and beside classes without `__del__`.
+# Types whose objects do nothing visible when they end, beside those of `builtins` and `itertools`, and beside classes
+# without `__del__`.
 _QUIET = (
     "_abc._abc_data _collections._tuplegetter _contextvars.Context _contextvars.ContextVar _contextvars.Token _io.BytesIO "
     "_io.IncrementalNewlineDecoder _io.StringIO _struct.Struct _thread.RLock _thread._ThreadHandle _thread._local "
@@ -30,7 +31,7 @@ _QUIET = (
     "typing.TypeVar"
 )
 _TRACING = ("sys.settrace", "sys.setprofile", "sys.monitoring.register_callback")
-_WITH_LAST_WORDS = ("generator", "coroutine", "async_generator")
+_WITH_FINALIZERS = ("generator", "coroutine", "async_generator")
 # Made by a class statement: on the heap, and not immutable (Include/object.h: Py_TPFLAGS_HEAPTYPE, _IMMUTABLETYPE).
 _CLASS_FLAGS, _CLASS = 0x300, 0x200
 _MOST_OBJECTS = 50_000
@@ -54,7 +55,7 @@ def _hook(event, arguments):
     elif event in telling:
         ordinary.append(event)
         if event in tracing:
-            # It would be told of the functions here.
+            # It would trace the functions here.
             unregister(end)
             if waiting:
                 waiting.pop()()
@@ -65,6 +66,8 @@ def _count_again():
 
     It leaves such objects out, and counts them as frozen (PEP 683). They are counted from a number that never comes to 0.
     """
+    # SAFETY: `immortal` is set only where `make_immortal` has shown that an object begins with its count, and the collector's
+    # list keeps each object alive meanwhile.
     for thing in objects():
         counter = counter_at(id(thing))
         if counter.value > many:  # noqa: PLR1730 - the others are not to be written to
@@ -82,9 +85,9 @@ def _mentions(code):
 
 
 def _end():
-    """The last of all callbacks at exit: ends the process, or lets Python end with no object frozen.
+    """Is the last of all callbacks at exit: ends the process, or lets Python end with no object frozen.
 
-    Frozen ones would not be found in cycles, so that what a program has left in them would end without its last words.
+    The collector would not find frozen ones in cycles, so that finalizers of what a program has left in them would not run.
     """
     try:
         if not ordinary and came_to_its_end() and streams_are_empty() and modules_are_harmless() and objects_are_quiet():
@@ -124,7 +127,7 @@ def _modules_are_harmless():
 
 
 def _objects_are_quiet():
-    """Whether no object that the program has made, or could have changed, has last words."""
+    """Whether no object that the program has made, or could have changed, has a finalizer."""
     found = objects()
     if len(found) > most_objects or any("__del__" in contents(kind) for kind in made):
         return False
@@ -133,23 +136,23 @@ def _objects_are_quiet():
         if id(kind) in quiet:
             continue
         if kind is Reference:
-            if not is_silent(thing.__callback__):
+            if not is_harmless_callback(thing.__callback__):
                 return False
         elif kind in files:
             if not thing.closed:
                 return False
         elif issubclass(kind, type):
             # Some of its objects may be on no list.
-            if any(speaks(base) for base in mro(thing) if flags(base) & class_flags == of_a_class):
+            if any(has_finalizer(base) for base in mro(thing) if flags(base) & class_flags == of_a_class):
                 return False
-        elif any(speaks(base) for base in mro(kind)):
+        elif any(has_finalizer(base) for base in mro(kind)):
             return False
         else:
             quiet.add(id(kind))
     return True
 
 
-def _is_silent(callback):
+def _is_harmless_callback(callback):
     """Whether what a weak reference calls is nothing, or that of a container of weak references."""
     if type(callback) is type(hook):
         return callback.__globals__["__name__"] in ("_weakrefset", "weakref")
@@ -158,12 +161,12 @@ def _is_silent(callback):
     )
 
 
-def _speaks(kind):
+def _has_finalizer(kind):
     if flags(kind) & class_flags == of_a_class:
         if "__del__" not in contents(kind) and not hasattr(type(kind), "__del__"):
             return False
     elif kind.__module__ in own_modules:
-        return kind.__name__ in with_last_words
+        return kind.__name__ in with_finalizers
     return f"{kind.__module__}.{kind.__qualname__}" not in named
 
 
@@ -182,10 +185,10 @@ def arrange(gc, known, kinds):
     import _weakref
 
     count = vars(_thread)["_count"]
-    words = (BaseException, any, hasattr, id, issubclass, len, tuple, type)
+    used = (BaseException, any, hasattr, id, issubclass, len, tuple, type)
     contents, mro, flags = (vars(type)[name].__get__ for name in ("__dict__", "__mro__", "__flags__"))
     names = {
-        "__builtins__": {word.__name__: word for word in words},
+        "__builtins__": {thing.__name__: thing for thing in used},
         "sys": sys, "leave": os._exit, "threads": count, "stdout": sys.stdout, "stderr": sys.stderr,
         "ordinary": [], "waiting": [gc.unfreeze], "unregister": atexit.unregister,
         "telling": ("sys.excepthook", "sys.addaudithook", *_TRACING), "tracing": _TRACING,
@@ -199,11 +202,11 @@ def arrange(gc, known, kinds):
         "files": (_io.TextIOWrapper, _io.BufferedReader, _io.BufferedWriter, _io.BufferedRandom, _io.FileIO),
         "contents": contents, "mro": mro, "flags": flags, "class_flags": _CLASS_FLAGS, "of_a_class": _CLASS,
         "made": frozenset(kind for kind in kinds if kind.__flags__ & _CLASS_FLAGS == _CLASS),
-        "own_modules": ("builtins", "itertools"), "with_last_words": _WITH_LAST_WORDS, "named": frozenset(_QUIET.split()),
+        "own_modules": ("builtins", "itertools"), "with_finalizers": _WITH_FINALIZERS, "named": frozenset(_QUIET.split()),
     }  # fmt: skip
     for function in (
         _hook, _count_again, _mentions, _end, _came_to_its_end, _streams_are_empty, _modules_are_harmless, _objects_are_quiet,
-        _is_silent, _speaks,
+        _is_harmless_callback, _has_finalizer,
     ):  # fmt: skip
         # With `names` as all its globals, so that it has no way back to this module.
         code = function.__code__.replace(co_filename="<frozen site>")

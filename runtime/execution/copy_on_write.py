@@ -1,4 +1,4 @@
-"""Keeps the memory of a process the same in those that are forked from it: a page that nobody writes to is never copied.
+"""Keeps pages shared between a process and its forks: a page that neither writes to is never copied.
 
 A worker of Python spends about 2 µs on each page that it copies, and most of what a short program writes to is the
 interpreter's: how often its objects are referred to, which it has found where, and free memory all over the place.
@@ -24,7 +24,7 @@ _GAPS = (1 << 16, 1 << 15, 1 << 14, 1 << 13, 1 << 12, 1 << 11, *range(1040, _LAR
 # Far more than is free in an interpreter that has just started.
 _MOST_BYTES = 4 << 20
 _PAGE = 4096
-# Bits 56 and 63 of a page's eight bytes: mapped by nobody else, and there (Documentation/admin-guide/mm/pagemap.rst).
+# Bits 56 and 63 of a page's eight bytes: mapped only here, and present (Documentation/admin-guide/mm/pagemap.rst).
 _FLAGS_BYTE, _ITS_OWN = 7, 0x81
 # Of what a process can have (Documentation/arch/x86/x86_64/mm.rst).
 _END_OF_ADDRESSES = 1 << 47
@@ -37,6 +37,8 @@ def hide(things: "Iterable[object]") -> None:
 
     They are never freed, because that would take them off once more.
     """
+    # SAFETY: PyObject_GC_UnTrack takes any object that the collector tracks and ignores others. Freeing such an object would
+    # untrack it a second time; the reference that Py_IncRef adds, and that is never given back, keeps it from being freed.
     untrack, keep = ctypes.pythonapi.PyObject_GC_UnTrack, ctypes.pythonapi.Py_IncRef
     for thing in things:
         kept = ctypes.py_object(thing)
@@ -56,7 +58,7 @@ def make_immortal(things: "Iterable[object]", gc: "ModuleType") -> bool:
     """Has references to `things`, and to all that can be reached from them, not be counted any more; whether that was done.
 
     That is how Python treats None since 3.12 (PEP 683); before, and where an object does not begin with its count, nothing
-    is changed. Left out are dictionaries that the collector does not look at yet, because `leaving` would not find them,
+    is changed. Left out are dictionaries that the collector does not look at yet, because `fast_exit` would not find them,
     and the main module, whose end is the end of all that a program has made.
     """
     count = ctypes.c_uint32.from_address
@@ -66,6 +68,9 @@ def make_immortal(things: "Iterable[object]", gc: "ModuleType") -> bool:
     again = seen
     if immortal < 1 << 31 or count(id(again)).value != before + 1:
         return False
+    # SAFETY: the count is written as the first four bytes of an object. The comparison above has shown that counts of this
+    # interpreter lie there, and that None's is one that the interpreter never changes (PEP 683); `found` keeps each object
+    # alive until its count has been written. Older interpreters fail the comparison and are left alone.
     main = sys.modules["__main__"]
     # What is only reached must not go meanwhile.
     found = {id(thing): thing for thing in things}
@@ -134,9 +139,10 @@ class Pages:
 
     def __init__(self, addresses: "Sequence[int]") -> None:
         """`addresses` are those of pages; what is not mapped here is left out."""
+        # SAFETY: the view spans all addresses; only those of `_places` are used, which /proc/self/maps has just shown as
+        # private and writable. `work` tries all of them in a child first, and whoever uses `copy` has a single thread.
         here = [range(*place) for place in _writable()]
         self._places = [address - _PAGE for address in addresses if any(address in place for place in here)]
-        self.count = len(self._places)
         # Nothing is ever mapped in the first page, and no view begins at 0.
         self._memory = memoryview((ctypes.c_ubyte * (_END_OF_ADDRESSES - _PAGE)).from_address(_PAGE)).cast("B")
 
@@ -145,6 +151,11 @@ class Pages:
         memory = self._memory
         for place in self._places:
             memory[place] = memory[place]
+
+    @property
+    def known(self) -> bool:
+        """Whether there is any page to copy."""
+        return bool(self._places)
 
     def work(self) -> bool:
         """Whether a process that copies them lives on."""

@@ -4,7 +4,7 @@ import functools
 import os
 import sys
 
-from runtime.execution.usage import read
+from runtime.execution.procfs import read
 
 # Limit, use, and statistics with what the kernel would give back at once: cgroup version 2, then 1. In a container these
 # are its own (cgroup namespace); on a machine's own root there are none.
@@ -27,11 +27,11 @@ def _limited() -> tuple[tuple[str, str, str], ...]:
 
 
 def memory_left() -> int:
-    """Bytes that can still be taken before something has to be ended; what nobody limits counts as without end."""
+    """Bytes that can still be taken before something has to be ended; without any limit it is `sys.maxsize`."""
     left = sys.maxsize
     for limit, use, statistics in _limited():
         most = read(limit)
-        # Version 1 says it with the largest number of whole pages.
+        # Version 1 writes "no limit" as the largest number of whole pages.
         if most and most != b"max\n" and int(most) < _UNLIMITED:
             left = min(left, int(most) - int(read(use) or most) + _field(statistics, b"inactive_file "))
     return min(left, _field(_MEMINFO, b"MemAvailable:") << 10)

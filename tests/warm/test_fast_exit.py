@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from devtools.executor import Executor
-from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT
+from runtime.execution.paths import BOOTSTRAP, RUNTIME_ROOT
 from tests.warm.programs import run_cold, run_warm
 
 # Runs before the program, as the origin of workers does it; the hook that is there first hears what Python does at its end.
@@ -28,14 +28,14 @@ own = gc.get_objects()
 kinds = set(map(type, own))
 gc.freeze()
 sys.path[:0] = ({BOOTSTRAP!r}, {RUNTIME_ROOT!r})
-import leaving
-from runtime.execution import sharing
-names = leaving.arrange(gc, known, kinds)
+import fast_exit
+from runtime.execution import copy_on_write
+names = fast_exit.arrange(gc, known, kinds)
 gc.collect()
-names["immortal"] = sharing.make_immortal((*own, gc, *gc.get_objects()), gc)
+names["immortal"] = copy_on_write.make_immortal((*own, gc, *gc.get_objects()), gc)
 del names, own
-sharing.hide((gc, *gc.get_objects()))
-sharing.hide(gc.get_objects())
+copy_on_write.hide((gc, *gc.get_objects()))
+copy_on_write.hide(gc.get_objects())
 del sys.path[:2]
 for name in set(sys.modules) - known:
     del sys.modules[name]
