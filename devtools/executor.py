@@ -16,7 +16,8 @@ from typing import IO, Any
 
 import httpx
 
-from runtime.execution.usage import descendants, read
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import read
 
 ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 30
