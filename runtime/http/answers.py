@@ -59,6 +59,7 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     version: str
     uptime: int
     languages: tuple[str, ...]
+    unavailable: dict[str, str]
     isolation: Isolation
 
 

@@ -127,6 +127,7 @@ class Service:
                 version=__version__,
                 uptime=round((time.monotonic() - self._started) * 1000),
                 languages=tuple(sorted(self._registry.languages)),
+                unavailable=self._registry.unavailable,
                 isolation=self._executor.isolation,
             ),
             200 if able else 503,
