@@ -22,6 +22,12 @@ def used_bytes(path: str) -> int:
     return (status.f_blocks - status.f_bfree) * status.f_frsize + files * 1024
 
 
+def file_count(path: str) -> int:
+    """How many files there are on the file system of `path`."""
+    status = os.statvfs(path)
+    return status.f_files - status.f_ffree
+
+
 def is_memory(path: str) -> bool:
     """Whether `path` is on a tmpfs, where files are memory."""
     device = os.stat(path).st_dev
@@ -47,6 +53,9 @@ def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int) -
             try:
                 for inode in _unlinked_maps(read_whole(f"{place}/maps"), directory):
                     found.setdefault(inode, file_bytes)
+                program = os.stat(f"{place}/exe")
+                if program.st_nlink == 0:
+                    found[program.st_ino] = program.st_blocks * 512
                 names = os.listdir(f"{place}/fd")
             except PermissionError:
                 if has_memory(place):

@@ -9,12 +9,17 @@ import socket
 import time
 
 from runtime.execution.codec import HEADER_BYTES
+from runtime.execution.container_memory import oom_kills
+from runtime.execution.disk_account import DiskAccount
 from runtime.execution.events import Events
-from runtime.execution.limit_watcher import FIRST_LOOK_MS, LimitWatcher, SlotFacts
+from runtime.execution.limit_facts import SlotFacts
+from runtime.execution.limit_watcher import FIRST_LOOK_MS, LimitWatcher
+from runtime.execution.memory_account import MemoryAccount
 from runtime.execution.notifications import Notifications
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import peak_and_threads, process_clock_ns
+from runtime.execution.procfs import process_clock_ns, thread_count
 from runtime.execution.protocol import COLD, Ended, File, Job, Outcome
+from runtime.execution.resident_peak import ResidentPeak
 from runtime.execution.streams import Input, Output
 from runtime.execution.worker_pool import WorkerPool
 from runtime.execution.workers import Worker
@@ -24,8 +29,6 @@ from runtime.sandbox.impersonation import ActingAs
 
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
-# A program that failed this close to its limit is taken to have failed for lack of memory.
-_NEAR_LIMIT = 0.85
 
 
 class Run:
@@ -43,14 +46,24 @@ class Run:
         self._stdout = Output(worker.pipes.stdout, job.limits.output_bytes)
         self._stderr = Output(worker.pipes.stderr, job.limits.output_bytes)
         self._tree = ProcessTree(pool, worker.first)
+        self._disk = DiskAccount(worker, job.limits, self._tree)
         self._notifications: Notifications | None = None
         if worker.listener >= 0:
-            self._notifications = Notifications(worker, job.limits, self._tree)
-        relieve = functools.partial(pool.drop_warm, self._events)
-        self._watcher = LimitWatcher(worker, job.limits, facts, self._tree, self._notifications, relieve=relieve)
+            self._notifications = Notifications(worker, job.limits, self._tree, self._disk)
+        self._resident = ResidentPeak(worker)
+        self._memory = MemoryAccount(worker, job.limits, facts, self._notifications, self._resident)
+        self._watcher = LimitWatcher(
+            worker.pid,
+            job.limits,
+            facts,
+            self._tree,
+            memory=self._memory,
+            disk=self._disk,
+            asked=self._notifications is not None,
+            relieve=functools.partial(pool.drop_warm, self._events),
+        )
         self._ended: Ended | None = None
         self._reaped_cpu_s = 0.0
-        self._largest_rss = 0
         self._status: int | None = None
         self._over = False
         self._started = 0.0
@@ -71,6 +84,7 @@ class Run:
         self._set_rlimits()
         worker.pipes.widen_outputs(self._limits.output_bytes)
         stdin = Input(worker.pipes, self._job.stdin)
+        self._resident.begin()
         self._started = time.monotonic()
         worker.go(self._job)
         try:
@@ -128,7 +142,7 @@ class Run:
     def close(self) -> None:
         """Lets go of handlers and descriptors, so that the job, which may be large, is freed with the last reference."""
         self._events.clear()
-        self._watcher.close()
+        self._disk.close()
 
     def _now(self) -> float:
         """Milliseconds since the start."""
@@ -230,7 +244,9 @@ class Run:
         else:
             self._status = notifications.exit_code << 8
             self._reaped_cpu_s = process_clock_ns(self.worker.pid) / 1e9
-            self._largest_rss, threads = peak_and_threads(self.worker.pid)
+            threads = thread_count(self.worker.pid)
+            if self._facts.watched and self._memory.held([self.worker.pid]) > self._limits.memory_bytes:
+                self._ended = Ended.MEMORY
             # It waits in its last call. Killed now it would be woken for that, and take the processor before the answer
             # has left; only other threads cannot be left to go on.
             if threads > 1:
@@ -258,12 +274,14 @@ class Run:
         return max(0.0, self._reaped_cpu_s * 1000 - self._watcher.cpu_before_ms)
 
     def _peak_bytes(self) -> int:
-        return max(self._watcher.peak_bytes, self._largest_rss)
+        return max(self._memory.peak_bytes, self._resident.bytes)
 
     def _was_short_of_memory(self) -> bool:
+        """Whether the kernel refused it memory, or ended it because the container had none."""
         if self._notifications and self._notifications.memory_refused:
             return True
-        return self._peak_bytes() >= _NEAR_LIMIT * self._limits.memory_bytes
+        killed = self._ended is Ended.EXITED and self._status is not None and os.WIFSIGNALED(self._status)
+        return killed and os.WTERMSIG(self._status or 0) == signal.SIGKILL and oom_kills() > self._pool.oom_kills
 
     def _reap(self, pid: int) -> None:
         _, status, used = os.wait4(pid, 0)
@@ -271,5 +289,7 @@ class Run:
             if self._status is not None:
                 return  # its account was taken before
             self._status = status
+            self._resident.finish(used)
+        else:
+            self._resident.see(used.ru_maxrss << 10)
         self._reaped_cpu_s += used.ru_utime + used.ru_stime
-        self._largest_rss = max(self._largest_rss, used.ru_maxrss << 10)

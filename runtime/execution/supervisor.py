@@ -15,7 +15,7 @@ import msgspec
 
 from runtime.execution import leftovers
 from runtime.execution.codec import frame, message_of, receive_frame
-from runtime.execution.limit_watcher import SlotFacts
+from runtime.execution.limit_facts import SlotFacts
 from runtime.execution.paths import BOX
 from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig
 from runtime.execution.run import Run

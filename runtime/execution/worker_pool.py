@@ -8,14 +8,14 @@ import signal
 import time
 from collections import deque
 
-from runtime.execution.container_memory import memory_left
+from runtime.execution.container_memory import memory_left, oom_kills
 from runtime.execution.events import Events
 from runtime.execution.origin import Origin
 from runtime.execution.paths import BOX
 from runtime.execution.protocol import Job, SupervisorConfig, WarmStart
 from runtime.execution.workers import Worker, WorkerError, complain, start_cold, start_interpreter
 from runtime.execution.workspace import Workspace
-from runtime.sandbox import seccomp, unotify
+from runtime.sandbox import bpf, seccomp, unotify
 from runtime.sandbox.confinement import Confinement, prepared
 
 _COLD_SECONDS = 10.0
@@ -55,6 +55,8 @@ class WorkerPool:
         # What the latest run might have taken; the next one is likely to be such a one.
         self._wanted_bytes = 0
         self._memory_left, self._next_memory = 0, 0.0
+        #: How often the kernel had ended a process for lack of memory when that was last looked at, between two runs.
+        self.oom_kills = 0
 
     @property
     def has_cold(self) -> bool:
@@ -69,6 +71,7 @@ class WorkerPool:
         if now >= self._next_memory:
             self._next_memory = now + _MEMORY_SECONDS
             self._memory_left = memory_left()
+            self.oom_kills = oom_kills()
         left = self._memory_left
         if left < self._wanted_bytes:
             self.drop_warm()
@@ -338,5 +341,5 @@ def _confinement(config: SupervisorConfig, *, warm: bool) -> Confinement:
             warm=warm,
             service_pids=(*config.service_pids, os.getpid()),
         )
-        program = seccomp.assemble(table)
+        program = bpf.assemble(table, "ENOSYS")
     return prepared(config.rules, config.landlock_abi, program, notify=config.notify, own_pids=config.own_pid_namespace)

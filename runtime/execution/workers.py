@@ -117,6 +117,17 @@ class Worker:
             raise WorkerError(f"worker {self.kind}: {message.decode(errors='replace') or 'ended before its run'}")
         return True
 
+    def has_begun(self) -> bool:
+        """Whether a cold worker has become its program, or has failed to."""
+        self.channel.settimeout(0)
+        try:
+            self.channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
     def exec_failure(self) -> str:
         """Why a cold worker could not become the program; empty where it did."""
         self.channel.settimeout(0)
