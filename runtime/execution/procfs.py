@@ -95,6 +95,11 @@ def has_memory(place: str) -> bool:
     return read(f"{place}/statm").split()[:1] not in ([], [b"0"])
 
 
+def most_resident(pid: int) -> int:
+    """The most bytes a process has had resident, as getrusage(2) would say at its end; 0 where it is gone."""
+    return _sizes(read(f"/proc/{pid}/status")).get(b"VmHWM", 0)
+
+
 def have_same_memory(one: int, other: int) -> bool:
     """Whether two processes look as if they had one memory: its sizes, of which a fork keeps only some, are the same."""
     names = (b"VmPeak", b"VmSize", b"VmHWM", b"RssAnon", b"VmData", b"VmPTE")
