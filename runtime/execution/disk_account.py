@@ -75,7 +75,7 @@ class DiskAccount:
         least, share = (_URGENT_PAUSE_MS, _URGENT_SHARE) if beyond or files > limits.files else (_PAUSE_MS, _SHARE)
         if now < self._counted_at + max(least, share * self._pass_ms):
             return False
-        began = time.monotonic()
+        began, cpu_began = time.monotonic(), time.thread_time()
         found = self._pass = self._pass or self._worker.workspace.disk_use(limits.files)
         if found.count(_WHOLE_SECONDS if share == _URGENT_SHARE else _PART_SECONDS):
             self._pass = None
@@ -90,8 +90,8 @@ class DiskAccount:
         elif blocks > limits.disk_bytes and not too_large:
             # Others write as well, but it may be this run, by processes that have gone unseen.
             too_large = found.bytes + self._nameless(pids) > limits.disk_bytes
-        self._pass_ms = (time.monotonic() - began) * 1000
-        self._counted_at = now + self._pass_ms
+        self._pass_ms = (time.thread_time() - cpu_began) * 1000
+        self._counted_at = now + (time.monotonic() - began) * 1000
         return too_large
 
     def _nameless(self, pids: list[int]) -> int:

@@ -24,8 +24,8 @@ _KERNEL_BYTES = 64 << 20
 # Where what the kernel would give back cannot be told from the rest (control groups of version 1).
 _KERNEL_WITH_CACHES_BYTES = 256 << 20
 # A lock takes 200 bytes of the kernel's, which are in no account at all.
-_MOST_LOCKS = 20_000
-_LOCKS_MS, _LOCKS_SHARE = 200.0, 100
+_MOST_LOCKS = 10_000
+_LOCKS_MS, _LOCKS_SHARE = 200.0, 50
 
 
 class MemoryAccount:
@@ -48,7 +48,7 @@ class MemoryAccount:
         self._places = [(place, leftovers.used_bytes(place)) for place in facts.memory_places]
         self._overlap, self._overlap_at, self._overlap_took = 0, 0.0, 0.0
         self._kernel: int | None = None
-        self._locks_at, self._locks_took = _LOCKS_MS, 0.0
+        self._locks_at = _LOCKS_MS
         #: The most bytes that the run was seen to hold, as it is told.
         self.peak_bytes = 0
 
@@ -87,9 +87,9 @@ class MemoryAccount:
         """Whether the run has more record locks than any program needs; looks at them now and then."""
         if now < self._locks_at:
             return False
-        began = time.monotonic()
+        began = time.thread_time()
         found = record_locks(pids, self._worker.uid, _MOST_LOCKS)
-        took = (time.monotonic() - began) * 1000
+        took = (time.thread_time() - began) * 1000
         self._locks_at = now + max(_LOCKS_MS, _LOCKS_SHARE * took)
         return found > _MOST_LOCKS
 
@@ -107,11 +107,11 @@ class MemoryAccount:
 
     def _current_overlap(self, pids: list[int], share: int) -> int:
         """What processes that were forked share, which is slow to learn."""
-        began = time.monotonic()
-        if began >= self._overlap_at + share * self._overlap_took:
+        if time.monotonic() >= self._overlap_at + share * self._overlap_took:
+            began = time.thread_time()
             self._overlap = overlap_bytes(pids, self._worker.uid)
+            self._overlap_took = time.thread_time() - began
             self._overlap_at = time.monotonic()
-            self._overlap_took = self._overlap_at - began
         return self._overlap
 
     def _files(self, pids: list[int]) -> int:
