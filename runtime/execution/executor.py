@@ -27,6 +27,9 @@ _BUFFER_BYTES = 4 << 20
 #: The image has a copy of the interpreter at this path that may change uids where the container lets it.
 _SPAWNER_PYTHON = Path("/opt/executor/bin/spawner-python")
 
+# In seconds since 1970.
+_FAR_AHEAD = 4_000_000_000
+
 
 class WeakIsolationError(Exception):
     """This host cannot enforce what is necessary to run a stranger's code; the message says what is missing."""
@@ -173,6 +176,14 @@ class Slot:
             self._connection.transport.close()
 
 
+def _belongs_to_nobody_here(folder: Path) -> bool:
+    """Whether every program can read `folder` and no program owns anything in it: programs may have the service's uid."""
+    ours = os.geteuid()
+    passable = all(above.stat().st_mode & 0o001 for above in folder.parents)
+    own = [path.stat() for path in (folder, *folder.iterdir())]
+    return passable and all(status.st_mode & 0o004 and (ours == 0 or status.st_uid != ours) for status in own)
+
+
 class Executor:
     """Owns the spawner and the slots. `start` before the event loop, `open` within it, `close` at the end."""
 
@@ -182,10 +193,7 @@ class Executor:
         # Programs with a uid of their own have to pass through, but not to look around.
         os.chmod(self.root, 0o711)  # noqa: S103
         # Interpreters load it with a program's identity, which the service's own files are closed to.
-        self.bootstrap = f"{self.root}/bootstrap"
-        shutil.copytree(BOOTSTRAP, self.bootstrap, ignore=shutil.ignore_patterns("__pycache__"))
-        for path in (Path(self.bootstrap), *Path(self.bootstrap).iterdir()):
-            os.chmod(path, 0o755)  # noqa: S103
+        self.bootstrap = BOOTSTRAP if _belongs_to_nobody_here(Path(BOOTSTRAP)) else self._copied_bootstrap()
         self.slots = [Slot(self, number) for number in range(concurrency)]
         self._disabled = disabled
         self._highest_abi = highest_abi
@@ -194,6 +202,16 @@ class Executor:
         self._spawner: subprocess.Popen[bytes] | None = None
         self._server: socket.socket | None = None
         self.isolation: Isolation
+
+    def _copied_bootstrap(self) -> str:
+        folder = Path(self.root, "bootstrap")
+        shutil.copytree(BOOTSTRAP, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        folder.chmod(0o755)
+        for path in folder.iterdir():
+            path.chmod(0o444)
+            # No reading changes a time that is far ahead, so that nobody can tell whether somebody has read.
+            os.utime(path, (_FAR_AHEAD, path.stat().st_mtime))
+        return str(folder)
 
     def start(self) -> None:
         """Starts the spawner and learns from it what this host can enforce; OSError where it does not come up."""
