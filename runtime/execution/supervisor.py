@@ -9,7 +9,6 @@ import select
 import signal
 import socket
 from collections import deque
-from collections.abc import Collection
 
 import msgspec
 
@@ -35,7 +34,7 @@ _ATTEMPTS = 4
 class Supervisor:
     """Serves one job after the other over `control`."""
 
-    def __init__(self, config: SupervisorConfig, control: socket.socket, shared_memory_before: Collection[str]) -> None:
+    def __init__(self, config: SupervisorConfig, control: socket.socket, shared_memory_before: frozenset[str]) -> None:
         """Takes over the directory of its slot, which must exist, and removes what a predecessor that was lost left.
 
         `shared_memory_before` is what was in /dev/shm before the first run of all.
@@ -48,6 +47,7 @@ class Supervisor:
         # Directories of earlier runs, which no program can reach any more.
         self._left: deque[Workspace] = deque()
         self._expects_run = False
+        self._serial = 0
         self._decoder = msgspec.msgpack.Decoder(Job)
         self._encoder = msgspec.msgpack.Encoder()
         self._remove_all()
@@ -71,6 +71,9 @@ class Supervisor:
         if not rest:
             return True  # a cancellation that came after its job had been answered
         job = message_of(self._decoder, header, rest)
+        if self._config.shared_memory and not self._config.first_uid:
+            # What is there now is somebody else's.
+            self._shared_memory_before = leftovers.names_in(leftovers.SHARED_MEMORY)
         run, outcome = self._run(job)
         self._expects_run = job.expects_run and outcome.code == 0
         with contextlib.suppress(BrokenPipeError):  # the server is gone, which the next read finds out
@@ -137,12 +140,22 @@ class Supervisor:
             worker.workspace.rename(f"left{len(self._left)}")
             self._left.append(worker.workspace)
         else:
-            worker.workspace.remove()
+            self._remove(worker.workspace)
         self._clean_public(range(worker.uid, worker.uid + 1))
+
+    def _remove(self, workspace: Workspace) -> None:
+        """Removes a directory at once, or behind the back of the next run where it has much in it."""
+        # Without Landlock the next run with this uid could reach it.
+        if workspace.holds_many() and (self._config.landlock_abi or not self._config.first_uid):
+            self._serial += 1
+            workspace.rename(f"removed{self._serial}")
+            self._pool.reap_later(workspace.remove_slowly())
+        else:
+            workspace.remove()
 
     def _remove_left(self) -> None:
         while self._left:
-            self._left.popleft().remove()
+            self._remove(self._left.popleft())
 
     def _remove_all(self) -> None:
         """Removes what is in the slot's directory, and what its runs have left elsewhere; no run is alive."""
@@ -160,13 +173,17 @@ class Supervisor:
         config = self._config
         if config.first_uid and not config.landlock_abi:
             leftovers.remove_owned(uids, leftovers.PUBLIC)
+            for place in leftovers.PUBLIC:
+                leftovers.touch(place)
         elif config.first_uid and config.shared_memory:
             leftovers.remove_owned(uids, (leftovers.SHARED_MEMORY,))
         elif config.shared_memory:
             leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
+        if config.shared_memory:
+            leftovers.touch(leftovers.SHARED_MEMORY)
 
 
-def run(config: SupervisorConfig, control: socket.socket, shared_memory_before: Collection[str]) -> None:
+def run(config: SupervisorConfig, control: socket.socket, shared_memory_before: frozenset[str]) -> None:
     """The life of a supervisor process, from its fork until the server closes `control`."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)

@@ -50,7 +50,7 @@ class WorkerPool:
         self._asked_for: set[str] = set()
         self._origins: dict[str, Origin] = {}
         self._serial = 0
-        # By their pidfds, first processes of pid namespaces that have been killed: they end after all others in there.
+        # By their pidfds, children that end by themselves and belong to no run.
         self._ending: dict[int, int] = {}
         # What the latest run might have taken; the next one is likely to be such a one.
         self._wanted_bytes = 0
@@ -150,9 +150,12 @@ class WorkerPool:
         waiting = {pid for worker in self._waiting() for pid in worker.pids}
         return waiting | {origin.pid for origin in self._origins.values()} | set(self._ending.values())
 
-    def reap_later(self, first: int) -> None:
-        """Takes over the killed first process of a pid namespace, which ends after all others in there."""
-        self._ending[os.pidfd_open(first)] = first
+    def reap_later(self, pid: int) -> None:
+        """Takes over a child that ends by itself and belongs to no run any more.
+
+        Such as the killed first process of a pid namespace, which ends after all others in there.
+        """
+        self._ending[os.pidfd_open(pid)] = pid
 
     def watch_starting(self, events: Events) -> None:
         """Sees to the workers that start while a run is on. One that is forked needs no help to start."""
