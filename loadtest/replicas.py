@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from devtools.executor import ROOT, environment
 from runtime.execution.process_tree import descendants
 from runtime.execution.procfs import stat_fields
-from tests.server import ROOT, environment
 
 MOST_REPLICAS = 16
 _START_SECONDS = 30

@@ -5,12 +5,13 @@ from collections.abc import Callable
 
 from runtime.execution import leftovers
 from runtime.execution.container_memory import memory_left
+from runtime.execution.cpu_time import CpuTime
 from runtime.execution.disk_account import DiskAccount
 from runtime.execution.limit_facts import SlotFacts
 from runtime.execution.memory_account import MemoryAccount
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import CpuTime
 from runtime.execution.protocol import Ended, Limits
+from runtime.execution.waiting import Waiting
 
 #: When to look for the first time after the start, in milliseconds.
 FIRST_LOOK_MS = 5.0
@@ -34,6 +35,7 @@ class LimitWatcher:
         facts: SlotFacts,
         tree: ProcessTree,
         *,
+        cpu: CpuTime,
         memory: MemoryAccount,
         disk: DiskAccount,
         asked: bool,
@@ -50,19 +52,16 @@ class LimitWatcher:
         self._disk = disk
         self._asked = asked
         self._relieve = relieve
-        self._cpu = CpuTime(pid)
+        self._cpu = cpu
+        self._waiting = Waiting(pid)
         self._shared_files = leftovers.file_count(leftovers.SHARED_MEMORY) if facts.shared_memory else None
         self._next_relief = 0.0
-
-    @property
-    def cpu_before_ms(self) -> float:
-        """CPU time that preparing the worker took and that does not count."""
-        return self._cpu.before_ns / 1e6
 
     def look(self, now: float) -> tuple[Ended | None, float]:
         """The limit that is exceeded, or None; and in how many milliseconds to look again."""
         pids = self._tree.pids()
-        cpu_left = self._limits.cpu_ms - self._cpu.total_ms(pids)
+        self._waiting.look(pids, now)
+        cpu_left = self._limits.cpu_ms - self._cpu.look(pids)
         if cpu_left <= 0:
             return Ended.CPU_TIME, 0.0
         memory_unused = self._limits.memory_bytes - self._memory.held(pids)
@@ -81,6 +80,37 @@ class LimitWatcher:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
             soon = memory_unused / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
         return None, max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
+
+    def look_at_wall_time(self, now: float) -> tuple[Ended | None, float]:
+        """Which end the run has come to by the clock, or None; and the moment when to look again.
+
+        Time in which the run was kept from a processor does not count, until the longest time is over.
+        """
+        limits = self._limits
+        if not limits.max_wall_ms:
+            return Ended.WALL_TIME, now
+        pids = self._tree.pids()
+        self._waiting.look(pids, now)
+        left = limits.wall_ms - (now - (self._waiting.milliseconds(now, self._cpu.look(pids)) or 0.0))
+        if left <= 0:
+            return Ended.WALL_TIME, now
+        if now >= limits.max_wall_ms:
+            return Ended.STARVED, now
+        return None, min(now + max(left, _LOOK_MIN_MS), limits.max_wall_ms)
+
+    def look_at_end(self, now: float) -> None:
+        """Takes the last account of a run that has more than one process, before these are ended."""
+        pids = self._tree.pids()
+        self._waiting.look(pids, now)
+        self._cpu.look(pids)
+
+    def waited_ms(self, wall_ms: float, cpu_ms: float) -> float | None:
+        """How long the run was kept from a processor, or None where this host does not show it."""
+        return self._waiting.milliseconds(wall_ms, cpu_ms)
+
+    def look_at_first(self) -> None:
+        """Takes the last account of the first process, which may have ended and has not been waited for."""
+        self._waiting.look_at_first()
 
     def _has_too_many_shared_files(self) -> bool:
         if self._shared_files is None:

@@ -8,10 +8,13 @@ import signal
 import time
 from collections import deque
 
+from runtime.execution import container_cpu
 from runtime.execution.container_memory import memory_left, oom_kills
+from runtime.execution.cpu_time import clocks_ns
 from runtime.execution.events import Events
 from runtime.execution.origin import Origin
 from runtime.execution.paths import BOX
+from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import Job, SupervisorConfig, WarmStart
 from runtime.execution.workers import Worker, WorkerError, complain, start_cold, start_interpreter
 from runtime.execution.workspace import Workspace
@@ -57,6 +60,8 @@ class WorkerPool:
         self._memory_left, self._next_memory = 0, 0.0
         #: How often the kernel had ended a process for lack of memory when that was last looked at, between two runs.
         self.oom_kills = 0
+        # CPU time of workers that have gone without a run.
+        self._ended_cpu_ns = 0
 
     @property
     def has_cold(self) -> bool:
@@ -132,7 +137,7 @@ class WorkerPool:
                 if worker.pid:  # otherwise it is about to report its pid, and can only then be ended
                     self._discard(worker)
         while self._origins:
-            _end_origin(self._origins.popitem()[1])
+            self._end_origin(self._origins.popitem()[1])
 
     def await_pids(self) -> None:
         """Waits until every worker has reported its pid, for each at most once.
@@ -156,6 +161,18 @@ class WorkerPool:
         Such as the killed first process of a pid namespace, which ends after all others in there.
         """
         self._ending[os.pidfd_open(pid)] = pid
+
+    def others_cpu_ns(self) -> int | None:
+        """CPU time of all in this container but the service and the workers that wait; None where it cannot be told.
+
+        Only a single slot can tell its run from another slot's.
+        """
+        if not self._config.alone or (used := container_cpu.used_ns()) is None:
+            return None
+        self.await_pids()
+        # The first is the container's init, which may be the server itself.
+        service = {*self._config.service_pids, os.getpid(), *self.waiting_pids()}
+        return used - clocks_ns(service) - self._ended_cpu_ns
 
     def watch_starting(self, events: Events) -> None:
         """Sees to the workers that start while a run is on. One that is forked needs no help to start."""
@@ -259,7 +276,7 @@ class WorkerPool:
             workspace.remove()
             origin = self._origins.pop(start.name, None)
             if origin:
-                _end_origin(origin)
+                self._end_origin(origin)
             return None
 
     def _start_origin(self, start: WarmStart) -> Origin:
@@ -270,7 +287,7 @@ class WorkerPool:
         try:
             origin.wait_up()
         except WorkerError:
-            _end_origin(origin)
+            self._end_origin(origin)
             # What is left of its rehearsal: in this place nothing may lie when a run comes.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{box}/main.py")
@@ -286,9 +303,21 @@ class WorkerPool:
             if worker in queue:
                 queue.remove(worker)
         for pid in worker.pids:
-            _kill(pid)
+            self._kill(pid)
         worker.close()
         worker.workspace.remove()
+
+    def _end_origin(self, origin: Origin) -> None:
+        origin.close()
+        self._kill(origin.pid)
+
+    def _kill(self, pid: int) -> None:
+        """Ends and reaps a child that no run has used."""
+        self._ended_cpu_ns += process_clock_ns(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # a run has ended it that took it for its own
+            os.waitpid(pid, 0)
 
     def _checked(self, worker: Worker) -> Worker:
         """A cold worker once it is up; raises WorkerError where it does not come up."""
@@ -317,19 +346,6 @@ def _on_starting_call(events: Events, worker: Worker, event: int) -> None:
         unotify.let_next_through(worker.listener)
     else:
         events.ignore(worker.listener)  # it is gone, which its channel tells too
-
-
-def _end_origin(origin: Origin) -> None:
-    origin.close()
-    _kill(origin.pid)
-
-
-def _kill(pid: int) -> None:
-    """Ends and reaps a child that no run has used."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):  # a run has ended it that took it for its own
-        os.waitpid(pid, 0)
 
 
 def _confinement(config: SupervisorConfig, *, warm: bool) -> Confinement:

@@ -16,6 +16,8 @@ from pathlib import Path
 import pytest
 from msgspec import structs
 
+from devtools.executor import Executor as Server
+from devtools.executor import running, until
 from runtime.execution.executor import Executor
 from runtime.execution.paths import BOOTSTRAP, BOX, RUNTIME_ROOT
 from runtime.execution.process_tree import descendants
@@ -23,8 +25,6 @@ from runtime.execution.procfs import process_clock_ns, read
 from runtime.execution.protocol import Ended, Job, Limits, WarmStart
 from runtime.languages.registry import Registry
 from runtime.sandbox.confinement import Confinement
-from tests.server import Executor as Server
-from tests.server import running, until
 
 
 @pytest.mark.parametrize("message", [b"no descriptors come with it", b""])

@@ -1,4 +1,4 @@
-"""The Docker engine of this machine, by its command line, and the image that tests build once."""
+"""The Docker engine of this machine, by its command line: images of the runtime, and executors in containers."""
 
 import json
 import os
@@ -9,34 +9,35 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import httpx
-import pytest
 
-from tests.server import ROOT, Executor
+from devtools.executor import ROOT, Executor
 
-_REPOSITORY = "executor-image"
+#: Two checkouts on one machine take each other's tags away; TEST_IMAGES gives those of one another name.
+_REPOSITORY = os.environ.get("TEST_IMAGES", "executor-image")
 #: The size of one replica, without a capability; its file tree is its own and can be written to.
 AS_ON_AZURE = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g", "--cpus", "0.5")
-#: What issue and documentation promise to be enough: no capability, nothing writable, one half of a core.
+#: What is promised to be enough: no capability, nothing writable, one half of a core.
 CONFINED = (*AS_ON_AZURE, "--read-only", "--tmpfs", "/tmp")
 _HEALTHY_SECONDS = 30
 
 
 def docker(*arguments: str) -> str:
-    """Output of a docker command; an error shows what docker said."""
+    """Output of a docker command; raises RuntimeError with what docker said."""
     done = subprocess.run(("docker", *arguments), capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"docker {' '.join(arguments)}: {done.stderr}"
+    if done.returncode:
+        raise RuntimeError(f"docker {' '.join(arguments)}: {done.stderr}")
     return done.stdout.strip()
 
 
+def reachable() -> bool:
+    """Whether there is an engine that answers."""
+    if not shutil.which("docker"):
+        return False
+    return subprocess.run(("docker", "info"), capture_output=True, check=False).returncode == 0
+
+
 def build(target: str = "judge", *options: str) -> str:
-    """Builds the image of a target, or skips where there is no engine; in CI that is an error instead."""
-    reachable = (
-        shutil.which("docker") and subprocess.run(("docker", "info"), capture_output=True, check=False).returncode == 0
-    )
-    if not reachable:
-        if os.environ.get("REQUIRE_IMAGE_TESTS") == "1":
-            pytest.fail("no Docker engine can be reached, and these tests must not be skipped here")
-        pytest.skip("no Docker engine can be reached: the image is not tested")
+    """Builds the image of a target and gives its tag; raises RuntimeError where the build fails."""
     tag = f"{_REPOSITORY}:test-{target}"
     docker("build", "-q", "--target", target, "-t", tag, *options, str(ROOT / "runtime"))
     return tag
@@ -59,7 +60,8 @@ def container(image: str, *options: str, settings: dict[str, str] | None = None)
                     break
             except httpx.TransportError:
                 pass  # it is starting
-            assert time.monotonic() < deadline, docker("logs", name)
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"the executor in {image} is not ready: {docker('logs', name)}")
             time.sleep(0.05)
         executor.started_seconds = time.monotonic() - started
         yield executor

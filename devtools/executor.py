@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -33,6 +34,7 @@ class Executor:
         self.http = httpx.Client(base_url=url, timeout=60)
 
     def post(self, body: Mapping[str, Any]) -> httpx.Response:
+        """Sends a submission and gives whatever is answered, a refusal too."""
         return self.http.post("/execute", json=body)
 
     def execute(self, language: str, code: str, **fields: Any) -> dict[str, Any]:
@@ -43,17 +45,35 @@ class Executor:
         return run
 
     def judge(self, language: str, code: str, cases: list[dict[str, str]], **fields: Any) -> dict[str, Any]:
+        """The answer to a submission with test cases."""
         response = self.post({"language": language, "code": code, "test_cases": cases, **fields})
         assert response.status_code == 200, response.text
         answer: dict[str, Any] = response.json()
         return answer
 
     def health(self) -> dict[str, Any]:
+        """The answer of `/health`."""
         answer: dict[str, Any] = self.http.get("/health").json()
         return answer
 
     def languages(self) -> set[str]:
+        """Names of the languages that it has a toolchain for."""
         return set(self.health()["languages"])
+
+    @contextmanager
+    def occupied(self, request_id: str = "occupied") -> Iterator[None]:
+        """Keeps a slot of an idle executor at work, for ten seconds at most: its client leaves at the end of the block."""
+        host, port = self.url.removeprefix("http://").split(":")
+        sleeper = {"language": "python", "code": "import time; time.sleep(60)", "timeout": 10, "user_id": "occupied"}
+        body = json.dumps(sleeper).encode()
+        head = "POST /execute HTTP/1.1\r\nHost: executor\r\nContent-Type: application/json\r\n"
+        head += f"X-Request-ID: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
+        assert until(lambda: self.metrics()["executor_slots_in_use"] == 0), "it is at work already"
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(head.encode() + body)
+            assert until(lambda: self.metrics()["executor_slots_in_use"] == 1)
+            yield
+        assert until(lambda: self.metrics()["executor_slots_in_use"] == 0), "who leaves does not free the slot"
 
     def metrics(self) -> dict[str, float]:
         """Each value of `/metrics` by its name with its labels."""
@@ -65,7 +85,7 @@ class Executor:
         }
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+def until(condition: Callable[[], object], seconds: float = 30) -> bool:
     """Waits until it holds; False where it has not after so long."""
     end = time.monotonic() + seconds
     while not condition():

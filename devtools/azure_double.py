@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Mapping
 from typing import Any
 
-from tests.infra.engine_double import Declared, NotFoundError, Secret
+from devtools.engine_double import Declared, NotFoundError, Secret
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ai-ta-2"
@@ -69,7 +69,7 @@ SCOPED: Mapping[str, tuple[str, str]] = {
 
 
 class AzureDouble:
-    """A subscription that holds what the mission starts from.
+    """A subscription that holds what exists before the first deployment: group, registry, environment.
 
     Attributes:
         pushes: False makes the Docker engine answer as it does for an image that it did not push.
