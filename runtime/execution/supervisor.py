@@ -4,6 +4,7 @@ It is the subreaper of all that its programs start, has one thread, and holds no
 """
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -29,6 +30,10 @@ from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR
 _EXPECTED_RUN_SECONDS = 0.01
 # How many workers a job is given to, where they are gone before they take it: all that wait can die at one moment.
 _ATTEMPTS = 4
+# What a run may take on disk, generously.
+_ROOM_BYTES, _ROOM_FILES = 1 << 30, 50_000
+# What the machine says where it has no room.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 class Supervisor:
@@ -91,7 +96,7 @@ class Supervisor:
         try:
             worker = self._pool.take(job)
         except (OSError, WorkerError) as error:
-            return None, Outcome(Ended.FAILED, message=str(error))
+            return None, _failed(error)
         run = Run(worker, job, self._pool, self._facts, self._control)
         try:
             worker.workspace.place(job.files)
@@ -102,7 +107,7 @@ class Supervisor:
                 return run, Outcome(Ended.FAILED, message=str(error))
             complain(str(error))
         except (OSError, WorkerError) as error:
-            return run, Outcome(Ended.FAILED, message=str(error))
+            return run, _failed(error)
         self._finish(run)
         return self._run(job, attempts - 1)
 
@@ -147,13 +152,15 @@ class Supervisor:
 
     def _remove(self, workspace: Workspace) -> None:
         """Removes a directory at once, or behind the back of the next run where it has much in it."""
-        # Without Landlock the next run with this uid could reach it.
-        if workspace.holds_many() and (self._config.landlock_abi or not self._config.first_uid):
+        # Without Landlock the next run with this uid could reach it, and on a small disk it may need the room.
+        reachable = self._config.first_uid > 0 and not self._config.landlock_abi
+        if workspace.holds_many() and not reachable and _has_room_left(workspace.descriptor):
             self._serial += 1
             workspace.rename(f"removed{self._serial}")
-            self._pool.reap_later(workspace.remove_slowly())
-        else:
-            workspace.remove()
+            with contextlib.suppress(BlockingIOError):  # no process to be had: then at once
+                self._pool.reap_later(workspace.remove_slowly())
+                return
+        workspace.remove()
 
     def _remove_left(self) -> None:
         while self._left:
@@ -183,6 +190,19 @@ class Supervisor:
             leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
         if config.shared_memory:
             leftovers.touch(leftovers.SHARED_MEMORY)
+
+
+def _has_room_left(directory: int) -> bool:
+    """Whether the disk has room for another run beside what is being removed."""
+    status = os.statvfs(directory)
+    files = status.f_favail if status.f_files else _ROOM_FILES
+    return status.f_bavail * status.f_frsize >= _ROOM_BYTES and files >= _ROOM_FILES
+
+
+def _failed(error: Exception) -> Outcome:
+    """The outcome of a job that could not be begun."""
+    no_room = isinstance(error, OSError) and error.errno in _NO_ROOM
+    return Outcome(Ended.FAILED, message=str(error), no_room=no_room)
 
 
 def run(config: SupervisorConfig, control: socket.socket, shared_memory_before: frozenset[str]) -> None:

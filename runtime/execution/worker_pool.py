@@ -69,7 +69,14 @@ class WorkerPool:
         return bool(self._cold)
 
     def prepare(self) -> None:
-        """Brings every kind of worker to the number that is to be ready."""
+        """Brings every kind of worker to the number that is to be ready, as far as the machine has room for them."""
+        try:
+            self._prepare()
+        except OSError as error:
+            # The next job is answered so, unless there is room by then.
+            complain(f"no worker can be kept ready: {error}")
+
+    def _prepare(self) -> None:
         while len(self._cold) < self._cold_ready:
             self._cold.append(self._start_cold())
         now = time.monotonic()
@@ -119,8 +126,9 @@ class WorkerPool:
     def start_successor(self, kind: str) -> None:
         """Has a worker forked in the place of one that has served, where an origin does that in the background."""
         origin = self._origins.get(kind)
-        if origin and (worker := self._start_warm(origin.start)):
-            self._warm[kind].append(worker)
+        with contextlib.suppress(OSError):  # no room yet, as long as there is what the run has left
+            if origin and (worker := self._start_warm(origin.start)):
+                self._warm[kind].append(worker)
 
     def drop_warm(self, events: Events | None = None) -> None:
         """Ends the warm workers and their origins, so that a run finds the memory that it was promised.
@@ -261,14 +269,18 @@ class WorkerPool:
 
     def _start_cold(self) -> Worker:
         workspace, uid = self._next_workspace()
-        return start_cold(self._plan, workspace, uid)
+        try:
+            return start_cold(self._plan, workspace, uid)
+        except OSError:
+            workspace.remove()
+            raise
 
     def _start_warm(self, start: WarmStart) -> Worker | None:
         """One more worker, or None where its origin has failed."""
         workspace, uid = self._next_workspace()
-        if not start.forks:
-            return start_interpreter(self._warm_plan, workspace, uid, start)
         try:
+            if not start.forks:
+                return start_interpreter(self._warm_plan, workspace, uid, start)
             return (self._origins.get(start.name) or self._start_origin(start)).fork(workspace, uid)
         except WorkerError as error:
             # The next run of this kind goes the cold way, and the run after it finds a new origin.
