@@ -135,12 +135,13 @@ class Service:
 
     @property
     def _ready(self) -> bool:
-        return self._open and not self.submissions.draining and self._executor.alive()
+        return self._open and not self.submissions.draining and not self._executor.problem()
 
     async def ready(self, _request: web.Request) -> web.Response:
         """`GET /ready`."""
         ready = self._ready
-        return json_response(ReadyAnswer(ready), 200 if ready else 503)
+        reason = self._executor.problem() if self._open and not ready else ""
+        return json_response(ReadyAnswer(ready, reason), 200 if ready else 503)
 
     async def languages(self, _request: web.Request) -> web.Response:
         """`GET /languages`."""

@@ -42,6 +42,7 @@ _STRICT = (
 SUBMISSION_REFUSALS = (
     problems.InvalidJsonError, problems.UnauthorizedError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
     problems.UnsupportedMediaTypeError, problems.InvalidRequestError, problems.BusyError, problems.DrainingError,
+    problems.NoRoomError,
 )  # fmt: skip
 #: What a path that lists the languages can answer instead.
 LIST_REFUSALS = (problems.UnauthorizedError, problems.BusyError)
