@@ -24,6 +24,7 @@ _REPEATS = 3
 _REST_SECONDS = 0.5
 _COMMENT = {
     "python": "#",
+    "pypy": "#",
     "ruby": "#",
     "perl": "#",
     "bash": "#",
@@ -51,6 +52,18 @@ def languages_table() -> str:
         rows.append(
             f"| {language.name} | {names} | `{language.file}` | {compiled} | {language.time_factor:g} | {_ahead(language)} |"
         )
+    return "\n".join(rows) + "\n"
+
+
+def versions_table() -> str:
+    """Which line of releases the image has, where from, and until when it is mended."""
+    rows = ["| language | line | from | upstream's end of life | mended until |", "|---|---|---|---|---|"]
+    for language in load():
+        release = language.release
+        if release is None:
+            raise SystemExit(f"{language.name} has no release")
+        upstream = f"{release.upstream or release.policy}" + (f". {release.because}" if release.because else "")
+        rows.append(f"| {language.name} | {release.line} | {release.origin} | {upstream} | {release.ends} |")
     return "\n".join(rows) + "\n"
 
 
@@ -114,6 +127,7 @@ def main() -> None:
             "|---|---|---|---|---|---|---|"]  # fmt: skip
     targets = ["| target | MB | over its base | first healthy answer, s | languages |", "|---|---|---|---|---|"]
     text = replaced(PAGE.read_text("utf-8"), "languages", languages_table())
+    text = replaced(text, "versions", versions_table())
     text = replaced(text, "measured", "\n".join([*head, *measured]) + "\n")
     text = replaced(text, "targets", "\n".join([*targets, *map(_target, _TARGETS)]) + "\n")
     Path(PAGE).write_text(text, "utf-8")

@@ -28,6 +28,7 @@ from runtime.judging.submission import (
     TestCase,
 )
 from runtime.languages.registry import Language, Registry
+from runtime.languages.sources import arranged, unmarked, with_made
 from runtime.settings import Settings
 
 _log = logging.getLogger(__name__)
@@ -179,17 +180,17 @@ class Judge:
     async def _compile(self, submission: Submission, slot: Slot) -> tuple[StepResult | None, Submission]:
         """The compile step's result, if there is one, and the submission with its unit and what was made among its files."""
         language, settings = submission.language, self._settings
-        if language.unit:
-            unit = language.unit_of(submission.main.name, str(submission.main.content, errors="replace"))
-            submission = msgspec.structs.replace(submission, unit=unit)
         if not language.compiled:
-            return None, submission
-        sources = tuple(file.name for file in submission.files if file.name.endswith(language.extensions))
+            return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
+        source = arranged(language, submission.files)
         words = self._registry.command(
             language.compile,
             box=slot.box,
-            file=submission.main.name,
-            sources=sources,
+            file=source.main.name,
+            folder=source.folder,
+            sources=source.sources,
+            unit=source.unit,
+            ahead=source.ahead,
             memory_mb=settings.compile_memory_mb,
         )
         # The directory is the slot's and says nothing about what is made.
@@ -197,7 +198,7 @@ class Judge:
             language.name,
             await self.version(language, slot),
             tuple(word.replace(slot.box, "") for word in words),
-            submission.files,
+            source.files,
         )
         compiled = self._cache.get(place)
         if compiled is None:
@@ -205,7 +206,7 @@ class Judge:
                 Job(
                     argv=words,
                     env=self._registry.environment(language, slot.box, settings.compile_memory_mb),
-                    files=submission.files,
+                    files=source.files,
                     limits=self._compile_limits(language),
                     collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
                     followed=True,
@@ -214,9 +215,8 @@ class Judge:
             compiled = Compiled(self._compile_step(outcome, language), outcome.files)
             if compiled.step.status is Status.OK:
                 self._cache.put(place, compiled)
-        made = {file.name for file in compiled.files}
-        kept = tuple(file for file in submission.files if file.name not in made)
-        return compiled.step, msgspec.structs.replace(submission, files=(*kept, *compiled.files))
+        files, unit = with_made(language, submission.files, source, compiled.files)
+        return compiled.step, msgspec.structs.replace(submission, files=files, unit=unit)
 
     def _compile_limits(self, language: Language) -> Limits:
         settings = self._settings
