@@ -11,16 +11,16 @@ import subprocess
 import sys
 import time
 
-from tests.infra import stack_files
-from tests.infra.azure_double import AzureDouble
-from tests.infra.engine_double import EngineDouble
+from devtools import stack_files
+from devtools.azure_double import AzureDouble
+from devtools.engine_double import EngineDouble
 
 LIMIT_SECONDS = 3.0
 
 PROGRAM = """
 import runpy, sys
-from tests.infra import stack_files
-from tests.infra.engine_double import Target, run_program
+from devtools import stack_files
+from devtools.engine_double import Target, run_program
 address, stack = sys.argv[1:]
 target = Target(address, stack_files.project()["name"], stack, preview=True)
 program = lambda: runpy.run_path(str(stack_files.ROOT), run_name="__main__")

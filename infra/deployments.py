@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import pulumi
 
+from infra.executor import ExecutorArgs
 from infra.executor_app import ExecutorApp, ExecutorAppArgs
 from infra.foundation import Foundation, FoundationArgs
 from infra.guardrails import Guardrails, GuardrailsArgs, WatchedApp
@@ -67,18 +68,19 @@ def _deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[Deployed
             tags=tags,
             settings=settings.foundation,
             identity_name=f"{settings.app_name}-pull",
-            registry_admin=settings.registry_admin,
+            registry_admin=settings.image.registry_admin,
         ),
     )
     deployed: list[DeployedApp] = []
     watched: list[WatchedApp] = []
     for size in settings.apps:
         image = _image(settings, size, foundation)
+        args = _executor_args(settings, size, foundation, image, tags)
         if settings.hosting == "sessions":
-            pool = _session_pool(settings, size, foundation, image, tags)
+            pool = SessionPool(_named("executor", size), SessionPoolArgs(args, settings.sessions))
             deployed.append(DeployedApp(size.key, size.name, pool.url, image.digest))
         else:
-            executor = _executor_app(settings, size, foundation, image, tags)
+            executor = _executor_app(settings, args, foundation.environment_domain)
             deployed.append(DeployedApp(size.key, size.name, executor.url, image.digest, executor.host, executor.revision))
             watched.append(WatchedApp(executor.id, size))
     if settings.guardrails.emails:
@@ -109,55 +111,40 @@ def _image(settings: Settings, size: AppSettings, foundation: Foundation | None)
             image_name=size.image_name,
             prebuilt=size.prebuilt_image,
             target=size.image_target,
-            build_args=settings.build_args,
+            build_args=settings.image.build_args,
             login=None if foundation is None else foundation.registry_login,
         ),
     )
 
 
-def _executor_app(
+def _executor_args(
     settings: Settings, size: AppSettings, foundation: Foundation, image: ExecutorImage, tags: dict[str, str]
-) -> ExecutorApp:
+) -> ExecutorArgs:
+    return ExecutorArgs(
+        location=settings.location,
+        tags=tags,
+        resource_group_name=foundation.resource_group_name,
+        environment_id=foundation.environment_id,
+        registry_server=foundation.registry_server,
+        pull_identity_id=foundation.pull_identity_id,
+        pull_role=foundation.pull_role,
+        image=image.digest,
+        size=size,
+        api_keys=settings.access.api_keys,
+        environment_variables=settings.environment_variables,
+    )
+
+
+def _executor_app(settings: Settings, args: ExecutorArgs, environment_domain: pulumi.Input[str]) -> ExecutorApp:
     profile = settings.foundation.workload_profile
     return ExecutorApp(
-        _named("executor", size),
+        _named("executor", args.size),
         ExecutorAppArgs(
-            location=settings.location,
-            tags=tags,
-            resource_group_name=foundation.resource_group_name,
-            environment_id=foundation.environment_id,
-            environment_domain=foundation.environment_domain,
-            registry_server=foundation.registry_server,
-            pull_identity_id=foundation.pull_identity_id,
-            pull_role=foundation.pull_role,
-            image=image.digest,
-            size=size,
+            executor=args,
+            environment_domain=environment_domain,
             workload_profile=None if profile is None else profile.name,
             scaling=settings.scaling,
             access=settings.access,
             revisions=settings.revisions,
-            environment_variables=settings.environment_variables,
-        ),
-    )
-
-
-def _session_pool(
-    settings: Settings, size: AppSettings, foundation: Foundation, image: ExecutorImage, tags: dict[str, str]
-) -> SessionPool:
-    return SessionPool(
-        _named("executor", size),
-        SessionPoolArgs(
-            location=settings.location,
-            tags=tags,
-            resource_group_name=foundation.resource_group_name,
-            environment_id=foundation.environment_id,
-            registry_server=foundation.registry_server,
-            pull_identity_id=foundation.pull_identity_id,
-            pull_role=foundation.pull_role,
-            image=image.digest,
-            size=size,
-            sessions=settings.sessions,
-            api_keys=settings.access.api_keys,
-            environment_variables=settings.environment_variables,
         ),
     )

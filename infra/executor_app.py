@@ -1,62 +1,34 @@
 """The Container App that runs the executor: its ingress, the size of a replica, scaling, probes and secrets."""
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
 from pulumi_azure_native import app
 
 from infra.contests import cron_metadata
-from infra.settings import AccessSettings, AppSettings, RevisionSettings, ScalingSettings
-
-PORT = 8000
-"""Where the image listens by its own default."""
-
-LONGEST_REQUEST_SECONDS = 240
-"""After this Azure's ingress gives up on a request. Source: Microsoft's page on ingress in Azure Container Apps."""
-
-API_KEYS_SECRET = "api-keys"  # noqa: S105 - the name of a secret, not its value
-API_KEYS_VARIABLE = "EXECUTOR_API_KEYS"
+from infra.executor import API_KEYS_SECRET, PORT, ExecutorArgs, variables
+from infra.settings import AccessSettings, RevisionSettings, ScalingSettings
 
 
 @dataclass(frozen=True)
 class ExecutorAppArgs:
-    """Everything that the app is made of.
+    """What only an app has.
 
     Attributes:
-        location: Region of the environment.
-        tags: Tags of the app.
-        resource_group_name: Group that the app is created in.
-        environment_id: Container Apps environment that it runs in.
-        environment_domain: Domain of that environment.
-        registry_server: Registry that `pull_identity_id` may pull from.
-        pull_identity_id: User-assigned identity that pulls the image.
-        pull_role: Role assignment that has to exist before the first pull, or None where it does already.
-        image: Image by digest.
-        size: Name, replicas, cores and memory.
+        executor: What a session pool has as well.
+        environment_domain: Domain of the environment.
         workload_profile: Nodes that replicas run on, or None for the environment's default.
         scaling: When replicas come and go.
         access: Who reaches the app.
         revisions: How a new version takes over.
-        environment_variables: The executor's own settings and others.
     """
 
-    location: str
-    tags: Mapping[str, str]
-    resource_group_name: pulumi.Input[str]
-    environment_id: pulumi.Input[str]
+    executor: ExecutorArgs
     environment_domain: pulumi.Input[str]
-    registry_server: pulumi.Input[str]
-    pull_identity_id: pulumi.Input[str]
-    pull_role: pulumi.Resource | None
-    image: pulumi.Input[str]
-    size: AppSettings
     workload_profile: str | None
     scaling: ScalingSettings
     access: AccessSettings
     revisions: RevisionSettings
-    environment_variables: Mapping[str, str]
 
 
 class ExecutorApp(pulumi.ComponentResource):
@@ -81,27 +53,27 @@ class ExecutorApp(pulumi.ComponentResource):
         super().__init__("code-executor:infra:ExecutorApp", name, None, opts)
         made = app.ContainerApp(
             f"{name}-app",
-            container_app_name=args.size.name,
-            location=args.location,
-            resource_group_name=args.resource_group_name,
-            environment_id=args.environment_id,
+            container_app_name=args.executor.size.name,
+            location=args.executor.location,
+            resource_group_name=args.executor.resource_group_name,
+            environment_id=args.executor.environment_id,
             workload_profile_name=args.workload_profile,
             identity=app.ManagedServiceIdentityArgs(
-                type=app.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.pull_identity_id]
+                type=app.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.executor.pull_identity_id]
             ),
             configuration=_configuration(args),
             template=_template(args),
-            tags=args.tags,
+            tags=args.executor.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
-                depends_on=[] if args.pull_role is None else [args.pull_role],
+                depends_on=[] if args.executor.pull_role is None else [args.executor.pull_role],
                 # A revision that cannot pull or start hangs until the provider gives up, by default after an hour.
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
             ),
         )
         access = args.access
         inside = "" if access.external else "internal."
-        own = pulumi.Output.concat(args.size.name, ".", inside, args.environment_domain)
+        own = pulumi.Output.concat(args.executor.size.name, ".", inside, args.environment_domain)
         bound = access.custom_domain is not None and access.certificate_id is not None
         self.id = made.id
         self.host = pulumi.Output.from_input(access.custom_domain) if bound and access.custom_domain else own
@@ -110,21 +82,8 @@ class ExecutorApp(pulumi.ComponentResource):
         self.register_outputs({"host": self.host, "url": self.url, "revision": self.revision})
 
 
-def variables(environment: Mapping[str, str], api_keys: str | None) -> list[app.EnvironmentVarArgs]:
-    """Gives a container its environment; the API keys come from the secret `API_KEYS_SECRET`."""
-    listed = [app.EnvironmentVarArgs(name=name, value=value) for name, value in sorted(environment.items())]
-    if api_keys is not None:
-        listed.append(app.EnvironmentVarArgs(name=API_KEYS_VARIABLE, secret_ref=API_KEYS_SECRET))
-        # A changed secret alone makes no new revision, and running replicas keep the old one (Microsoft's page on
-        # secrets). The keys are hashes already, so a hash of all of them gives nothing away.
-        listed.append(
-            app.EnvironmentVarArgs(name="API_KEYS_DIGEST", value=hashlib.sha256(api_keys.encode()).hexdigest()[:12])
-        )
-    return listed
-
-
 def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:
-    keys = args.access.api_keys
+    executor, keys = args.executor, args.executor.api_keys
     return app.ConfigurationArgs(
         active_revisions_mode=(
             app.ActiveRevisionsMode.SINGLE if args.revisions.mode == "single" else app.ActiveRevisionsMode.MULTIPLE
@@ -133,10 +92,10 @@ def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:
         max_inactive_revisions=args.revisions.max_inactive,
         ingress=_ingress(args.access),
         secrets=None if keys is None else [app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(keys))],
-        registries=[app.RegistryCredentialsArgs(server=args.registry_server, identity=args.pull_identity_id)],
+        registries=[app.RegistryCredentialsArgs(server=executor.registry_server, identity=executor.pull_identity_id)],
         # The platform pulls with the identity; the container, where strangers' code runs, is to get no token for it.
         identity_settings=[
-            app.IdentitySettingsArgs(identity=args.pull_identity_id, lifecycle=app.IdentitySettingsLifeCycle.NONE)
+            app.IdentitySettingsArgs(identity=executor.pull_identity_id, lifecycle=app.IdentitySettingsLifeCycle.NONE)
         ],
     )
 
@@ -176,14 +135,14 @@ def _ingress(access: AccessSettings) -> app.IngressArgs:
 
 
 def _template(args: ExecutorAppArgs) -> app.TemplateArgs:
-    size, scaling = args.size, args.scaling
+    size, scaling = args.executor.size, args.scaling
     return app.TemplateArgs(
         containers=[
             app.ContainerArgs(
                 name="executor",
-                image=args.image,
+                image=args.executor.image,
                 resources=app.ContainerResourcesArgs(cpu=size.cpu, memory=size.memory),
-                env=variables(args.environment_variables, args.access.api_keys) or None,
+                env=variables(args.executor) or None,
                 probes=_probes(),
             )
         ],

@@ -139,8 +139,10 @@ class Foundation(pulumi.ComponentResource):
             return found.id, found.default_domain
         settings = self._args.settings
         network = None
-        if settings.subnet_id is not None:
-            network = app.VnetConfigurationArgs(infrastructure_subnet_id=settings.subnet_id, internal=settings.internal)
+        if settings.environment_subnet_id is not None:
+            network = app.VnetConfigurationArgs(
+                infrastructure_subnet_id=settings.environment_subnet_id, internal=settings.environment_internal
+            )
         made = app.ManagedEnvironment(
             f"{self._name}-environment",
             environment_name=environment.name,
@@ -180,7 +182,7 @@ class Foundation(pulumi.ComponentResource):
                 location=self._args.location,
                 sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
                 retention_in_days=settings.log_retention_days,
-                workspace_capping=None if cap is None else operationalinsights.WorkspaceCappingArgs(daily_quota_gb=cap),
+                workspace_capping=operationalinsights.WorkspaceCappingArgs(daily_quota_gb=cap) if cap else None,
                 tags=self._args.tags,
                 opts=self._shared,
             )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_docker as docker
 
-from infra.executor_app import API_KEYS_VARIABLE, PORT
+from infra.executor import API_KEYS_VARIABLE, PORT
 from infra.settings import AppSettings
 
 

@@ -17,6 +17,7 @@ import sys
 import uvloop
 from aiohttp import web
 
+from runtime import composition
 from runtime.execution.executor import Executor, WeakIsolationError
 from runtime.http.app import Service
 from runtime.http.connections import Connections
@@ -71,6 +72,7 @@ def main() -> int:
         registry = Registry(languages, settings.path, can_execute_files=can_execute)
         if not registry.languages:
             return _wrong_settings(f"EXECUTOR_PATH is {settings.path!r}: no language's toolchain is there")
+        composition.configure(executor, registry, settings)
         return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
     except WeakIsolationError as error:
         print(f"The executor was not started, because this host cannot isolate programs: {error}.", file=sys.stderr)
@@ -136,7 +138,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         # The door stays open: who comes now is told that another replica will answer.
         try:
             async with asyncio.timeout(settings.drain_seconds):
-                await service.drain()
+                await service.submissions.drain()
         except TimeoutError:
             _log.error("running work was not finished within %g s", settings.drain_seconds)
     finally:

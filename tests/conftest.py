@@ -1,10 +1,30 @@
-"""What all tests share: one executor with the default settings."""
+"""What all tests share: one executor with the default settings, and the way in which they are shared out to processes."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
 
-from tests.server import Executor, running
+from devtools.executor import Executor, running
+from tests import processes
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    return processes.how_many()
+
+
+def pytest_configure() -> None:
+    if int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")) > 1:
+        processes.leave_shared_places()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests of a module share its servers and containers, so that one process runs them, unless a mark says otherwise."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
 
 
 @pytest.fixture(scope="session")

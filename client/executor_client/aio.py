@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 import yarl
 
+from executor_client import overload
 from executor_client.errors import (
     BusyError,
     CircuitOpenError,
@@ -45,6 +46,8 @@ class Options(TypedDict, total=False):
         hedge_after: Seconds after which a request that has no answer is sent a second time, beside the first; the
             first answer counts. Costs work, saves waiting behind a slow replica. None, the default, never does.
         breaker: When to stop sending.
+        strict: Whether the executor is to refuse a request with a field that it does not know, such as a mistyped one or
+            one that only a newer executor has. True unless told; else the answer names such fields in `warnings`.
         session_pool: Whether the URL is a session pool's, which has a session for each `user_id`.
         credential: For a session pool, a credential of azure.identity.aio; DefaultAzureCredential unless told.
     """
@@ -53,6 +56,7 @@ class Options(TypedDict, total=False):
     backoff: Backoff
     hedge_after: float | None
     breaker: CircuitBreaker
+    strict: bool
     session_pool: bool
     credential: Credential | None
 
@@ -64,6 +68,7 @@ class RunFields(TypedDict, total=False):
     stdin: str
     args: tuple[str, ...]
     timeout: float | None
+    time_limit: float | None
     memory_limit_mb: int | None
     user_id: str | None
     question_id: str | None
@@ -94,6 +99,7 @@ class AsyncExecutorClient:
         self._breaker = options.get("breaker") or CircuitBreaker()
         # The executor takes its key in this header too, which leaves Authorization to a session pool's token.
         self._headers = {"Content-Type": "application/json"} | ({"X-API-Key": api_key} if api_key else {})
+        self._strict = {"strict": "1"} if options.get("strict", True) else {}
         self._tokens = TokenSource(options.get("credential")) if options.get("session_pool") else None
         self._http: aiohttp.ClientSession | None = None
 
@@ -164,21 +170,38 @@ class AsyncExecutorClient:
         return [result for result in results if result is not None]
 
     async def send(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Sends a request of the HTTP contract as it is, and gives the answer as it is."""
+        """Sends a request of the HTTP contract as it is, and gives the answer as it is.
+
+        What an overloaded replica could not run or judge is sent again, to whichever replica takes it, as long as the
+        deadline lasts; what is still `overloaded` then stays so in the answer.
+        """
+        end = time.monotonic() + self._deadline
+        answer = await self._ask(request, end)
+        attempt = 0
+        while (remaining := overload.again(request, answer)) is not None:
+            delay = self._backoff.delay(attempt, 0.0, 0.0)
+            if time.monotonic() + delay >= end:
+                break
+            await asyncio.sleep(delay)
+            attempt += 1
+            try:
+                answer = overload.merged(answer, await self._ask(remaining, end))
+            except UnavailableError:
+                break  # what the answer says of the others holds
+        return answer
+
+    async def _ask(self, request: Mapping[str, Any], end: float) -> dict[str, Any]:
         user_id = request.get("user_id")
         body = _encoded(dict(request))
         shape: type[Judgement] | type[Execution] = Execution if request.get("test_cases") is None else Judgement
-        return await self._retried(body, user_id if isinstance(user_id, str) else None, lambda raw: _checked(raw, shape))
+        return await self._retried(body, user_id if isinstance(user_id, str) else None, lambda raw: _checked(raw, shape), end)
 
     async def _exchange(self, submission: Submission, shape: type[Answer]) -> Answer:
-        read = msgspec.json.Decoder(shape).decode
-        return await self._retried(_encoded(submission), submission.user_id, read)
+        return msgspec.convert(await self.send(msgspec.to_builtins(submission)), shape)
 
-    async def _retried(self, body: bytes, user_id: str | None, read: Callable[[bytes], Answer]) -> Answer:
-        query = {} if self._tokens is None else {"identifier": identifier(user_id)}
-        url = self._endpoint.with_query(query)
-        started = time.monotonic()
-        end = started + self._deadline
+    async def _retried(self, body: bytes, user_id: str | None, read: Callable[[bytes], Answer], end: float) -> Answer:
+        session = {} if self._tokens is None else {"identifier": identifier(user_id)}
+        url = self._endpoint.with_query(session | self._strict)
         attempt = 0
         last: UnavailableError | None = None
         while True:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from runtime.sandbox.acting import ReadingAs
+from runtime.sandbox.impersonation import ReadingAs
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Each level takes a descriptor of the supervisor's while what is below it is counted.
@@ -23,7 +23,7 @@ _Found = TypeVar("_Found")
 
 
 class DiskUse:
-    """One pass through a run's directory, taken in parts: nobody watches the run's clock meanwhile.
+    """One pass through a run's directory, taken in parts, because the run's clock is not watched meanwhile.
 
     Folders that the run has closed to everyone, itself included, are opened for as long as it takes to look into them.
     A tree that cannot be counted counts as one with too many files: with more than 1,000 folders, deeper than 100 of them,

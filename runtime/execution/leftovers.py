@@ -6,9 +6,9 @@ import stat
 import sys
 from collections.abc import Collection, Iterator
 
-from runtime.execution.usage import PAGE, has_memory, living_thread, read_whole
+from runtime.execution.procfs import PAGE, has_memory, living_thread, read_whole
 from runtime.execution.workspace import empty_folder_as
-from runtime.sandbox.acting import ReadingAs
+from runtime.sandbox.impersonation import ReadingAs
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's name for it, not a file of ours
 #: Where every uid may write on an ordinary system. Landlock closes them; a uid of its own does not.

@@ -179,7 +179,7 @@ class Workspace:
 
 
 def _is_text(name: str) -> bool:
-    """Whether a name is UTF-8: another one could not be told, and nobody has asked for it."""
+    """Whether a name is UTF-8: another one has no place in a JSON answer."""
     try:
         name.encode()
     except UnicodeEncodeError:

@@ -1,17 +1,20 @@
-"""The answers' types, as `GET /openapi.json` shows them."""
+"""The types of answers, as `GET /openapi.json` shows them."""
 
 from typing import Literal, TypeVar
 
 import msgspec
+from aiohttp import web
 
 from runtime.execution.executor import Isolation
-from runtime.judging.submission import CaseResult, JudgeResult, ReturnedFile, RunResult, Status, StepResult
+from runtime.http.problems import FieldError
+from runtime.http.submissions import Served
+from runtime.judging.submission import CaseResult, ReturnedFile, RunResult, Status, StepResult
 
 Field = TypeVar("Field")
 
 
 class RunAnswer(msgspec.Struct, frozen=True):
-    """Of a plain submission."""
+    """The answer to a plain submission."""
 
     language: str
     version: str
@@ -20,10 +23,11 @@ class RunAnswer(msgspec.Struct, frozen=True):
     files: tuple[ReturnedFile, ...] | msgspec.UnsetType = msgspec.UNSET
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     question_id: str | msgspec.UnsetType = msgspec.UNSET
+    warnings: tuple[FieldError, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class JudgeAnswer(msgspec.Struct, frozen=True):
-    """Of a judged submission: `status` is that of the first case that did not pass, or `accepted`."""
+    """The answer to a judged submission: `status` is that of the first case that did not pass, or `accepted`."""
 
     language: str
     version: str
@@ -34,6 +38,7 @@ class JudgeAnswer(msgspec.Struct, frozen=True):
     compile: StepResult | msgspec.UnsetType = msgspec.UNSET
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     question_id: str | msgspec.UnsetType = msgspec.UNSET
+    warnings: tuple[FieldError, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class LanguageAnswer(msgspec.Struct, frozen=True):
@@ -68,13 +73,24 @@ def _set(value: Field | None) -> Field | msgspec.UnsetType:
     return msgspec.UNSET if value is None else value
 
 
-def answer(
-    language: str, version: str, result: RunResult | JudgeResult, user_id: str | None, question_id: str | None
-) -> RunAnswer | JudgeAnswer:
+encode = msgspec.json.Encoder().encode
+
+
+def json_response(body: object, status: int = 200) -> web.Response:
+    """An answer with this body as JSON."""
+    return web.Response(body=encode(body), status=status, content_type="application/json")
+
+
+def answer(served: Served) -> RunAnswer | JudgeAnswer:
     """The answer of `POST /execute` for what came of a submission."""
-    compiled, user, question = _set(result.compile), _set(user_id), _set(question_id)
+    call, version, result = served.call, served.version, served.result
+    language = call.submission.language.name
+    compiled, warnings = _set(result.compile), _set(call.warnings or None)
+    user, question = _set(call.user_id), _set(call.question_id)
     if isinstance(result, RunResult):
-        return RunAnswer(language, version, result.run, compiled, _set(result.files or None), user, question)
+        files = _set(result.files or None)
+        return RunAnswer(language, version, result.run, compiled, files, user, question, warnings)
+    passed, total = result.passed, result.total
     return JudgeAnswer(
-        language, version, result.status, result.passed, result.total, result.test_results, compiled, user, question
+        language, version, result.status, passed, total, result.test_results, compiled, user, question, warnings
     )

@@ -1,4 +1,4 @@
-"""Request bodies: read whole, within a size and a share of memory; their time is the connection's matter."""
+"""Request bodies: read whole, within a size and a share of memory. The connection limits the time that they take."""
 
 from typing import Self, cast
 
@@ -13,12 +13,14 @@ from runtime.http.problems import (
 )
 from runtime.settings import Settings
 
+_JSON = "application/json"
+_BYTES = "application/octet-stream"
+
 
 class Bodies:
     """The bodies of all requests: their limits, and how much of them is in memory."""
 
     def __init__(self, settings: Settings) -> None:
-        """Takes the limits from the settings."""
         self.largest = int(settings.max_body_mb * (1 << 20))
         self.most = int(settings.max_bodies_mb * (1 << 20))
         #: Bytes that have arrived, and not those that were announced.
@@ -30,20 +32,17 @@ class Bodies:
 
 
 class Body:
-    """One request's body; it counts for the time that it, or what it was decoded to, is in memory."""
+    """One request's body, which counts as held from its first byte until the request has been answered."""
 
     def __init__(self, bodies: Bodies, request: web.Request) -> None:
-        """Nothing is read yet."""
         self._bodies = bodies
         self._request = request
         self._held = 0
 
     def __enter__(self) -> Self:
-        """Itself."""
         return self
 
     def __exit__(self, *_error: object) -> None:
-        """It is gone."""
         self._bodies.held -= self._held
 
     async def read(self) -> bytes:
@@ -75,9 +74,14 @@ class Body:
 
 
 def _refuse_type(request: web.Request) -> None:
-    """Raises UnsupportedMediaTypeError for anything but plain JSON; no type at all is taken for it."""
-    if request.content_type not in ("application/json", "application/octet-stream"):
-        raise UnsupportedMediaTypeError(f"The body is {request.content_type}; it must be application/json.")
+    """Raises UnsupportedMediaTypeError for anything but plain JSON.
+
+    A body without a type is taken for JSON, and so is the type that clients send for bytes of which they know nothing.
+    """
+    # Not `request.content_type`, which takes everything without a slash for application/octet-stream too.
+    media = request.headers.get("Content-Type", _JSON).partition(";")[0].strip().lower()
+    if media not in (_JSON, _BYTES):
+        raise UnsupportedMediaTypeError(f"The body is {media or 'of no type'}; it must be {_JSON}.")
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()
     if coding != "identity":
         raise UnsupportedMediaTypeError(

@@ -1,6 +1,7 @@
 """The OpenAPI 3.1 document: its paths are here, meanings in meanings.toml, schemas from the types that routes use."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,17 @@ from typing import Any
 import msgspec
 
 from runtime import __version__
-from runtime.http import piston, problems
+from runtime.http import problems
 from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ReadyAnswer, RunAnswer
+from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
-from runtime.http.requests import ExecuteBody
+from runtime.http.requests import STRICT, ExecuteBody
 from runtime.judging.comparators import COMPARATORS
 from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
 _MEANINGS = Path(__file__).with_name("meanings.toml")
-_BODIES = (ExecuteBody, piston.PistonBody)
-_ANSWERS = (RunAnswer, JudgeAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, piston.PistonAnswer, piston.Runtime, Problem)
+_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, Problem)
 _EXAMPLES = {
     "run": {"language": "python", "code": "print(input()[::-1])", "stdin": "drawer", "timeout": 5},
     "judge": {
@@ -32,18 +33,30 @@ _EXAMPLES = {
         "question_id": "sum",
     },
 }
-_PISTON_EXAMPLE = {"language": "python", "version": "3.x", "files": [{"content": "print(42)"}], "run_timeout": 3000}
-_REFUSALS = (
+_STRICT = {
+    "name": "strict",
+    "in": "query",
+    "description": "Whether fields that are not known here are refused, and not only named in the answer's warnings.",
+    "schema": {"type": "string", "enum": list(STRICT), "default": "0"},
+}
+#: What a path that takes submissions can answer instead of results.
+SUBMISSION_REFUSALS = (
     problems.InvalidJsonError, problems.UnauthorizedError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
     problems.UnsupportedMediaTypeError, problems.InvalidRequestError, problems.BusyError, problems.DrainingError,
 )  # fmt: skip
+#: What a path that lists the languages can answer instead.
+LIST_REFUSALS = (problems.UnauthorizedError, problems.BusyError)
 
 
-def document(settings: Settings, registry: Registry) -> dict[str, Any]:
+def document(settings: Settings, registry: Registry, doors: Sequence[Door]) -> dict[str, Any]:
     """The whole document, with this server's limits and languages in it."""
-    (*_, schemas) = msgspec.json.schema_components((*_BODIES, *_ANSWERS), ref_template="#/components/schemas/{name}")
-    _explain(schemas, settings, registry)
-    keys: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}] if settings.api_keys else []
+    types = (*_TYPES, *(kind for door in doors for kind in door.types))
+    (*_, schemas) = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    _explain(schemas, types, settings, registry)
+    security: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}] if settings.api_keys else []
+    paths = _paths(security)
+    for door in doors:
+        paths |= door.described(security)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,43 +65,7 @@ def document(settings: Settings, registry: Registry) -> dict[str, Any]:
             "description": "Compiles, runs and judges programs. Times are milliseconds and memory is bytes, unless a name "
             "says otherwise.",
         },
-        "paths": {
-            "/execute": {
-                "post": {
-                    "operationId": "execute",
-                    "summary": "Run a program, or judge it with test cases",
-                    "requestBody": _content(
-                        ExecuteBody, examples={name: {"value": value} for name, value in _EXAMPLES.items()}
-                    ),
-                    "responses": _answered("The results", RunAnswer, JudgeAnswer) | _refused(*_REFUSALS),
-                    "security": keys,
-                }
-            },
-            "/languages": _get("languages", "The languages that work on this host", keys, [LanguageAnswer], busy=True),
-            "/health": _get("health", "Whether code can be run, and how it is isolated", [], HealthAnswer, down=True),
-            "/ready": _get("ready", "Whether this replica takes work", [], ReadyAnswer, down=True),
-            "/metrics": {
-                "get": {
-                    "operationId": "metrics",
-                    "summary": "Metrics for Prometheus",
-                    "responses": {"200": {"description": "Text format", "content": {"text/plain": {}}}},
-                    "security": keys,
-                }
-            },
-            f"{piston.PREFIX}/execute": {
-                "post": {
-                    "operationId": "pistonExecute",
-                    "summary": "Run a program, as Piston's clients ask for it",
-                    "requestBody": _content(piston.PistonBody, example=_PISTON_EXAMPLE),
-                    "responses": _answered("The results", piston.PistonAnswer)
-                    | _refused(*(each for each in _REFUSALS if each is not problems.InvalidRequestError)),
-                    "security": keys,
-                }
-            },
-            f"{piston.PREFIX}/runtimes": _get(
-                "pistonRuntimes", "The languages, as Piston's clients ask for them", keys, [piston.Runtime], busy=True
-            ),
-        },
+        "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -99,14 +76,48 @@ def document(settings: Settings, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _explain(schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
+def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
+    """The executor's own paths."""
+    health, ready = answered("It is so", HealthAnswer), answered("It is so", ReadyAnswer)
+    return {
+        "/execute": {
+            "post": {
+                "operationId": "execute",
+                "summary": "Run a program, or judge it with test cases",
+                "parameters": [_STRICT],
+                "requestBody": content(ExecuteBody, examples={name: {"value": value} for name, value in _EXAMPLES.items()}),
+                "responses": answered("The results", RunAnswer, JudgeAnswer) | refused(*SUBMISSION_REFUSALS),
+                "security": security,
+            }
+        },
+        "/languages": get(
+            "languages",
+            "The languages that work on this host",
+            answered("The languages", [LanguageAnswer]) | refused(*LIST_REFUSALS),
+            security,
+        ),
+        "/health": get("health", "Whether code can be run, and how it is isolated", health | _or_not(health), []),
+        "/ready": get("ready", "Whether this replica takes work", ready | _or_not(ready), []),
+        "/metrics": get(
+            "metrics",
+            "Metrics for Prometheus",
+            {"200": {"description": "Text format", "content": {"text/plain": {}}}},
+            security,
+        ),
+    }
+
+
+def _explain(schemas: dict[str, Any], types: Sequence[type], settings: Settings, registry: Registry) -> None:
     """Adds what is not in the types: meanings, with this server's limits."""
     meanings = tomllib.loads(_MEANINGS.read_text())
     shared = meanings["any"]
     places = {**asdict(settings), "languages": ", ".join(registry.languages)}
+    # A type that extends another one has the meanings of both.
+    bases = {kind.__name__: [base.__name__ for base in kind.__mro__] for kind in types}
     for name, schema in schemas.items():
         for field, described in schema.get("properties", {}).items():
-            described["description"] = (meanings.get(name, {}).get(field) or shared[field]).format_map(places)
+            own = [meanings[base][field] for base in bases.get(name, [name]) if field in meanings.get(base, {})]
+            described["description"] = (own[0] if own else shared[field]).format_map(places)
     schemas["ExecuteBody"]["properties"]["comparator"]["enum"] = list(COMPARATORS)
 
 
@@ -116,33 +127,28 @@ def _schema(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type, or a list of
     return {"$ref": f"#/components/schemas/{kind.__name__}"}
 
 
-def _content(kind: type, **examples: object) -> dict[str, Any]:
+def content(kind: type, **examples: object) -> dict[str, Any]:
+    """A body of JSON that every request must have."""
     return {"required": True, "content": {"application/json": {"schema": _schema(kind), **examples}}}
 
 
-def _answered(words: str, *kinds: Any) -> dict[str, Any]:  # noqa: ANN401 - types, or lists of them
+def answered(words: str, *kinds: Any) -> dict[str, Any]:  # noqa: ANN401 - types, or lists of one
+    """A 200 with one of these types."""
     schemas = [_schema(kind) for kind in kinds]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return {"200": {"description": words, "content": {"application/json": {"schema": schema}}}}
 
 
-def _refused(*kinds: type[Refusal]) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": _schema(Problem)}}
-    return {str(kind.status): {"description": kind.title, "content": content} for kind in kinds}
+def refused(*kinds: type[Refusal], problem: type[Problem] = Problem) -> dict[str, Any]:
+    """These refusals, with `problem` as the type of their bodies."""
+    body = {"application/problem+json": {"schema": _schema(problem)}}
+    return {str(kind.status): {"description": kind.title, "content": body} for kind in kinds}
 
 
-def _get(
-    name: str,
-    summary: str,
-    keys: list[dict[str, list[str]]],
-    kind: Any,  # noqa: ANN401 - a type, or a list of one
-    *,
-    busy: bool = False,
-    down: bool = False,
-) -> dict[str, Any]:
-    responses = _answered(summary, kind)
-    if busy:
-        responses |= _refused(problems.UnauthorizedError, problems.BusyError)
-    if down:
-        responses["503"] = {**responses["200"], "description": "It is not"}
-    return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": keys}}
+def get(name: str, summary: str, responses: dict[str, Any], security: list[dict[str, list[str]]]) -> dict[str, Any]:
+    """A path with nothing but a GET."""
+    return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": security}}
+
+
+def _or_not(responses: dict[str, Any]) -> dict[str, Any]:
+    return {"503": {**responses["200"], "description": "It is not so"}}

@@ -2,12 +2,14 @@
 
 import base64
 import re
+from collections.abc import Callable, Iterable, Mapping
 from typing import TypeVar
 
 import msgspec
 
 from runtime.execution.protocol import File
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
+from runtime.http.unknown_fields import Shape
 from runtime.judging.comparators import COMPARATORS
 from runtime.judging.submission import Submission, TestCase
 from runtime.languages.registry import Language, Registry, UnknownLanguageError
@@ -21,6 +23,8 @@ _NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
 _ID_LENGTH = 256
 # An answer to a wrong request shall not be larger than the request.
 _MOST_ERRORS = 50
+#: The values of the query's `strict`, and what they mean.
+STRICT = {"0": False, "1": True, "false": False, "true": True}
 
 
 Body = TypeVar("Body")
@@ -41,12 +45,13 @@ class TestCaseBody(msgspec.Struct, frozen=True):
     input: str = ""
     expected_output: str = ""
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     hidden: bool = False
 
 
 class ExecuteBody(msgspec.Struct, frozen=True):
-    """The body of `POST /execute`. Unknown fields are ignored."""
+    """The body of `POST /execute`. Fields that are not here are named in the answer, or refused where the client says so."""
 
     language: str
     code: str | None = None
@@ -54,6 +59,7 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     stdin: str = ""
     args: list[str] = []
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     test_cases: list[TestCaseBody] | None = None
     comparator: str = "lines"
@@ -64,27 +70,46 @@ class ExecuteBody(msgspec.Struct, frozen=True):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What a request asks for: a submission, whose it is, and which versions of the language will do (all if empty)."""
+    """What a request asks for: a submission, and which user and question it belongs to.
+
+    `check_version` is given the version of the language, and raises Refusal where the request asks for another one.
+    """
 
     submission: Submission
     user_id: str | None = None
     question_id: str | None = None
-    version: str = ""
+    check_version: Callable[[str], None] | None = None
+    #: Fields that are not known here and were ignored.
+    warnings: tuple[FieldError, ...] = ()
 
 
 _decoder = msgspec.json.Decoder(ExecuteBody)
+_shape = Shape(ExecuteBody)
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 
-def decode(data: bytes, settings: Settings, registry: Registry) -> Call:
-    """The body of `POST /execute` as a submission; raises Refusal."""
+def decode(data: bytes, settings: Settings, registry: Registry, *, strict: bool = False) -> Call:
+    """The body of `POST /execute` as a submission; raises Refusal, with `strict` also for fields that are not known."""
     body = decode_as(_decoder, data)
-    return Call(submission(body, settings, registry), body.user_id, body.question_id)
+    unknown = _shape.unknown(data, _MOST_ERRORS)
+    checked = submission(body, settings, registry, refused=unknown if strict else ())
+    return Call(checked, body.user_id, body.question_id, warnings=unknown)
+
+
+def is_strict(query: Mapping[str, str]) -> bool:
+    """Whether a request with this query wants fields refused that are not known; raises InvalidRequestError."""
+    given = query.get("strict", "0")
+    if given not in STRICT:
+        raise InvalidRequestError("The query is not valid.", (FieldError("strict", f"must be one of {', '.join(STRICT)}"),))
+    return STRICT[given]
 
 
 def decode_as(decoder: msgspec.json.Decoder[Body], data: bytes) -> Body:
     """The body as its type; raises InvalidJsonError or InvalidRequestError with the field."""
     try:
+        # The decoder passes over the bytes of fields that are not known.
+        if not data.isascii():
+            data.decode()
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise InvalidRequestError("A field is missing or of the wrong type.", (_located(str(error)),)) from error
@@ -103,14 +128,13 @@ def _located(message: str) -> FieldError:
 
 
 class Checks:
-    """Collects what is wrong, so that one answer tells everything."""
+    """Collects what is wrong, so that one answer names every wrong field."""
 
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.errors: list[FieldError] = []
+    def __init__(self, errors: Iterable[FieldError] = ()) -> None:
+        self.errors = list(errors)
 
     def refuse(self, field: str, message: str) -> None:
-        """Something is wrong with `field`."""
+        """Notes what is wrong with `field`."""
         if len(self.errors) < _MOST_ERRORS:
             self.errors.append(FieldError(field, message))
 
@@ -121,18 +145,20 @@ class Checks:
             raise InvalidRequestError(f"These fields are not valid: {names}.", tuple(self.errors))
 
 
-def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Submission:
-    """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field."""
+def submission(body: ExecuteBody, settings: Settings, registry: Registry, refused: tuple[FieldError, ...] = ()) -> Submission:
+    """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field.
+
+    Fields that are `refused` already are among these.
+    """
     try:
         language = registry.get(body.language)
     except UnknownLanguageError as error:
         raise UnknownLanguageRefusal(str(error), (FieldError("language", "is not known here"),)) from error
-    checks = Checks()
+    checks = Checks(refused)
     files = _files(body, language, checks)
     _check_arguments(body.args, checks)
-    timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
-    _check_limits("", timeout, memory, settings, checks)
+    _check_limits("", body.timeout, body.time_limit, memory, settings, checks=checks)
     if body.comparator not in COMPARATORS:
         checks.refuse("comparator", f"must be one of {', '.join(COMPARATORS)}")
     for field in ("user_id", "question_id"):
@@ -147,7 +173,8 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Sub
         files=files,
         stdin=body.stdin.encode(),
         arguments=tuple(body.args),
-        timeout_seconds=timeout,
+        timeout_seconds=body.timeout,
+        time_limit_seconds=body.time_limit,
         memory_bytes=memory << 20,
         test_cases=cases,
         comparator=body.comparator,
@@ -156,8 +183,18 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Sub
     )
 
 
-def _check_limits(place: str, timeout: float | None, memory_mb: int | None, settings: Settings, checks: Checks) -> None:
-    """The limits at `place`; None where a test case has none of its own."""
+def _check_limits(
+    place: str,
+    timeout: float | None,
+    time_limit: float | None,
+    memory_mb: int | None,
+    settings: Settings,
+    *,
+    checks: Checks,
+) -> None:
+    """Checks the limits at `place`; None where there is none."""
+    if time_limit is not None and not 0 < time_limit <= settings.max_time_limit_seconds:
+        checks.refuse(f"{place}time_limit", f"must be above 0 and at most {settings.max_time_limit_seconds:g} seconds")
     if timeout is not None and not 0 < timeout <= settings.max_timeout_seconds:
         checks.refuse(f"{place}timeout", f"must be above 0 and at most {settings.max_timeout_seconds:g} seconds")
     if memory_mb is not None and not 1 <= memory_mb <= settings.max_memory_mb:
@@ -182,13 +219,16 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
         checks.refuse("test_cases", f"must have from 1 to {settings.max_test_cases} items")
         return None
     for position, case in enumerate(body.test_cases):
-        _check_limits(f"test_cases[{position}].", case.timeout, case.memory_limit_mb, settings, checks)
+        _check_limits(
+            f"test_cases[{position}].", case.timeout, case.time_limit, case.memory_limit_mb, settings, checks=checks
+        )
     return tuple(
         TestCase(
             id=case.id,
             input=case.input,
             expected_output=case.expected_output,
             timeout_seconds=case.timeout,
+            time_limit_seconds=case.time_limit,
             memory_bytes=None if case.memory_limit_mb is None else case.memory_limit_mb << 20,
             hidden=case.hidden,
         )

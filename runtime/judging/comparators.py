@@ -38,7 +38,7 @@ def floats(output: str, expected: str) -> bool:
 def _same_token(found: str, wanted: str) -> bool:
     if found == wanted:
         return True
-    if "_" in found + wanted:  # between digits it is Python's own way to write numbers
+    if "_" in found + wanted:  # Python reads 1_000 as a number, and other languages do not
         return False
     try:
         first, second = float(found), float(wanted)

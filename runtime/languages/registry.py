@@ -20,7 +20,7 @@ _DISTRIBUTIONS = {"Debian 13": dt.date(2028, 8, 9)}
 #: What a program finds as its user's name; in the image its uid has the same.
 USER = "executor"
 _PATTERNS = ("memory_error", "version_pattern", "defines", "uses", "passed_over")
-# Of what somebody calls a language, so much is compared and repeated.
+# Characters of a language's name in a request that are compared and repeated.
 _NAME_SHOWN = 64
 
 
@@ -43,8 +43,8 @@ class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready: int = 1
     #: Paths without which there are no workers.
     needs: tuple[str, ...] = ()
-    #: What a worker is told of its run before the program's arguments.
-    told: tuple[str, ...] = ()
+    #: What a worker gets with its run before the program's arguments.
+    run_arguments: tuple[str, ...] = ()
     #: Only once a run has asked for it: for what takes memory that a replica without such programs shall not spend.
     on_demand: bool = False
 
@@ -104,7 +104,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: Whether classes of Java are made, among which the one to start is looked for and becomes `{unit}` of the run.
     starts_classes: bool = False
     version_pattern: str = r"(\d+(?:\.\d+)+)"
-    #: A pattern in the last of stderr that says the run failed for lack of memory.
+    #: A pattern at the end of stderr by which a run is known to have failed for lack of memory.
     memory_error: str = ""
     data_headroom_mb: int = 0
     stack_mb: int = 8

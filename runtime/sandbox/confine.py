@@ -72,7 +72,7 @@ def fork_into(plan: "Confinement", supervisor: int) -> "tuple[int, int]":
 
 
 def _wait_until_adopted(middle: int) -> None:
-    """Until the process in between has ended, so that the death signal to come is about the supervisor.
+    """Returns once the process in between has ended, so that the death signal to come is about the supervisor.
 
     Within a pid namespace a parent outside has no number, but under /proc of the outer one it has.
     """

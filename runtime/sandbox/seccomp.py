@@ -114,10 +114,10 @@ def rules(
     `notify`: the supervisor answers some calls (user notification). `shared_uid`: programs have the uid of the
     service, so that the kernel's own permission checks do not protect its files. `own_pid_namespace`: they cannot
     even name a process that is not theirs. `devices_readable_only`: Landlock keeps them from writing to /dev/zero.
-    `neighbours`: there are other slots. `warm`: for runtimes that are started ahead. The supervisor hears of the program's
+    `neighbours`: there are other slots. `warm`: for runtimes that are started ahead. The supervisor learns of the program's
     end before the kernel takes its memory apart; their signal handlers restart system calls or are gone by then, else an
     interrupted exit would be a crash.
-    `service_pids`: what they may not signal where nobody can be asked.
+    `service_pids`: what they may not signal.
     """
     ask = NOTIFY if notify else ALLOW
     ask_or_refuse = NOTIFY if notify else "EPERM"
@@ -135,7 +135,7 @@ def rules(
              "reaches into other processes"),
         Rule("bpf perf_event_open userfaultfd", "EPERM", "kernel interfaces behind many privilege escalations"),
         Rule("io_uring_setup io_uring_enter io_uring_register io_setup", "ENOSYS",
-             "does file and socket work that no filter sees, in memory that nobody counts; runtimes fall back"),
+             "does file and socket work that no filter sees, in memory that is in no process's account; runtimes fall back"),
         Rule("keyctl add_key request_key", "ENOSYS", "keyrings outlive the run and are shared by a uid's processes"),
         Rule("shmget shmat shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl", "ENOSYS",
              "System V objects outlive the run and are shared by all"),
@@ -163,7 +163,8 @@ def rules(
         Rule("clone", "EPERM", "a thread with descriptors of its own, which are not looked into for files without a name",
              When(0, "==", CLONE_THREAD, CLONE_THREAD | _CLONE_FILES)),
         Rule("close_range", "EINVAL", "the same afterwards (CLOSE_RANGE_UNSHARE)", When(2, "bits", _CLOSE_RANGE_UNSHARE)),
-        Rule("prctl", "EPERM", "a process that nobody can look into (PR_SET_DUMPABLE)", When(0, "==", _PR_SET_DUMPABLE)),
+        Rule("prctl", "EPERM", "a process that the supervisor cannot look into (PR_SET_DUMPABLE)",
+             When(0, "==", _PR_SET_DUMPABLE)),
         Rule("ioctl", "EPERM", "the same through ioctl (FIOSETOWN)", When(1, "==", _FIOSETOWN)),
         Rule("ioctl", "EPERM", "the same through ioctl (SIOCSPGRP)", When(1, "==", _SIOCSPGRP)),
         Rule("ioctl", "EPERM", "types into a terminal (TIOCSTI)", When(1, "==", 0x5412)),
@@ -183,7 +184,7 @@ def rules(
         ]
     if shared_uid and neighbours:
         table.append(
-            Rule("inotify_init inotify_init1", "EMFILE", "tells the names of another slot's files, whatever Landlock says")
+            Rule("inotify_init inotify_init1", "EMFILE", "shows the names of another slot's files, whatever Landlock forbids")
         )
     if shared_uid:
         table += [

@@ -9,7 +9,7 @@ import jsonschema
 import pytest
 from openapi_spec_validator import validate
 
-from tests.server import ROOT, Executor
+from devtools.executor import ROOT, Executor
 
 
 @pytest.fixture(scope="module")

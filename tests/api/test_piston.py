@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import Executor
+from devtools.executor import Executor
 
 _CALL: dict[str, Any] = {
     "language": "py",

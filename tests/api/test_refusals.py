@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server import Executor
+from devtools.executor import Executor
 
 _GOOD: dict[str, Any] = {"language": "python", "code": "print(1)"}
 
@@ -121,6 +121,22 @@ def test_what_is_not_json_is_refused(executor: Executor, content: bytes) -> None
     assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
 
 
+@pytest.mark.parametrize("path", ["/execute", "/api/v2/execute"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"language": "python", "code": "1", "note": "\xff"}', b'{"language": "python", "code": "1", "\xe9t\xe9": 1}',
+        b'{"language": 5, "code": "\xc3("}', b'{"code": "1", "files": [{"name": "\xed\xa0\x80"}]}',
+        b'{"language": "python", "code": "1", "test_cases": [{"id": "1", "note": "\xe8\xaa"}]}',
+        b'{"language": "python", "code": "1", "note": "\xf5\x80\x80\x80"}', b'{"x": "\xc0\x80"}', b"\xff",
+        '{"language": "python", "code": "1"}'.encode("utf-16"), '{"language": "python", "code": "\u00e9"}'.encode("latin-1"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_not_utf8_is_no_json_whatever_its_fields(executor: Executor, path: str, content: bytes) -> None:
+    response = executor.http.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+
+
 def test_json_that_is_no_object_is_refused(executor: Executor) -> None:
     response = executor.http.post("/execute", content=b"[1]", headers={"Content-Type": "application/json"})
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
@@ -138,9 +154,28 @@ def test_a_large_body_is_refused(executor: Executor) -> None:
     assert (response.status_code, response.json()["code"]) == (413, "payload_too_large")
 
 
-def test_another_media_type_is_refused(executor: Executor) -> None:
-    response = executor.http.post("/execute", content=b"<x/>", headers={"Content-Type": "text/xml"})
+@pytest.mark.parametrize("path", ["/execute", "/api/v2/execute"])
+@pytest.mark.parametrize(
+    "media",
+    ["text/xml", "xxxx", "json", "", ";", "application", "application/", "application/jsonx", "application/json, text/plain",
+     "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "charset=utf-8"],
+)  # fmt: skip
+def test_another_media_type_is_refused(executor: Executor, path: str, media: str) -> None:
+    response = executor.http.post(path, content=b'{"language": "python", "code": "1"}', headers={"Content-Type": media})
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "media",
+    [None, "application/json", "Application/JSON", "application/json;charset=UTF-8", "application/json ; charset=utf-8",
+     "application/octet-stream"],
+)  # fmt: skip
+def test_json_is_taken_under_its_type_under_none_and_as_bytes(executor: Executor, media: str | None) -> None:
+    request = httpx.Request(
+        "POST", f"{executor.url}/execute", content=b'{"language": "python", "code": "print(1)"}',
+        headers={} if media is None else {"Content-Type": media},
+    )  # fmt: skip
+    assert executor.http.send(request).json()["run"]["stdout"] == "1\n"
 
 
 def test_other_paths_and_methods_are_refused(executor: Executor) -> None:

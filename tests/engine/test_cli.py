@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
+from devtools import stack_files
+from devtools.azure_double import ENVIRONMENT_DOMAIN
 from infra.state import main as prepare_state
 from tests.engine.cli import Project, copied_project
-from tests.engine.stand_in import Fault
-from tests.infra import stack_files
-from tests.infra.azure_double import ENVIRONMENT_DOMAIN
+from tests.engine.stand_in import VERSIONS, Fault
 from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, STACKS
 
 pytestmark = [
@@ -212,6 +212,10 @@ def test_the_local_stack_answers_on_this_machine(tmp_path: Path) -> None:
         pytest.skip("no Docker engine is reachable")
     (tmp_path / "state").mkdir()
     project = copied_project(tmp_path / "project", f"file://{tmp_path / 'state'}", plugins=("azure-native",))
+    fetched = project.start("plugin", "install", "resource", "docker", VERSIONS["docker"])
+    printed, _ = fetched.communicate(timeout=240)
+    if fetched.returncode != 0:
+        pytest.skip(f"the Docker provider could not be fetched: {printed.strip()[-300:]}")
     project.run("stack", "init", "local")
     project.run("config", "set", "appName", "code-executor-engine-test")
     project.run("config", "set", "localPort", "18431")

@@ -13,10 +13,10 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from devtools.azure_double import ENVIRONMENT_DOMAIN, AzureDouble
+from devtools.engine_double import Declared, EngineDouble, NotFoundError, Secret, Unknown, decode
 from tests.engine.stand_in import CLOUD_VARIABLE, CloudFile, Fault, write_plugin
 from tests.infra import arm_types
-from tests.infra.azure_double import ENVIRONMENT_DOMAIN, AzureDouble
-from tests.infra.engine_double import Declared, EngineDouble, NotFoundError, Secret, Unknown, decode
 from tests.infra.program import APP, GROUP, IMAGE, STACKS, deploy
 from tests.infra.test_snapshots import GUARDED
 
@@ -157,9 +157,8 @@ def test_a_difference_is_a_change_in_place_unless_it_is_in_the_resource_s_identi
     assert list(answer.replaces) == replaces
 
 
+@arm_types.NEEDED
 def test_a_body_that_azure_would_not_take_fails_its_check(provider: provider_pb2_grpc.ResourceProviderStub) -> None:
-    if not arm_types.FOLDER.is_dir():
-        pytest.skip(f"Azure's published types are not there: no folder {arm_types.FOLDER}")
     news = struct({"location": "eastus2", "template": {"scale": {"minReplicas": "two"}}})
     (failure,) = provider.Check(provider_pb2.CheckRequest(urn=urn_of(APP), news=news)).failures
     assert failure.reason == "body.template.scale.minReplicas: 'two' is no number of the right kind"

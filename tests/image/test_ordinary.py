@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from tests.image.engine import AS_ON_AZURE, build, container
-from tests.server import Executor, until
+from devtools.docker import AS_ON_AZURE, container
+from devtools.executor import Executor
+from tests.image.built import built
+from tests.warm.programs import run_cold, run_warm
 
 _PROGRAMS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("ordinary.toml").read_text("utf-8"))["program"]
 _PLACES = {"one uid": AS_ON_AZURE, "a uid for each run": ("--memory", "1g", "--cpus", "0.5")}
@@ -25,47 +27,31 @@ _COLD: dict[str, dict[str, Any]] = {
 @pytest.fixture(scope="module", params=_PLACES)
 def place(request: pytest.FixtureRequest) -> Iterator[Executor]:
     settings = {f"EXECUTOR_{name.upper()}": value for name, value in _LIMITS.items()}
-    with container(build("full"), *_PLACES[request.param], settings=settings) as executor:
+    with container(built("full"), *_PLACES[request.param], settings=settings) as executor:
         yield executor
 
 
 @pytest.mark.parametrize("program", [pytest.param(each, id=f"{each['subject']}: {each['name']}") for each in _PROGRAMS])
 def test_it_runs_as_anywhere_else(place: Executor, program: dict[str, Any]) -> None:
     body: dict[str, Any] = {name: program[name] for name in _SENT if name in program} | {"timeout": 20}
-    for warm in (False, True) if program["language"] in _COLD else (False,):
-        answer = _answer(place, body, warm=warm)
-        run = answer["run"]
-        assert run["status"] == program.get("status", "ok"), answer
-        assert run["stdout"] == program.get("stdout", ""), answer
-        assert program.get("stderr_has", "") in run["stderr"], answer
-        if "stderr_has" not in program:
-            assert run["stderr"] == program.get("stderr", ""), answer
+    for run in _runs(place, body):
+        assert run["status"] == program.get("status", "ok"), run
+        assert run["stdout"] == program.get("stdout", ""), run
+        if "stderr_has" in program:
+            assert program["stderr_has"] in run["stderr"], run
+        else:
+            assert run["stderr"] == program.get("stderr", ""), run
 
 
-def _answer(place: Executor, body: dict[str, Any], *, warm: bool) -> dict[str, Any]:
-    """The answer to it; where that is asked for by a process that was started ahead, which may not be ready at once."""
-    language = body["language"]
-    if not warm:
-        differs = dict(_COLD.get(language, {}))
-        name = differs.pop("name", "")
-        if name and "code" in body:
-            differs["files"] = [{"name": name, "content": body["code"]}]
-            body = {key: value for key, value in body.items() if key != "code"}
-        return _post(place, body | differs)
-    answers: list[dict[str, Any]] = []
-    count = f'executor_warm_runs_total{{language="{language}",warm="yes"}}'
-
-    def served_warm() -> bool:
-        before = place.metrics().get(count, 0)
-        answers.append(_post(place, body))
-        return answers[-1]["run"]["status"] == "compile_error" or place.metrics().get(count, 0) > before
-
-    assert until(served_warm, 60), answers[-1]
-    return answers[-1]
-
-
-def _post(place: Executor, body: dict[str, Any]) -> dict[str, Any]:
-    response = place.post(body)
-    assert response.status_code == 200, response.text
-    answer: dict[str, Any] = response.json()
-    return answer
+def _runs(place: Executor, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each of its ways: cold and warm where there are both."""
+    differs = dict(_COLD.get(body["language"], {}))
+    if not differs:
+        response = place.post(body)
+        assert response.status_code == 200, response.text
+        yield response.json()["run"]
+        return
+    if name := differs.pop("name", ""):
+        differs |= {"files": [{"name": name, "content": body["code"]}], "code": None}
+    yield run_cold(place, body | differs)
+    yield run_warm(place, body)

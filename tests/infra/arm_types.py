@@ -1,15 +1,23 @@
 """Checks a declared azure-native resource against Azure's published types, which the SDK itself does not."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.infra.engine_double import Declared, Secret, Unknown
+import pytest
 
-FOLDER = Path(__file__).parents[3] / "shared" / "arm-types"
-"""Beside the checkout, where the types are handed out; a clone elsewhere has no such folder."""
+from devtools.engine_double import Declared, Secret, Unknown
+
+FOLDER = Path(os.environ.get("ARM_TYPES") or Path(__file__).parents[3] / "shared" / "arm-types")
+"""They are not part of the project: where neither the variable nor the folder beside the checkout leads to them, whatever
+checks them skips and says so."""
+
+MISSING = f"Azure's published types are not there: no folder {FOLDER} (the variable ARM_TYPES names another)"
+NEEDED = pytest.mark.skipif(not FOLDER.is_dir(), reason=MISSING)
+"""For a test that checks nothing else."""
 
 REQUIRED, READ_ONLY = 1, 2
 """Flags of a property. Source: TypeBase.ts of the repository Azure/bicep-types."""
@@ -102,12 +110,13 @@ def problems(resource: Declared, folder: Path = FOLDER) -> list[str]:
     return body_problems(resource.type, resource.inputs, resource.name, folder)
 
 
-def every_problem(resources: Iterable[Declared]) -> list[str]:
-    """Gives the problems of all that is declared for Azure; none where the types were not handed out."""
-    if not FOLDER.is_dir():
-        return []
-    checked = [each for each in resources if each.type.startswith("azure-native:") and each.type not in UNCHECKED]
-    return [problem for resource in checked for problem in problems(resource)]
+def check(resources: Iterable[Declared], subtests: pytest.Subtests) -> None:
+    """Checks all that is declared for Azure, as a part of a test that skips by itself where the types are not there."""
+    with subtests.test("each body is one that Azure's published types allow"):
+        if not FOLDER.is_dir():
+            pytest.skip(MISSING)
+        checked = [each for each in resources if each.type.startswith("azure-native:") and each.type not in UNCHECKED]
+        assert [problem for resource in checked for problem in problems(resource)] == []
 
 
 def body_problems(resource_type: str, declared: Mapping[str, Any], name: str, folder: Path = FOLDER) -> list[str]:

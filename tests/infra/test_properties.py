@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from infra.contests import Contest, cron_metadata
 from infra.pricing import Size, estimate, load_rates
 from infra.quota import Demand, cores_needed
-from infra.settings import KEYS, MEMORY_FOR_CPU, Problem, SettingsError, parse_settings
+from infra.settings import KEYS, Problem, SettingsError, parse_settings
+from infra.settings.formats import MEMORY_FOR_CPU
 from tests.infra.test_settings import GOOD, NOW
 
 EXAMPLES = settings(max_examples=60, deadline=None)

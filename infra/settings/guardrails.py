@@ -1,0 +1,85 @@
+"""What tells people before a stack gets too expensive or too large."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from infra.quota import Demand, cores_needed, quota_warning
+from infra.settings import formats
+from infra.settings.apps import MAX_REPLICAS, AppSettings
+from infra.settings.foundation import FoundationSettings
+from infra.settings.kinds import integer, optional, setting, switch, texts
+from infra.settings.reader import ConfigReader
+
+
+@dataclass(frozen=True)
+class GuardrailSettings:
+    """Who is told, and from which amount or number on."""
+
+    emails: tuple[str, ...] = setting(
+        texts(formats.EMAIL),
+        [],
+        "Whom the budget and the alerts write to. Empty, there are neither, and every deployment says so.",
+        key="alertEmails",
+    )
+    budget_amount: int = setting(
+        integer(1, 1_000_000), 200, "Budget of the resource group for a month, in the subscription's currency, {bounds}."
+    )
+    budget_start: str | None = setting(
+        optional(formats.MONTH),
+        "",
+        "First of the month that the budget begins with, such as 2026-03-01. Empty, the month of its creation.",
+    )
+    replica_alert: int = setting(
+        integer(0, MAX_REPLICAS),
+        0,
+        "Replicas above which an alert is sent, up to maxReplicas. 0 is four fifths of maxReplicas.",
+        hostings=("app",),
+    )
+
+
+@dataclass(frozen=True)
+class QuotaSettings:
+    """The cores that there are."""
+
+    cores: int = setting(
+        integer(1, 100_000),
+        100,
+        "Cores that the environment may hand out, {bounds}. az containerapp env list-usages shows it.",
+        key="coreQuota",
+    )
+    strict: bool = setting(
+        switch,
+        False,
+        "Refuse a deployment that could need more than coreQuota, instead of warning of it.",
+        key="strictQuota",
+    )
+
+
+def check_alert(reader: ConfigReader, guardrails: GuardrailSettings, apps: Sequence[AppSettings]) -> None:
+    """Notes a number of replicas that no app could pass."""
+    most = max(app.max_replicas for app in apps)
+    if guardrails.replica_alert > most:
+        reader.refuse("replicaAlert", f"must be a whole number from 0 to {most}")
+
+
+def check_quota(
+    reader: ConfigReader,
+    quota: QuotaSettings,
+    apps: Sequence[AppSettings],
+    foundation: FoundationSettings,
+    *,
+    location: str,
+    warnings: list[str],
+) -> None:
+    """Notes or warns that the cores do not suffice for full scale."""
+    need = cores_needed(Demand(app.max_replicas, app.cpu) for app in apps)
+    if not reader.sound("coreQuota", "maxReplicas", "cpu", "apps") or need.fits(quota.cores):
+        return
+    if quota.strict:
+        reader.refuse(
+            "coreQuota",
+            f"must be at least {need.swap:g} where strictQuota is true: {need.steady:g} cores at full scale, "
+            "twice that while a revision is replaced",
+        )
+        return
+    warnings.append(quota_warning(need, quota.cores, foundation.resource_group_name, foundation.environment_name, location))

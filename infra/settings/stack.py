@@ -1,0 +1,180 @@
+"""All settings of a stack: read one by one, checked beside one another, and given out as one object."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+import pulumi
+from pulumi.runtime import config as runtime_config
+
+from infra.settings import formats
+from infra.settings.access import AccessSettings, check_access, check_keys_are_encrypted, check_public
+from infra.settings.apps import AppSettings, ImageSettings, SizeSettings, read_apps
+from infra.settings.foundation import FoundationSettings, check_foundation
+from infra.settings.guardrails import GuardrailSettings, QuotaSettings, check_alert, check_quota
+from infra.settings.kinds import choice, declarations, integer, mapping, objects, read_group, setting, switch, text
+from infra.settings.reader import ConfigReader, SettingsError
+from infra.settings.revisions import RevisionSettings, check_grace
+from infra.settings.scaling import ScalingSettings, read_contests
+from infra.settings.sessions import SessionSettings, pool_name
+from infra.settings.variables import check_variables
+
+HOSTINGS = ("app", "sessions", "local")
+
+MAX_TAGS = 50
+"""Tags that a resource can have. Source: Microsoft's page on tagging resources. Two of them are this project's own."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What one stack deploys. An instance has passed every check, so nothing that takes one checks it again.
+
+    Attributes:
+        image: What the stack's only app runs, and what those of a list have as their default.
+        size: Likewise, how large it is.
+        apps: The apps, at least one.
+        warnings: What is allowed and yet likely to hurt.
+    """
+
+    location: str = setting(
+        text(formats.REGION), "eastus2", "Azure region of everything that is created.", key="azure-native:location"
+    )
+    hosting: str = setting(
+        choice(*HOSTINGS),
+        "app",
+        "app: a Container App whose replicas run one program at a time. sessions: a session pool with a container, in a "
+        "virtual machine of its own, for each user. local: a container on this machine's Docker, without any Azure account.",
+    )
+    app_name: str = setting(
+        text(formats.APP_NAME),
+        None,
+        "Name of the Container App, and the first part of its URL. It has no default, because two stacks that name the "
+        "same app would take turns undoing each other: every stack names its own. The contest stack has "
+        "ai-ta-ra-code-executor2, the name that the backend knows; the others add their stack's name to it.",
+    )
+    production: bool = setting(
+        switch,
+        False,
+        "Refuse what is otherwise warned of: an app that the whole internet can use without a key, and weak isolation.",
+    )
+    tags: Mapping[str, str] = setting(
+        mapping(formats.TAG_NAME, formats.TAG_VALUE),
+        {},
+        "Tags of everything that takes some, besides project and stack, which are always set.",
+    )
+    foundation: FoundationSettings
+    image: ImageSettings
+    size: SizeSettings
+    apps: tuple[AppSettings, ...] = setting(
+        objects,
+        [],
+        "Several apps in one stack, one for each image target: a list of {imageTarget, appName, image, minReplicas, "
+        "maxReplicas, cpu, memory}, where everything but imageTarget has the stack's own value as its default. Empty, one "
+        "app.",
+    )
+    scaling: ScalingSettings
+    access: AccessSettings
+    environment_variables: Mapping[str, str] = setting(
+        mapping(formats.VARIABLE, formats.ANY),
+        {},
+        "Environment variables of the executor; EXECUTOR_* are its settings (runtime/settings.py), and are checked before "
+        "anything is deployed.",
+    )
+    revisions: RevisionSettings
+    sessions: SessionSettings
+    local_port: int = setting(integer(1, 65535), 8000, "For hosting local, the port on this machine, {bounds}.")
+    guardrails: GuardrailSettings
+    quota: QuotaSettings
+    warnings: tuple[str, ...] = ()
+
+
+DECLARATIONS = declarations(Settings)
+"""Every setting, in the order of `Pulumi.yaml`."""
+
+KEYS = tuple(declared.key for declared in DECLARATIONS)
+
+
+def parse_settings(
+    values: Mapping[str, str], *, now: datetime | None = None, secret_keys: frozenset[str] | None = None
+) -> Settings:
+    """Checks a whole configuration.
+
+    Args:
+        values: Each setting as Pulumi hands it over, a string, by its key as in `KEYS`.
+        now: The time, which decides what contests are over; the present if not given.
+        secret_keys: The settings that the stack keeps encrypted, or None where that is not known.
+
+    Raises:
+        SettingsError: With every problem at once.
+    """
+    reader = ConfigReader(values)
+    warnings: list[str] = []
+    read = read_group(Settings, reader)
+    apps = read_apps(reader, read.app_name, read.image, read.size)
+    check_variables(reader, read.environment_variables, apps, production=read.production, warnings=warnings)
+    contests = read_contests(reader, apps, now or datetime.now(UTC), warnings)
+    settings = replace(read, apps=apps, scaling=replace(read.scaling, contests=contests))
+    _check_tags(reader, settings)
+    check_foundation(reader, settings.foundation)
+    check_access(reader, settings.access)
+    if secret_keys is not None:
+        check_keys_are_encrypted(reader, settings.access, secret_keys)
+    check_grace(reader, settings.revisions, settings.environment_variables)
+    check_alert(reader, settings.guardrails, apps)
+    _check_hosting(reader, settings)
+    if settings.hosting == "app":
+        if not settings.foundation.environment_internal:
+            check_public(reader, settings.access, production=settings.production, warnings=warnings)
+        check_quota(reader, settings.quota, apps, settings.foundation, location=settings.location, warnings=warnings)
+    if settings.hosting != "local" and not settings.guardrails.emails:
+        warnings.append("Nobody watches what this costs: set alertEmails to have a budget and an alert on replicas.")
+    reader.refuse_unknown(values, KEYS, "this project")
+    if reader.problems:
+        order = {key: place for place, key in enumerate(KEYS)}
+        raise SettingsError(sorted(reader.problems, key=lambda problem: order.get(problem.setting, len(order))))
+    return replace(settings, warnings=tuple(warnings))
+
+
+def _check_tags(reader: ConfigReader, settings: Settings) -> None:
+    if len(settings.tags) > MAX_TAGS - 2:
+        reader.refuse_hidden("tags", f"must be at most {MAX_TAGS - 2} tags")
+
+
+def _check_hosting(reader: ConfigReader, settings: Settings) -> None:
+    hosting = settings.hosting
+    for declared in DECLARATIONS:
+        usual = str(declared.default or "")
+        if declared.hostings is None or hosting in declared.hostings or not reader.given(declared.key):
+            continue
+        if reader.raw(declared.key) != str(declared.default):
+            reader.refuse(declared.key, f"must be {usual or 'empty'} where hosting is {hosting}: it would have no effect")
+    if hosting == "local" and len(settings.apps) > 1:
+        reader.refuse("apps", "must be empty where hosting is local: there is one port")
+    if hosting == "sessions":
+        for app in settings.apps:
+            if len(pool_name(app.name)) < 3:
+                reader.refuse("appName", "must have at least 3 letters and digits where hosting is sessions")
+
+
+def read_settings() -> Settings:
+    """Reads and checks the configuration of the stack that the running program belongs to.
+
+    Raises:
+        SettingsError: With every problem at once.
+    """
+    project = pulumi.get_project()
+    values: dict[str, str] = {}
+    for key in KEYS:
+        namespace, _, name = key.rpartition(":")
+        if (value := pulumi.Config(namespace or project).get(name)) is not None:
+            values[key] = value
+    # pulumi.Config can only be asked for names one knows. A misspelt one would go unnoticed, and its default deployed.
+    for full_key in {**runtime_config.get_config_env(), **runtime_config.CONFIG.get()}:
+        namespace, _, name = full_key.partition(":")
+        if namespace == project:
+            values.setdefault(name, "")
+    marked = runtime_config.get_config_secret_keys_env()
+    secret = frozenset(
+        key for key in KEYS if runtime_config.is_config_secret(f"{project}:{key}") or f"{project}:{key}" in marked
+    )
+    return parse_settings(values, secret_keys=secret)
