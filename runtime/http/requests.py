@@ -253,7 +253,7 @@ def files_of(body: ExecuteBody, language: Language, checks: Checks, *, empty_mai
         if not body.code:
             checks.refuse("code", "must not be empty" if body.code is not None else "is required, or files")
             return ()
-        return (File(language.main_file(body.code), memoryview(body.code.encode())),)
+        return (File(language.file, memoryview(body.code.encode())),)
     if body.code is not None:
         checks.refuse("code", "goes without files, and files without code")
     if not 1 <= len(body.files) <= bounds.MOST_FILES:
@@ -270,7 +270,7 @@ def files_of(body: ExecuteBody, language: Language, checks: Checks, *, empty_mai
         else:
             if position == 0 and not content and not empty_main:
                 checks.refuse("files[0].content", "must not be empty: it is the main file")
-        name = item.name or (language.main_file(content.decode(errors="replace")) if position == 0 else "")
+        name = item.name or (language.file if position == 0 else "")
         problem = name_problem(name) or ("is there twice" if name in names else "")
         if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
             problem = "is a file and a folder at the same time"
