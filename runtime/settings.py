@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -9,6 +10,7 @@ from typing import Any
 
 _DIGEST_BYTES = 32
 _PREFIX = "EXECUTOR_"
+_ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:\d{1,5})?")
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
@@ -67,6 +69,14 @@ def _keys(text: str) -> tuple[tuple[str, str], ...]:
             raise ValueError
         pairs.append((name, digest.lower()))
     return tuple(pairs)
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """Origins separated by spaces, as in `https://moodle.example.org https://*.example.net`."""
+    origins = tuple(text.split())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError
+    return origins
 
 
 def _layers(text: str) -> tuple[str, ...]:
@@ -141,6 +151,8 @@ class Settings:
         (), _keys, "names and SHA-256 of the keys that may call; every caller may if unset"
     )
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
+    playground: bool = _setting(True, _switch, "whether GET / is the playground and GET /status shows this replica to people")
+    frame_origins: tuple[str, ...] = _setting((), _origins, "pages that may show the playground in a frame, by their origins")
     log_level: str = _setting("info", _text, "debug, info, warning or error")
     test_disable_layers: tuple[str, ...] = _setting((), _layers, "for tests only: layers to leave out")
     test_landlock_abi: int = _setting(99, _integer(0, 99), "for tests only: highest Landlock ABI to use")

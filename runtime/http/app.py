@@ -16,7 +16,7 @@ from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answ
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.piston import PistonDoor
-from runtime.http.pages import api_page
+from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
 from runtime.http.request_ids import request_ids
@@ -61,6 +61,7 @@ class Service:
             metrics=self.metrics,
             log=log,
         )
+        self._pages = BrowserPages(settings.frame_origins, playground=settings.playground)
         self._doors = (PistonDoor(self.submissions),)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
@@ -95,7 +96,7 @@ class Service:
                 web.get("/languages", self.languages),
                 web.get("/metrics", self.show_metrics),
                 web.get("/openapi.json", self.openapi),
-                web.get("/docs", api_page.show),
+                *self._pages.routes(),
                 *(route for door in self._doors for route in door.routes()),
             ]
         )

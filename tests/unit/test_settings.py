@@ -20,7 +20,7 @@ _WRONG = {
     "MAX_BODIES_MB": "0", "BODY_SECONDS": "0", "HEADER_SECONDS": "soon", "SEND_SECONDS": "-1", "IDLE_SECONDS": "0",
     "MAX_HEADER_KB": "0", "MAX_HEADERS": "1", "MAX_CONNECTIONS": "0",
     "PATH": "", "API_KEYS": "secret", "ALLOW_WEAK_ISOLATION": "yes", "LOG_LEVEL": "loud", "TEST_DISABLE_LAYERS": "walls",
-    "TEST_LANDLOCK_ABI": "-1",
+    "TEST_LANDLOCK_ABI": "-1", "PLAYGROUND": "yes", "FRAME_ORIGINS": "moodle.example.org",
 }  # fmt: skip
 
 
