@@ -1,6 +1,7 @@
 """The Docker engine of this machine, by its command line: images of the runtime, and executors in containers."""
 
 import json
+import os
 import shutil
 import subprocess
 import time
@@ -11,7 +12,8 @@ import httpx
 
 from devtools.executor import ROOT, Executor
 
-_REPOSITORY = "executor-image"
+#: Two checkouts on one machine take each other's tags away; TEST_IMAGES gives those of one another name.
+_REPOSITORY = os.environ.get("TEST_IMAGES", "executor-image")
 #: The size of one replica, without a capability; its file tree is its own and can be written to.
 AS_ON_AZURE = ("--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--memory", "1g", "--cpus", "0.5")
 #: What is promised to be enough: no capability, nothing writable, one half of a core.

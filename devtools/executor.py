@@ -4,6 +4,7 @@ import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -59,6 +60,21 @@ class Executor:
         """Names of the languages that it has a toolchain for."""
         return set(self.health()["languages"])
 
+    @contextmanager
+    def occupied(self, request_id: str = "occupied") -> Iterator[None]:
+        """Keeps a slot of an idle executor at work, for ten seconds at most: its client leaves at the end of the block."""
+        host, port = self.url.removeprefix("http://").split(":")
+        sleeper = {"language": "python", "code": "import time; time.sleep(60)", "timeout": 10, "user_id": "occupied"}
+        body = json.dumps(sleeper).encode()
+        head = "POST /execute HTTP/1.1\r\nHost: executor\r\nContent-Type: application/json\r\n"
+        head += f"X-Request-ID: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
+        assert until(lambda: self.metrics()["executor_slots_in_use"] == 0), "it is at work already"
+        with socket.create_connection((host, int(port))) as client:
+            client.sendall(head.encode() + body)
+            assert until(lambda: self.metrics()["executor_slots_in_use"] == 1)
+            yield
+        assert until(lambda: self.metrics()["executor_slots_in_use"] == 0), "who leaves does not free the slot"
+
     def metrics(self) -> dict[str, float]:
         """Each value of `/metrics` by its name with its labels."""
         response = self.http.get("/metrics")
@@ -69,7 +85,7 @@ class Executor:
         }
 
 
-def until(condition: Callable[[], object], seconds: float = 10) -> bool:
+def until(condition: Callable[[], object], seconds: float = 30) -> bool:
     """Waits until it holds; False where it has not after so long."""
     end = time.monotonic() + seconds
     while not condition():

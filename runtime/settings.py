@@ -108,8 +108,16 @@ class Settings:
     queue_length: int = _setting(16, _integer(0, 10_000), "submissions that may wait for a slot")
     default_timeout_seconds: float = _setting(5.0, _number(0.1, 240), "wall time of a run that names none")
     max_timeout_seconds: float = _setting(10.0, _number(0.1, 240), "longest wall time that a request may ask for")
-    cpu_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of a run, all of its processes together")
-    compile_timeout_seconds: float = _setting(10.0, _number(0.1, 240), "wall time of a compile step")
+    max_time_limit_seconds: float = _setting(
+        10.0, _number(0.1, 240), "CPU time of a run, all of its processes together, and the most that a request may ask for"
+    )
+    max_stretch: float = _setting(
+        4.0, _number(1, 100), "how many times its wall time a run may take where it is kept from a processor"
+    )
+    compile_time_limit_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of a compile step")
+    compile_timeout_seconds: float = _setting(
+        20.0, _number(0.1, 240), "wall time of a compile step, without the time in which it is kept from a processor"
+    )
     default_memory_mb: int = _setting(256, _integer(16, 65_536), "memory of a run that names none, in MiB")
     max_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory that a request may ask for, in MiB")
     compile_memory_mb: int = _setting(512, _integer(64, 65_536), "memory of a compile step, in MiB")
@@ -139,9 +147,12 @@ class Settings:
     max_connections: int = _setting(
         10_000, _integer(1, 1_000_000), "open connections; fewer where the process may not have as many descriptors"
     )
+    max_live_sessions: int = _setting(250, _integer(0, 100_000), "live sessions (/api/v2/connect) at the same time")
     max_test_cases: int = _setting(200, _integer(1, 10_000), "test cases of one submission")
     # So that an answer comes before a client has gone (the project's own stays 120 s, Azure's ingress 240).
-    max_judging_seconds: float = _setting(100.0, _number(0.1, 3600), "wall time of all test cases of one submission")
+    max_judging_seconds: float = _setting(
+        100.0, _number(0.1, 3600), "wall time of one submission in its slot: compile step and all runs"
+    )
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
     path: str = _setting(
@@ -169,6 +180,25 @@ def _unknown(variable: str) -> str:
     return f"{variable} is not a setting" + (f"; did you mean {_PREFIX}{near[0]}?" if near else "")
 
 
+def _misfits(settings: Settings) -> list[str]:
+    """Times that do not fit together: a longer one must have room for the shorter ones within it."""
+    # As judging/time_limits.py has it for a run that is judged by CPU time.
+    longest_run = 2 * settings.max_time_limit_seconds + 1
+    served = settings.queue_seconds + settings.max_judging_seconds
+    sums = (
+        ("MAX_JUDGING_SECONDS", settings.max_judging_seconds, longest_run, "twice EXECUTOR_MAX_TIME_LIMIT_SECONDS and 1"),
+        ("MAX_JUDGING_SECONDS", settings.max_judging_seconds, settings.max_timeout_seconds, "EXECUTOR_MAX_TIMEOUT_SECONDS"),
+        ("MAX_JUDGING_SECONDS", settings.max_judging_seconds, settings.compile_timeout_seconds,
+         "EXECUTOR_COMPILE_TIMEOUT_SECONDS"),
+        ("DRAIN_SECONDS", settings.drain_seconds, served, "EXECUTOR_QUEUE_SECONDS and EXECUTOR_MAX_JUDGING_SECONDS together"),
+    )  # fmt: skip
+    return [
+        f"EXECUTOR_{name} is {value:g}: must be at least {least:g}, which is {words}"
+        for name, value, least, words in sums
+        if value < least
+    ]
+
+
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     """The settings of this process; raises SettingsError that names every wrong variable, unknown ones included."""
     environment = os.environ if environment is None else environment
@@ -192,6 +222,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     for low, high in (
         ("default_timeout_seconds", "max_timeout_seconds"),
         ("default_memory_mb", "max_memory_mb"),
+        ("default_timeout_seconds", "max_time_limit_seconds"),
         ("max_processes", "max_tasks"),
         ("max_body_mb", "max_bodies_mb"),
     ):
@@ -200,6 +231,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
                 f"EXECUTOR_{low.upper()} is {getattr(settings, low)}: must be at most EXECUTOR_{high.upper()}, "
                 f"which is {getattr(settings, high)}"
             )
+    problems += _misfits(settings)
     if settings.log_level not in ("debug", "info", "warning", "error"):
         problems.append(f"EXECUTOR_LOG_LEVEL is {settings.log_level!r}: must be debug, info, warning or error")
     if problems:

@@ -11,6 +11,7 @@ import aiohttp
 import msgspec
 import yarl
 
+from executor_client import overload
 from executor_client.errors import (
     BusyError,
     CircuitOpenError,
@@ -67,6 +68,7 @@ class RunFields(TypedDict, total=False):
     stdin: str
     args: tuple[str, ...]
     timeout: float | None
+    time_limit: float | None
     memory_limit_mb: int | None
     user_id: str | None
     question_id: str | None
@@ -168,21 +170,38 @@ class AsyncExecutorClient:
         return [result for result in results if result is not None]
 
     async def send(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Sends a request of the HTTP contract as it is, and gives the answer as it is."""
+        """Sends a request of the HTTP contract as it is, and gives the answer as it is.
+
+        What an overloaded replica could not run or judge is sent again, to whichever replica takes it, as long as the
+        deadline lasts; what is still `overloaded` then stays so in the answer.
+        """
+        end = time.monotonic() + self._deadline
+        answer = await self._ask(request, end)
+        attempt = 0
+        while (remaining := overload.again(request, answer)) is not None:
+            delay = self._backoff.delay(attempt, 0.0, 0.0)
+            if time.monotonic() + delay >= end:
+                break
+            await asyncio.sleep(delay)
+            attempt += 1
+            try:
+                answer = overload.merged(answer, await self._ask(remaining, end))
+            except UnavailableError:
+                break  # what the answer says of the others holds
+        return answer
+
+    async def _ask(self, request: Mapping[str, Any], end: float) -> dict[str, Any]:
         user_id = request.get("user_id")
         body = _encoded(dict(request))
         shape: type[Judgement] | type[Execution] = Execution if request.get("test_cases") is None else Judgement
-        return await self._retried(body, user_id if isinstance(user_id, str) else None, lambda raw: _checked(raw, shape))
+        return await self._retried(body, user_id if isinstance(user_id, str) else None, lambda raw: _checked(raw, shape), end)
 
     async def _exchange(self, submission: Submission, shape: type[Answer]) -> Answer:
-        read = msgspec.json.Decoder(shape).decode
-        return await self._retried(_encoded(submission), submission.user_id, read)
+        return msgspec.convert(await self.send(msgspec.to_builtins(submission)), shape)
 
-    async def _retried(self, body: bytes, user_id: str | None, read: Callable[[bytes], Answer]) -> Answer:
+    async def _retried(self, body: bytes, user_id: str | None, read: Callable[[bytes], Answer], end: float) -> Answer:
         session = {} if self._tokens is None else {"identifier": identifier(user_id)}
         url = self._endpoint.with_query(session | self._strict)
-        started = time.monotonic()
-        end = started + self._deadline
         attempt = 0
         last: UnavailableError | None = None
         while True:

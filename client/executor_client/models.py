@@ -26,6 +26,7 @@ class TestCase(msgspec.Struct, frozen=True, omit_defaults=True):
     input: str
     expected_output: str
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     hidden: bool = False
 
@@ -37,6 +38,7 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         language: Name or alias, such as `python`, `js`, `c++`.
         code: The program; or `files`, whose first is the main one.
         timeout: Seconds of wall time for each run; None is the executor's default.
+        time_limit: Seconds of CPU time for each run, which decides where there are test cases; None is `timeout` there.
         comparator: `lines`, `exact`, `tokens` or `float`.
         stop_on_failure: Later test cases are `skipped`.
         return_files: Names of files that come back from a plain run.
@@ -49,6 +51,7 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     stdin: str = ""
     args: tuple[str, ...] = ()
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     test_cases: tuple[TestCase, ...] | None = None
     comparator: str = "lines"
@@ -69,6 +72,8 @@ class Step(msgspec.Struct, frozen=True):
     message: str = ""
     cpu_time: float = 0.0
     wall_time: float = 0.0
+    waited: float | None = None
+    limited_by: str | None = None
     memory: int = 0
     stdout_truncated: bool = False
     stderr_truncated: bool = False
@@ -115,6 +120,9 @@ class CaseResult(msgspec.Struct, frozen=True):
     expected_output: str = ""
     cpu_time: float = 0.0
     wall_time: float = 0.0
+    waited: float | None = None
+    limited_by: str | None = None
+    message: str = ""
     memory: int = 0
     stdout_truncated: bool = False
     stderr_truncated: bool = False

@@ -1,6 +1,7 @@
 """The bytes of the contract between the server and its supervisors: how a job or an outcome travels.
 
-A frame is a header, the size of each file, the message without the files' contents, and the contents.
+A frame is a header, the size of each file, the message without the files' contents, and the contents. A frame without a
+message is an event of a live job: its contents are one byte that names it, and what belongs to it.
 """
 
 import mmap
@@ -12,7 +13,7 @@ from typing import TypeVar
 import msgspec
 from msgspec import structs
 
-from runtime.execution.protocol import Job, Outcome
+from runtime.execution.protocol import Event, Job, Outcome
 
 # Of a frame: bytes of the message, number of its files, bytes of their contents. Then come each file's size, the message
 # without the contents, and these, which may be too large to be copied into it and out again.
@@ -22,6 +23,7 @@ _SIZE_BYTES = 4
 #: Asks the supervisor to give up the job at hand; it still answers.
 CANCEL = _HEADER.pack(0, 0, 0)
 _NO_CONTENT = memoryview(b"")
+_NUMBER = struct.Struct("!I")
 # From here on memory comes from the kernel at once: page by page, as it is written, takes longer than what is written.
 _LARGE_BYTES = 1 << 18
 
@@ -39,6 +41,32 @@ def frame_parts(encoder: msgspec.msgpack.Encoder, message: Job) -> tuple[bytes |
     contents = tuple(file.content for file in message.files)
     bare = tuple(structs.replace(file, content=_NO_CONTENT) for file in message.files)
     return frame(encoder, structs.replace(message, files=bare), tuple(map(len, contents))), *contents
+
+
+def event_frame(event: Event, content: bytes | memoryview = b"") -> bytes:
+    """A whole frame for an event."""
+    return b"".join((_HEADER.pack(0, 0, len(content) + 1), event.to_bytes(1), content))
+
+
+def number_event_frame(event: Event, number: int) -> bytes:
+    """A whole frame for an event with a number."""
+    return event_frame(event, _NUMBER.pack(number))
+
+
+def is_event(header: bytes | bytearray) -> bool:
+    """Whether the frame that begins so is an event or `CANCEL`, and not a message."""
+    return not _HEADER.unpack(header)[0]
+
+
+def event_of(rest: memoryview) -> tuple[Event, memoryview]:
+    """The event of a frame, and what belongs to it."""
+    return Event(rest[0]), rest[1:]
+
+
+def number_of(content: memoryview) -> int:
+    """The number that belongs to an event."""
+    number: int = _NUMBER.unpack(content)[0]
+    return number
 
 
 def rest_of_frame(header: bytes | bytearray) -> memoryview:

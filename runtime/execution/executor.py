@@ -11,14 +11,17 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from runtime.execution.codec import CANCEL, HEADER_BYTES, frame_parts, message_of, rest_of_frame
+from runtime.execution.codec import CANCEL, HEADER_BYTES, frame_parts, is_event, message_of, rest_of_frame
 from runtime.execution.paths import BOOTSTRAP, BOX, RUNTIME_ROOT, SPAWNER_CONNECTION
 from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig, WarmStart
 from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT, Enforceable
+
+if TYPE_CHECKING:
+    from runtime.execution.live import LiveStreams
 
 _log = logging.getLogger(__name__)
 _SPAWNER_SECONDS = 20.0
@@ -72,10 +75,15 @@ def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: 
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """The connection to one supervisor: one job at a time, one message each way, read straight into its place."""
+    """The connection to one supervisor: one job at a time, one message each way, read straight into its place.
+
+    Where the job is live, events come before its answer.
+    """
 
     def __init__(self) -> None:
         self.answer: asyncio.Future[tuple[bytes, memoryview]] | None = None
+        #: What events of the present job are for.
+        self.live: LiveStreams | None = None
         self.lost = False
         self.transport: asyncio.WriteTransport | None = None
         self._header = bytearray(HEADER_BYTES)
@@ -95,6 +103,9 @@ class _Connection(asyncio.BufferedProtocol):
             self._filled = 0
         elif self._rest is not None and self._filled == len(self._rest):
             rest, self._rest, self._filled = self._rest, None, 0
+            if self.live and is_event(self._header):
+                self.live.event_arrived(rest)
+                return
             if self.answer and not self.answer.done():
                 self.answer.set_result((bytes(self._header), rest))
 
@@ -133,24 +144,27 @@ class Slot:
         ours = self._executor.spawn(self._directory, self._number)
         _, self._connection = await asyncio.get_running_loop().create_connection(_Connection, sock=ours)
 
-    async def run(self, job: Job) -> Outcome:
-        """Runs `job` to its end. Where the caller is cancelled the program is ended first.
+    async def run(self, job: Job, live: "LiveStreams | None" = None) -> Outcome:
+        """Runs `job` to its end, a live one with `live`. Where the caller is cancelled the program is ended first.
 
         A job whose supervisor is lost is given to another one, since it may have been lost for what was there before.
-        A second loss is the executor's own fault and gives an outcome that says so.
+        A second loss is the executor's own fault and gives an outcome that says so, and so does the loss of a live program
+        that somebody has seen or written to.
         """
         try:
-            outcome = await self._run(job)
-        except ConnectionError:
+            outcome = await self._run(job, live)
+        except ConnectionError as first:
+            if live and live.is_in_use:
+                return Outcome(Ended.FAILED, message=str(first))
             try:
-                outcome = await self._run(job)
+                outcome = await self._run(job, live)
             except ConnectionError as error:
                 return Outcome(Ended.FAILED, message=str(error))
         if job.warm:
             self.warm_runs[job.warm, outcome.warm] += 1
         return outcome
 
-    async def _run(self, job: Job) -> Outcome:
+    async def _run(self, job: Job, live: "LiveStreams | None") -> Outcome:
         if self._connection is None or self._connection.lost:
             _log.error("the supervisor of slot %d is gone; starting another", self._number)
             await self.open()
@@ -159,12 +173,19 @@ class Slot:
             raise ConnectionError("no supervisor")
         connection.answer = answer = asyncio.get_running_loop().create_future()
         connection.transport.writelines(frame_parts(self._encoder, job))
+        if live:
+            connection.live = live
+            live.begin(connection.transport.write)
         try:
             header, rest = await asyncio.shield(answer)
         except asyncio.CancelledError:
             connection.transport.write(CANCEL)
             await asyncio.wait([answer])
             raise
+        finally:
+            if live:
+                connection.live = None
+                live.pause()
         return message_of(self._decoder, header, rest)
 
     def close(self) -> None:

@@ -8,11 +8,13 @@ import msgspec
 
 from runtime.execution import leftovers
 from runtime.execution.container_memory import held_bytes_of_all, memory_left
+from runtime.execution.cpu_time import CpuTime
 from runtime.execution.disk_use import DiskUse
 from runtime.execution.notifications import Notifications
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import CpuTime, held_bytes, overlap_bytes
+from runtime.execution.procfs import held_bytes, overlap_bytes
 from runtime.execution.protocol import Ended, Limits, SupervisorConfig
+from runtime.execution.waiting import Waiting
 from runtime.execution.workers import Worker
 
 #: When to look for the first time after the start, in milliseconds.
@@ -67,6 +69,7 @@ class LimitWatcher:
         tree: ProcessTree,
         notifications: Notifications | None,
         *,
+        cpu: CpuTime,
         relieve: Callable[[], None],
     ) -> None:
         """`relieve` is to make room where the container's memory would not last for the rest of the run's limit."""
@@ -76,7 +79,9 @@ class LimitWatcher:
         self._tree = tree
         self._notifications = notifications
         self._relieve = relieve
-        self._cpu = CpuTime(worker.pid)
+        self._cpu = cpu
+        self._waiting = Waiting(worker.pid)
+        self._cpu_ms = 0.0
         self._memory_places = [(place, leftovers.used_bytes(place)) for place in facts.memory_places]
         self._disk_use: DiskUse | None = None
         self._next_count, self._counted_ms = _COUNT_MS, 0.0
@@ -86,15 +91,12 @@ class LimitWatcher:
         #: The most bytes that the run was seen to hold.
         self.peak_bytes = 0
 
-    @property
-    def cpu_before_ms(self) -> float:
-        """CPU time that preparing the worker took and that does not count."""
-        return self._cpu.before_ns / 1e6
-
     def look(self, now: float) -> tuple[Ended | None, float]:
         """The limit that is exceeded, or None; and in how many milliseconds to look again."""
         pids = self._tree.pids()
-        cpu_left = self._limits.cpu_ms - self._cpu.total_ms(pids)
+        self._waiting.look(pids, now)
+        self._cpu_ms = self._cpu.look(pids)
+        cpu_left = self._limits.cpu_ms - self._cpu_ms
         if cpu_left <= 0:
             return Ended.CPU_TIME, 0.0
         memory_unused = self._limits.memory_bytes - self._memory(pids)
@@ -113,6 +115,37 @@ class LimitWatcher:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
             soon = memory_unused / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
         return None, max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
+
+    def look_at_wall_time(self, now: float) -> tuple[Ended | None, float]:
+        """Which end the run has come to by the clock, or None; and the moment when to look again.
+
+        Time in which the run was kept from a processor does not count, until the longest time is over.
+        """
+        limits = self._limits
+        if not limits.max_wall_ms:
+            return Ended.WALL_TIME, now
+        pids = self._tree.pids()
+        self._waiting.look(pids, now)
+        left = limits.wall_ms - (now - (self._waiting.milliseconds(now, self._cpu.look(pids)) or 0.0))
+        if left <= 0:
+            return Ended.WALL_TIME, now
+        if now >= limits.max_wall_ms:
+            return Ended.STARVED, now
+        return None, min(now + max(left, _LOOK_MIN_MS), limits.max_wall_ms)
+
+    def look_at_end(self, now: float) -> None:
+        """Takes the last account of a run that has more than one process, before these are ended."""
+        pids = self._tree.pids()
+        self._waiting.look(pids, now)
+        self._cpu.look(pids)
+
+    def waited_ms(self, wall_ms: float, cpu_ms: float) -> float | None:
+        """How long the run was kept from a processor, or None where this host does not show it."""
+        return self._waiting.milliseconds(wall_ms, cpu_ms)
+
+    def look_at_first(self) -> None:
+        """Takes the last account of the first process, which may have ended and has not been waited for."""
+        self._waiting.look_at_first()
 
     def close(self) -> None:
         """Gives back the descriptors of a count that is under way."""

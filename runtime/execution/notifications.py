@@ -32,14 +32,14 @@ _EXIT_GROUP = NUMBERS["exit_group"]
 class Notifications:
     """The answers for the run that a worker serves, and what they tell of it."""
 
-    def __init__(self, worker: Worker, limits: Limits, tree: ProcessTree) -> None:
-        """The worker has a listener."""
+    def __init__(self, worker: Worker, limits: Limits, tree: ProcessTree, on_first_fork: Callable[[], None]) -> None:
+        """The worker has a listener; `on_first_fork` is called before there is a process beside the program."""
         self._listener = worker.listener
         self._pid = worker.pid
         self._uid = worker.uid
         self._limits = limits
         self._tree = tree
-        self._processes = ProcessCounter(limits, tree, worker.uid, worker.listener)
+        self._processes = ProcessCounter(limits, tree, worker.uid, worker.listener, on_first_fork)
         self._path_calls = PathCalls(worker.workspace, worker.uid, limits.file_bytes)
         unotify.wake_synchronously(worker.listener)
         #: Whether a request for memory went beyond the limit.
@@ -55,6 +55,11 @@ class Notifications:
     def forked(self) -> bool:
         """Whether there has ever been a process beside the program."""
         return self._processes.forked
+
+    @property
+    def processes_refused(self) -> bool:
+        """Whether the run was refused a process or thread, because it had as many as it may have."""
+        return self._processes.refused
 
     @property
     def has_deferred(self) -> bool:

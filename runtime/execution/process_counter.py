@@ -3,6 +3,7 @@
 import errno
 import os
 import time
+from collections.abc import Callable
 
 from runtime.execution.process_tree import ProcessTree
 from runtime.execution.procfs import stat_fields, thread_clock_ns, thread_count
@@ -50,8 +51,12 @@ class _Request:
 class ProcessCounter:
     """Counts a run's processes and threads, and answers each call that would make one more."""
 
-    def __init__(self, limits: Limits, tree: ProcessTree, uid: int, listener: int) -> None:
-        """`uid` is the run's own, or 0; answers go through `listener`."""
+    def __init__(self, limits: Limits, tree: ProcessTree, uid: int, listener: int, on_first_fork: Callable[[], None]) -> None:
+        """`uid` is the run's own, or 0; answers go through `listener`.
+
+        `on_first_fork` is called before the first process beside the program can be there.
+        """
+        self._on_first_fork = on_first_fork
         self._limits = limits
         self._tree = tree
         self._uid = uid
@@ -62,6 +67,8 @@ class ProcessCounter:
         self._deferred: list[_Request] = []
         #: Whether there has ever been a process beside the program.
         self.forked = False
+        #: Whether a call was refused, because there were as many as there may be.
+        self.refused = False
 
     @property
     def has_deferred(self) -> bool:
@@ -91,7 +98,9 @@ class ProcessCounter:
     def _grant(self, request: _Request) -> None:
         self._most_tasks += 1
         self._most_processes += not request.is_thread
-        self.forked = self.forked or not request.is_thread
+        if not (self.forked or request.is_thread):
+            self.forked = True
+            self._on_first_fork()
         self._grants[request.thread] = _Grant(is_thread=request.is_thread, shares_memory=request.shares_memory)
         unotify.respond(self._listener, request.identifier, LET_THROUGH)
 
@@ -110,6 +119,7 @@ class ProcessCounter:
         elif self._grants and time.monotonic() < request.deadline:
             self._deferred.append(request)
         else:
+            self.refused = True
             unotify.respond(self._listener, request.identifier, errno.EAGAIN)
 
     def _is_settled(self, thread: int, grant: _Grant) -> bool:

@@ -7,7 +7,6 @@ import time
 from runtime.sandbox.impersonation import ReadingAs
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
-_NANOSECONDS_PER_MILLISECOND = 1_000_000
 
 
 def read(path: str) -> bytes:
@@ -96,23 +95,6 @@ def peak_and_threads(pid: int) -> tuple[int, int]:
     text = read(f"/proc/{pid}/status")
     threads = text.partition(b"\nThreads:")[2].split(maxsplit=1)
     return _sizes(text).get(b"VmHWM", 0), int(threads[0]) if threads else 0
-
-
-class CpuTime:
-    """CPU time of a run's living processes, with what the dead ones had used when they were last seen."""
-
-    def __init__(self, first: int) -> None:
-        """What process `first` has used until now was spent on preparing it, and does not count."""
-        self.before_ns = process_clock_ns(first)
-        self._seen: dict[int, int] = {}
-
-    def total_ms(self, pids: list[int]) -> float:
-        """The sum in milliseconds."""
-        for pid in pids:
-            used = process_clock_ns(pid)
-            if used:
-                self._seen[pid] = used
-        return (sum(self._seen.values()) - self.before_ns) / _NANOSECONDS_PER_MILLISECOND
 
 
 def held_bytes(pids: list[int], *, shared: bool) -> int:

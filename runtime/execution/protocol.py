@@ -1,9 +1,9 @@
 """The contract between the server and its supervisors: a job goes in, an outcome comes out, one message each way.
 
-`codec` has the bytes that a message is on the wire.
+Where a job is live, events go both ways in between. `codec` has the bytes that a message or an event is on the wire.
 """
 
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 import msgspec
 
@@ -14,9 +14,12 @@ COLD = "cold"
 class Limits(msgspec.Struct, frozen=True):
     """What one run may use, all of its processes together unless a field says otherwise."""
 
+    #: Without the time in which the run was kept from a processor, where `max_wall_ms` is set.
     wall_ms: int
     cpu_ms: int
     memory_bytes: int
+    #: After so long the run ends in any case. 0: at `wall_ms` exactly, waiting included.
+    max_wall_ms: int = 0
     #: Private writable memory that a runtime maps without using it, on top of `memory_bytes`, for each process.
     data_headroom_bytes: int = 0
     processes: int = 10
@@ -67,6 +70,29 @@ class Job(msgspec.Struct, frozen=True):
     collect: Collect | None = None
     #: A compile step: the run of what it makes comes next, and the supervisor puts its clean-up off until then.
     expects_run: bool = False
+    #: Output goes to the server as it comes, and standard input stays open after `stdin`. The outcome has no output then,
+    #: but for the end of stderr.
+    live: bool = False
+
+
+class Event(IntEnum):
+    """What goes between the server and the supervisor of a live job while it runs."""
+
+    #: To the server: what the program has written.
+    STDOUT = 1
+    STDERR = 2
+    #: To the supervisor: more standard input; and that there is no more.
+    STDIN = 3
+    END_OF_STDIN = 4
+    #: To the supervisor: a signal for the program's process group, by its number.
+    SIGNAL = 5
+    #: Either way: so many bytes have been taken, output by the client or input by the program.
+    TAKEN = 6
+
+
+#: How much of a live job's output may be on its way to the client, and how much input on its way to the program, in bytes.
+LIVE_OUTPUT_WINDOW = 1 << 18
+LIVE_INPUT_WINDOW = 1 << 16
 
 
 class Ended(StrEnum):
@@ -75,6 +101,8 @@ class Ended(StrEnum):
     EXITED = "exited"
     SIGNALED = "signaled"
     WALL_TIME = "wall_time"
+    #: It was kept from a processor until `Limits.max_wall_ms` was over, and has not used up its limits.
+    STARVED = "starved"
     CPU_TIME = "cpu_time"
     MEMORY = "memory"
     OUTPUT = "output"
@@ -96,9 +124,13 @@ class Outcome(msgspec.Struct, frozen=True):
     stderr_truncated: bool = False
     cpu_ms: float = 0.0
     wall_ms: float = 0.0
+    #: How long it was kept from a processor, of `wall_ms`; None where the host does not show that.
+    waited_ms: float | None = None
     memory_bytes: int = 0
     #: The kernel refused the program memory beyond its limit at least once, or it came close to it.
     memory_refused: bool = False
+    #: It was refused a process or thread at least once, because it had as many as it may have.
+    processes_refused: bool = False
     warm: bool = False
     files: tuple[File, ...] = ()
     message: str = ""

@@ -7,8 +7,10 @@ import select
 import signal
 import socket
 import time
+from typing import TYPE_CHECKING
 
 from runtime.execution.codec import HEADER_BYTES
+from runtime.execution.cpu_time import CpuTime
 from runtime.execution.events import Events
 from runtime.execution.limit_watcher import FIRST_LOOK_MS, LimitWatcher, SlotFacts
 from runtime.execution.notifications import Notifications
@@ -17,10 +19,13 @@ from runtime.execution.procfs import peak_and_threads, process_clock_ns
 from runtime.execution.protocol import COLD, Ended, File, Job, Outcome
 from runtime.execution.streams import Input, Output
 from runtime.execution.worker_pool import WorkerPool
-from runtime.execution.workers import Worker
+from runtime.execution.workers import Worker, complain
 from runtime.execution.workspace import Collected
 from runtime.sandbox import rlimits
 from runtime.sandbox.impersonation import ActingAs
+
+if TYPE_CHECKING:
+    from runtime.execution.live_run import LiveRun
 
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
@@ -40,16 +45,19 @@ class Run:
         self._facts = facts
         self._control = control
         self._events = Events()
-        self._stdout = Output(worker.pipes.stdout, job.limits.output_bytes)
-        self._stderr = Output(worker.pipes.stderr, job.limits.output_bytes)
+        self._live = _live_run(worker, job, control, self._events) if job.live else None
+        self._stdout: Output = self._live.stdout if self._live else Output(worker.pipes.stdout, job.limits.output_bytes)
+        self._stderr: Output = self._live.stderr if self._live else Output(worker.pipes.stderr, job.limits.output_bytes)
         self._tree = ProcessTree(pool, worker.first)
+        self._cpu = CpuTime(worker.pid, worker.first, pool.others_cpu_ns)
         self._notifications: Notifications | None = None
         if worker.listener >= 0:
-            self._notifications = Notifications(worker, job.limits, self._tree)
+            self._notifications = Notifications(worker, job.limits, self._tree, self._cpu.begin_children)
         relieve = functools.partial(pool.drop_warm, self._events)
-        self._watcher = LimitWatcher(worker, job.limits, facts, self._tree, self._notifications, relieve=relieve)
+        self._watcher = LimitWatcher(
+            worker, job.limits, facts, self._tree, self._notifications, cpu=self._cpu, relieve=relieve
+        )
         self._ended: Ended | None = None
-        self._reaped_cpu_s = 0.0
         self._largest_rss = 0
         self._status: int | None = None
         self._over = False
@@ -62,6 +70,11 @@ class Run:
         """Whether the program ended by itself and had no other process."""
         return self._notifications is not None and self._notifications.exit_code is not None
 
+    @property
+    def can_be_repeated(self) -> bool:
+        """Whether another worker would be given all that came for the program."""
+        return self._live is None or not self._live.has_taken
+
     def serve(self) -> Outcome:
         """Runs the job to its end. Raises NotTakenError where the worker was gone before it took it.
 
@@ -70,7 +83,7 @@ class Run:
         worker = self.worker
         self._set_rlimits()
         worker.pipes.widen_outputs(self._limits.output_bytes)
-        stdin = Input(worker.pipes, self._job.stdin)
+        stdin = None if self._live else Input(worker.pipes, self._job.stdin)
         self._started = time.monotonic()
         worker.go(self._job)
         try:
@@ -80,7 +93,8 @@ class Run:
             if not self._conclude():
                 self.end()
         stdout, stderr = self._stdout.drain(), self._stderr.drain()
-        ended, code, number = self._ending()
+        cpu_ms = self._cpu.total_ms(complain)
+        ended, code, number = self._ending(cpu_ms)
         if number == signal.SIGKILL and ended is Ended.SIGNALED:
             worker.require_taken()
         failure = worker.exec_failure() if worker.kind == COLD else ""
@@ -96,10 +110,12 @@ class Run:
             stderr=stderr,
             stdout_truncated=self._stdout.truncated,
             stderr_truncated=self._stderr.truncated,
-            cpu_ms=self._cpu_ms(),
+            cpu_ms=cpu_ms,
             wall_ms=wall_ms,
+            waited_ms=self._watcher.waited_ms(wall_ms, cpu_ms),
             memory_bytes=self._peak_bytes(),
             memory_refused=code != 0 and self._was_short_of_memory(),
+            processes_refused=self._notifications is not None and self._notifications.processes_refused,
             warm=worker.kind != COLD,
             files=tuple(File(file.name, memoryview(b""), file.executable) for file in self.collected),
         )
@@ -112,15 +128,19 @@ class Run:
         if notifications:
             notifications.closed = True
         worker = self.worker
+        alone = notifications is not None and not notifications.forked
+        if not alone:
+            self._watcher.look_at_end(self._now())
         if worker.first:
             # With the first process of a pid namespace the kernel ends all the others.
             os.kill(worker.first, signal.SIGKILL)
-        if notifications and not notifications.forked:
+        if notifications and alone:
             if self._status is None or notifications.exit_code is not None:
                 os.kill(worker.pid, signal.SIGKILL)
                 self._reap(worker.pid)
         else:
             self._tree.end(self._reap)
+            self._cpu.conclude()
         if worker.first:
             self._pool.reap_later(worker.first)
         self._over = True
@@ -149,29 +169,32 @@ class Run:
                 tasks=limits.tasks if self.worker.uid > 0 else 0,
             )
 
-    def _watch(self, stdin: Input) -> None:
+    def _watch(self, stdin: Input | None) -> None:
         """Serves the program until it ends by itself or meets a limit, which `_ended` then names."""
-        events, wall_ms, watched = self._events, self._limits.wall_ms, self._facts.watched
+        events, limits, watched = self._events, self._limits, self._facts.watched
         pidfd = os.pidfd_open(self.worker.pid)
         events.listen(pidfd, self._on_exit)
         events.listen(self._control.fileno(), self._on_control)
         if self._notifications:
             events.listen(self.worker.listener, self._on_notification)
-        if not stdin.done:
+        if self._live:
+            self._live.start()
+        elif stdin and not stdin.done:
             events.listen(self.worker.pipes.stdin, functools.partial(self._on_stdin, stdin), select.POLLOUT)
         self._pool.watch_starting(events)
         look_at = FIRST_LOOK_MS if watched else math.inf
+        wall_at: float = min(limits.wall_ms, limits.max_wall_ms or limits.wall_ms)
         try:
             while self._ended is None:
                 now = self._now()
-                if now >= wall_ms:
-                    self._ended = Ended.WALL_TIME
+                if now >= wall_at:
+                    self._ended, wall_at = self._watcher.look_at_wall_time(now)
                 elif now >= look_at:
                     self._ended, pause = self._watcher.look(now)
                     look_at = self._now() + pause
                 else:
                     paused = [stream for stream in (self._stdout, self._stderr) if not self._resumed(stream, now)]
-                    wake_at = min(look_at, wall_ms, *(stream.resume_at for stream in paused))
+                    wake_at = min(look_at, wall_at, *(stream.resume_at for stream in paused))
                     if self._notifications and self._notifications.has_deferred:
                         self._notifications.answer_deferred()
                         wake_at = min(wake_at, now + _RETRY_MS)
@@ -201,7 +224,11 @@ class Run:
         self._ended = self._ended or Ended.EXITED
 
     def _on_control(self, _event: int) -> None:
-        """Either the server gives the job up or it is gone; both end the run."""
+        """Either the server gives the job up or it is gone; both end the run. For a live one there are events as well."""
+        if self._live:
+            if not self._live.receive():
+                self._ended = Ended.CANCELLED
+            return
         self._ended = Ended.CANCELLED
         self._control.recv(HEADER_BYTES, socket.MSG_WAITALL)
 
@@ -229,7 +256,8 @@ class Run:
             self._reap(self.worker.pid)
         else:
             self._status = notifications.exit_code << 8
-            self._reaped_cpu_s = process_clock_ns(self.worker.pid) / 1e9
+            self._cpu.ended_at(process_clock_ns(self.worker.pid))
+            self._watcher.look_at_first()
             self._largest_rss, threads = peak_and_threads(self.worker.pid)
             # It waits in its last call. Killed now it would be woken for that, and take the processor before the answer
             # has left; only other threads cannot be left to go on.
@@ -238,7 +266,7 @@ class Run:
         # What it wrote to files is complete once it is gone.
         return not self._job.collect
 
-    def _ending(self) -> tuple[Ended, int | None, int | None]:
+    def _ending(self, cpu_ms: float) -> tuple[Ended, int | None, int | None]:
         """How the run ended, its exit code, and the signal that ended it."""
         status = self._status or 0
         code = os.WEXITSTATUS(status) if os.WIFEXITED(status) else None
@@ -247,15 +275,11 @@ class Run:
         if ended is Ended.EXITED:
             if self._stdout.truncated or self._stderr.truncated:
                 ended = Ended.OUTPUT
-            elif self._cpu_ms() > self._limits.cpu_ms:
+            elif cpu_ms > self._limits.cpu_ms:
                 ended = Ended.CPU_TIME
             elif number is not None:
                 ended = Ended.SIGNALED
         return ended, code, number
-
-    def _cpu_ms(self) -> float:
-        """CPU time of the processes that were waited for, without what preparing the worker took."""
-        return max(0.0, self._reaped_cpu_s * 1000 - self._watcher.cpu_before_ms)
 
     def _peak_bytes(self) -> int:
         return max(self._watcher.peak_bytes, self._largest_rss)
@@ -266,10 +290,19 @@ class Run:
         return self._peak_bytes() >= _NEAR_LIMIT * self._limits.memory_bytes
 
     def _reap(self, pid: int) -> None:
+        if pid == self.worker.pid:
+            self._watcher.look_at_first()
         _, status, used = os.wait4(pid, 0)
         if pid == self.worker.pid:
             if self._status is not None:
                 return  # its account was taken before
             self._status = status
-        self._reaped_cpu_s += used.ru_utime + used.ru_stime
+        self._cpu.reaped(pid, used.ru_utime + used.ru_stime)
         self._largest_rss = max(self._largest_rss, used.ru_maxrss << 10)
+
+
+def _live_run(worker: Worker, job: Job, control: socket.socket, events: Events) -> "LiveRun":
+    """What only a supervisor with live jobs needs to know."""
+    from runtime.execution.live_run import LiveRun  # noqa: PLC0415
+
+    return LiveRun(worker, job, control, events)

@@ -4,12 +4,13 @@ import contextlib
 import fcntl
 import os
 
-_CHUNK = 1 << 16
+#: How much is read or written at once, in bytes.
+CHUNK = 1 << 16
 # What the kernel lets an unprivileged process have by default (fs.pipe-max-size).
 _LARGEST_PIPE = 1 << 20
-# How long output may wait in the pipe after a read. Without it a program that prints much wakes the supervisor for every
-# line.
-_READ_PAUSE_MS = 2.0
+#: How long output may wait in the pipe after a read. Without it a program that prints much wakes the supervisor for every
+#: line.
+READ_PAUSE_MS = 2.0
 
 
 class Pipes:
@@ -85,7 +86,7 @@ class Input:
     def _write(self) -> bool:
         """Writes as much as the pipe takes; False once it takes no more, there is no more, or the program has closed it."""
         try:
-            written = os.write(self._pipes.stdin, self._left[:_CHUNK])
+            written = os.write(self._pipes.stdin, self._left[:CHUNK])
         except BlockingIOError:
             return False
         except BrokenPipeError:
@@ -103,7 +104,7 @@ class Output:
         self.descriptor = descriptor
         self.open = True
         self.truncated = False
-        self.resume_at = _READ_PAUSE_MS
+        self.resume_at = READ_PAUSE_MS
         # The last read took all that fits into the pipe, so the program is waiting.
         self._full = False
         self._parts: list[bytes] = []
@@ -112,7 +113,7 @@ class Output:
     def read_and_pause(self, now: float) -> None:
         """Reads once, and says when to look at the pipe again."""
         self._read()
-        self.resume_at = 0.0 if self._full else now + _READ_PAUSE_MS
+        self.resume_at = 0.0 if self._full else now + READ_PAUSE_MS
 
     def drain(self) -> bytes:
         """All that was kept, with what lies in the pipe now that the program is at its end.
@@ -126,13 +127,13 @@ class Output:
     def _read(self) -> bool:
         """Reads once; False where there is nothing more at the moment or nothing more is wanted."""
         try:
-            data = os.read(self.descriptor, _CHUNK)
+            data = os.read(self.descriptor, CHUNK)
         except BlockingIOError:
             return False
         if not data:
             self.open = False
             return False
-        self._full = len(data) == _CHUNK
+        self._full = len(data) == CHUNK
         if len(data) > self._room:
             self.truncated = True
             data = data[: self._room]

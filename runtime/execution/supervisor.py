@@ -14,7 +14,7 @@ from collections.abc import Collection
 import msgspec
 
 from runtime.execution import leftovers
-from runtime.execution.codec import frame, message_of, receive_frame
+from runtime.execution.codec import frame, is_event, message_of, receive_frame
 from runtime.execution.limit_watcher import SlotFacts
 from runtime.execution.paths import BOX
 from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig
@@ -70,6 +70,8 @@ class Supervisor:
         header, rest = received
         if not rest:
             return True  # a cancellation that came after its job had been answered
+        if is_event(header):
+            return True  # as late as that
         job = message_of(self._decoder, header, rest)
         run, outcome = self._run(job)
         self._expects_run = job.expects_run and outcome.code == 0
@@ -93,7 +95,7 @@ class Supervisor:
             worker.workspace.rename(BOX)
             return run, run.serve()
         except NotTakenError as error:
-            if attempts == 1:
+            if attempts == 1 or not run.can_be_repeated:
                 return run, Outcome(Ended.FAILED, message=str(error))
             complain(str(error))
         except (OSError, WorkerError) as error:

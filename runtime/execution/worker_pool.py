@@ -8,10 +8,13 @@ import signal
 import time
 from collections import deque
 
+from runtime.execution import container_cpu
 from runtime.execution.container_memory import memory_left
+from runtime.execution.cpu_time import clocks_ns
 from runtime.execution.events import Events
 from runtime.execution.origin import Origin
 from runtime.execution.paths import BOX
+from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import Job, SupervisorConfig, WarmStart
 from runtime.execution.workers import Worker, WorkerError, complain, start_cold, start_interpreter
 from runtime.execution.workspace import Workspace
@@ -55,6 +58,8 @@ class WorkerPool:
         # What the latest run might have taken; the next one is likely to be such a one.
         self._wanted_bytes = 0
         self._memory_left, self._next_memory = 0, 0.0
+        # CPU time of workers that have gone without a run.
+        self._ended_cpu_ns = 0
 
     @property
     def has_cold(self) -> bool:
@@ -129,7 +134,7 @@ class WorkerPool:
                 if worker.pid:  # otherwise it is about to report its pid, and can only then be ended
                     self._discard(worker)
         while self._origins:
-            _end_origin(self._origins.popitem()[1])
+            self._end_origin(self._origins.popitem()[1])
 
     def await_pids(self) -> None:
         """Waits until every worker has reported its pid, for each at most once.
@@ -146,6 +151,18 @@ class WorkerPool:
         """The known processes below this one that belong to no run."""
         waiting = {pid for worker in self._waiting() for pid in worker.pids}
         return waiting | {origin.pid for origin in self._origins.values()} | set(self._ending.values())
+
+    def others_cpu_ns(self) -> int | None:
+        """CPU time of all in this container but the service and the workers that wait; None where it cannot be told.
+
+        Only a single slot can tell its run from another slot's.
+        """
+        if not self._config.alone or (used := container_cpu.used_ns()) is None:
+            return None
+        self.await_pids()
+        # The first is the container's init, which may be the server itself.
+        service = {*self._config.service_pids, os.getpid(), *self.waiting_pids()}
+        return used - clocks_ns(service) - self._ended_cpu_ns
 
     def reap_later(self, first: int) -> None:
         """Takes over the killed first process of a pid namespace, which ends after all others in there."""
@@ -253,7 +270,7 @@ class WorkerPool:
             workspace.remove()
             origin = self._origins.pop(start.name, None)
             if origin:
-                _end_origin(origin)
+                self._end_origin(origin)
             return None
 
     def _start_origin(self, start: WarmStart) -> Origin:
@@ -264,7 +281,7 @@ class WorkerPool:
         try:
             origin.wait_up()
         except WorkerError:
-            _end_origin(origin)
+            self._end_origin(origin)
             # What is left of its rehearsal: in this place nothing may lie when a run comes.
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{box}/main.py")
@@ -280,9 +297,21 @@ class WorkerPool:
             if worker in queue:
                 queue.remove(worker)
         for pid in worker.pids:
-            _kill(pid)
+            self._kill(pid)
         worker.close()
         worker.workspace.remove()
+
+    def _end_origin(self, origin: Origin) -> None:
+        origin.close()
+        self._kill(origin.pid)
+
+    def _kill(self, pid: int) -> None:
+        """Ends and reaps a child that no run has used."""
+        self._ended_cpu_ns += process_clock_ns(pid)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ChildProcessError):  # a run has ended it that took it for its own
+            os.waitpid(pid, 0)
 
     def _checked(self, worker: Worker) -> Worker:
         """A cold worker once it is up; raises WorkerError where it does not come up."""
@@ -311,19 +340,6 @@ def _on_starting_call(events: Events, worker: Worker, event: int) -> None:
         unotify.let_next_through(worker.listener)
     else:
         events.ignore(worker.listener)  # it is gone, which its channel tells too
-
-
-def _end_origin(origin: Origin) -> None:
-    origin.close()
-    _kill(origin.pid)
-
-
-def _kill(pid: int) -> None:
-    """Ends and reaps a child that no run has used."""
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)
-    with contextlib.suppress(ChildProcessError):  # a run has ended it that took it for its own
-        os.waitpid(pid, 0)
 
 
 def _confinement(config: SupervisorConfig, *, warm: bool) -> Confinement:

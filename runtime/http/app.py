@@ -61,8 +61,8 @@ class Service:
             metrics=self.metrics,
             log=log,
         )
-        self._pages = BrowserPages(settings.frame_origins, playground=settings.playground)
-        self._doors = (PistonDoor(self.submissions),)
+        self._pages = BrowserPages(settings)
+        self._doors = (PistonDoor(self.submissions, settings, self.count),)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""

@@ -1,5 +1,7 @@
 """Keys: who may call. The server knows only the SHA-256 of each key."""
 
+import base64
+import binascii
 import hashlib
 import hmac
 from collections.abc import Mapping
@@ -13,6 +15,9 @@ from runtime.http.problems import UnauthorizedError
 _BEARER = "bearer "
 # The platform's probes and a browser that opens a page carry no key; these paths show nothing about any user.
 _OPEN_PATHS = ("/health", "/ready", "/openapi.json", *browser_pages.PATHS)
+#: A WebSocket's protocol here. A browser's page cannot set headers for one, so its key comes as another protocol.
+PROTOCOL = "executor"
+_KEY_PROTOCOL = "executor.key."
 #: The name of the request's key; empty where the server asks for none.
 CALLER = web.RequestKey("caller", str)
 
@@ -40,6 +45,7 @@ class Keys:
         authorization = headers.get("Authorization", "")
         if authorization[: len(_BEARER)].lower() == _BEARER:
             given = given or authorization[len(_BEARER) :].strip()
+        given = given or _key_of_protocol(headers.get("Sec-WebSocket-Protocol", ""))
         digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).hexdigest()
         names = [name for name, known in self._keys if hmac.compare_digest(digest, known)]
         if not given or not names:
@@ -57,3 +63,15 @@ class Keys:
             return await handler(request)
 
         return authorize
+
+
+def _key_of_protocol(offered: str) -> str:
+    """The key among the protocols that a WebSocket's client offers, in base64url after a prefix; empty without one."""
+    for name in offered.split(","):
+        if name.strip().startswith(_KEY_PROTOCOL):
+            encoded = name.strip()[len(_KEY_PROTOCOL) :]
+            try:
+                return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).decode()
+            except (binascii.Error, ValueError):
+                return ""
+    return ""

@@ -92,6 +92,12 @@ class UnauthorizedError(Refusal):
     status, code, title = 401, "unauthorized", "A valid key is needed"
 
 
+class ForbiddenOriginError(Refusal):
+    """A browser asks for a page of another site."""
+
+    status, code, title = 403, "forbidden_origin", "Pages of other sites may not connect"
+
+
 class NotFoundError(Refusal):
     """No such path."""
 

@@ -45,6 +45,7 @@ class TestCaseBody(msgspec.Struct, frozen=True):
     input: str = ""
     expected_output: str = ""
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     hidden: bool = False
 
@@ -58,6 +59,7 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     stdin: str = ""
     args: list[str] = []
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     test_cases: list[TestCaseBody] | None = None
     comparator: str = "lines"
@@ -155,9 +157,8 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry, refuse
     checks = Checks(refused)
     files = _files(body, language, checks)
     _check_arguments(body.args, checks)
-    timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
-    _check_limits("", timeout, memory, settings, checks)
+    _check_limits("", body.timeout, body.time_limit, memory, settings, checks=checks)
     if body.comparator not in COMPARATORS:
         checks.refuse("comparator", f"must be one of {', '.join(COMPARATORS)}")
     for field in ("user_id", "question_id"):
@@ -172,7 +173,8 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry, refuse
         files=files,
         stdin=body.stdin.encode(),
         arguments=tuple(body.args),
-        timeout_seconds=timeout,
+        timeout_seconds=body.timeout,
+        time_limit_seconds=body.time_limit,
         memory_bytes=memory << 20,
         test_cases=cases,
         comparator=body.comparator,
@@ -181,8 +183,18 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry, refuse
     )
 
 
-def _check_limits(place: str, timeout: float | None, memory_mb: int | None, settings: Settings, checks: Checks) -> None:
-    """The limits at `place`; None where a test case has none of its own."""
+def _check_limits(
+    place: str,
+    timeout: float | None,
+    time_limit: float | None,
+    memory_mb: int | None,
+    settings: Settings,
+    *,
+    checks: Checks,
+) -> None:
+    """Checks the limits at `place`; None where there is none."""
+    if time_limit is not None and not 0 < time_limit <= settings.max_time_limit_seconds:
+        checks.refuse(f"{place}time_limit", f"must be above 0 and at most {settings.max_time_limit_seconds:g} seconds")
     if timeout is not None and not 0 < timeout <= settings.max_timeout_seconds:
         checks.refuse(f"{place}timeout", f"must be above 0 and at most {settings.max_timeout_seconds:g} seconds")
     if memory_mb is not None and not 1 <= memory_mb <= settings.max_memory_mb:
@@ -207,13 +219,16 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
         checks.refuse("test_cases", f"must have from 1 to {settings.max_test_cases} items")
         return None
     for position, case in enumerate(body.test_cases):
-        _check_limits(f"test_cases[{position}].", case.timeout, case.memory_limit_mb, settings, checks)
+        _check_limits(
+            f"test_cases[{position}].", case.timeout, case.time_limit, case.memory_limit_mb, settings, checks=checks
+        )
     return tuple(
         TestCase(
             id=case.id,
             input=case.input,
             expected_output=case.expected_output,
             timeout_seconds=case.timeout,
+            time_limit_seconds=case.time_limit,
             memory_bytes=None if case.memory_limit_mb is None else case.memory_limit_mb << 20,
             hidden=case.hidden,
         )

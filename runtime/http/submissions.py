@@ -2,7 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 
 import msgspec
@@ -15,7 +16,7 @@ from runtime.http.bodies import Bodies
 from runtime.http.problems import BusyError, DrainingError
 from runtime.http.request_ids import REQUEST_ID
 from runtime.http.requests import Call
-from runtime.judging.judge import Judge
+from runtime.judging.judge import Judge, Watcher
 from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult
 from runtime.languages.registry import Language, Registry
 from runtime.observability.metrics import Metrics
@@ -32,6 +33,14 @@ class Served(msgspec.Struct, frozen=True):
     call: Call
     version: str
     result: Result
+
+
+class Sender(msgspec.Struct, frozen=True):
+    """Where a submission comes from: the name of its key, its client's address, and the request's id."""
+
+    caller: str
+    address: str
+    request_id: str
 
 
 class _Execution(msgspec.Struct, frozen=True):
@@ -79,15 +88,30 @@ class Submissions:
     async def serve(self, request: web.Request, parse: Parse) -> Served:
         """Reads the request's body with `parse`, waits for a slot and runs the submission; raises Refusal."""
         started = time.perf_counter()
+        with self._accepted(), self._bodies.body(request) as body:
+            call = parse(await body.read(), self._settings, self._registry)
+            return await self._run_in_slot(call, sender_of(request), started)
+
+    def parsed(self, data: bytes, parse: Parse) -> Call:
+        """What `data` asks for; raises Refusal."""
+        return parse(data, self._settings, self._registry)
+
+    async def execute(self, call: Call, sender: Sender, watcher: Watcher | None = None) -> Served:
+        """Waits for a slot and runs a submission that is no request's whole body; raises Refusal."""
+        started = time.perf_counter()
+        with self._accepted():
+            return await self._run_in_slot(call, sender, started, watcher)
+
+    @contextmanager
+    def _accepted(self) -> Iterator[None]:
+        """Counts a submission for the length of the block; raises Refusal where none is taken."""
         if self.draining:
             raise DrainingError(
                 "This replica is about to stop; try again, another one will answer.", headers={"Retry-After": "1"}
             )
         self._serving += 1
         try:
-            with self._bodies.body(request) as body:
-                call = parse(await body.read(), self._settings, self._registry)
-                return await self._run_in_slot(request, call, started)
+            yield
         except Busy as error:
             raise BusyError(f"{error}.", error.reason, error.retry_after) from error
         finally:
@@ -95,10 +119,10 @@ class Submissions:
             if self.draining and not self._serving:
                 self._drained.set()
 
-    async def _run_in_slot(self, request: web.Request, call: Call, started: float) -> Served:
+    async def _run_in_slot(self, call: Call, sender: Sender, started: float, watcher: Watcher | None = None) -> Served:
         submission = call.submission
         arrived = time.perf_counter()
-        async with self._admission.slot(_user(request, call)) as slot:
+        async with self._admission.slot(_user(sender, call)) as slot:
             waited = time.perf_counter() - arrived
             version = await self._judge.version(submission.language, slot)
             if call.check_version is not None:
@@ -107,7 +131,7 @@ class Submissions:
             status = "cancelled"
             try:
                 if submission.test_cases is None:
-                    result = await self._judge.run(submission, slot)
+                    result = await self._judge.run(submission, slot, watcher)
                     status = result.run.status
                 else:
                     result = await self._judge.judge(submission, submission.test_cases, slot, self._admission)
@@ -119,9 +143,9 @@ class Submissions:
             finally:
                 execution = _Execution(call, version, result, status, time.perf_counter() - started, waited)
                 # After the answer has left.
-                asyncio.get_running_loop().call_soon(self._record, execution, request[CALLER], request[REQUEST_ID])
+                asyncio.get_running_loop().call_soon(self._record, execution, sender)
 
-    def _record(self, execution: _Execution, caller: str, request_id: str) -> None:
+    def _record(self, execution: _Execution, sender: Sender) -> None:
         """Counts and logs the execution."""
         call, result, metrics = execution.call, execution.result, self._metrics
         language = call.submission.language.name
@@ -136,7 +160,7 @@ class Submissions:
         self._log.write(
             ExecutionRecord(
                 time=datetime.now(UTC),
-                request_id=request_id,
+                request_id=sender.request_id,
                 language=language,
                 version=execution.version,
                 status=execution.status,
@@ -149,7 +173,7 @@ class Submissions:
                 memory=max((step.memory or 0 for step in steps), default=0),
                 user_id=call.user_id,
                 question_id=call.question_id,
-                caller=caller,
+                caller=sender.caller,
             )
         )
 
@@ -168,13 +192,17 @@ class Submissions:
         return found
 
 
-def _user(request: web.Request, call: Call) -> str:
-    """Whose turn a submission takes: its `user_id` counts where given, else the key's name, else the address."""
-    caller = request[CALLER]
-    if call.user_id is not None:
-        return f"user {caller}\0{call.user_id}"
-    if caller:
-        return f"key {caller}"
+def sender_of(request: web.Request) -> Sender:
+    """Where a request comes from."""
     # The last entry is the one that the ingress itself has added.
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return f"address {forwarded or request.remote}"
+    return Sender(request[CALLER], forwarded or request.remote or "", request[REQUEST_ID])
+
+
+def _user(sender: Sender, call: Call) -> str:
+    """Whose turn a submission takes: its `user_id` counts where given, else the key's name, else the address."""
+    if call.user_id is not None:
+        return f"user {sender.caller}\0{call.user_id}"
+    if sender.caller:
+        return f"key {sender.caller}"
+    return f"address {sender.address}"

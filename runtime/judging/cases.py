@@ -15,6 +15,9 @@ from runtime.judging.verdicts import case_result, without_run
 Run = Callable[[Submission, Slot, bytes], Awaitable[StepResult]]
 
 
+_OVER = "the time of all test cases together was over"
+
+
 class SpareSlots(Protocol):
     """Slots that no other submission waits for. Each is borrowed for one run."""
 
@@ -34,12 +37,14 @@ async def run_cases(
     spare: SpareSlots,
     run: Run,
     *,
-    max_seconds: float,
+    over_at: float,
     max_output_bytes: int,
 ) -> list[CaseResult]:
     """The results in the order of the cases, which run in `slot` and in spare ones.
 
-    What has not begun after `max_seconds` is `time_limit_exceeded`. Of all outputs together `max_output_bytes` are kept.
+    A case that has not begun, or has not ended within its own limits, at the moment `over_at` of the monotonic clock is
+    `overloaded`: nothing is known of it. After a case that exceeded its limit of time it is `time_limit_exceeded` as well:
+    the submission has used up the time of all of its cases itself. Of all outputs together `max_output_bytes` are kept.
     A case may run ahead of one that fails; with `stop_on_failure` it is `skipped` all the same.
     """
     skipped = without_run(Status.SKIPPED)
@@ -47,23 +52,26 @@ async def run_cases(
     numbers = iter(range(len(cases)))
     first_failed = len(cases)
     outputs = _KeptOutputs(results, max_output_bytes)
-    over_at = time.monotonic() + max_seconds
+    too_slow = False
 
     async def run_next(slot: Slot) -> bool:
         """Runs the next case in `slot`; False where there is none left to run."""
-        nonlocal first_failed
+        nonlocal first_failed, too_slow
         number = next(numbers, first_failed)
         if number >= first_failed:
             return False
         case = cases[number]
-        limited = submission.for_case(case, over_at - time.monotonic())
-        if limited.timeout_seconds > 0:
-            step = await run(limited, slot, case.input.encode())
+        left = over_at - time.monotonic()
+        if left > 0:
+            step = await run(submission.for_case(case, left), slot, case.input.encode())
         else:
-            step = without_run(Status.TIME_LIMIT_EXCEEDED)
+            step = without_run(Status.OVERLOADED, _OVER)
+        if step.status is Status.OVERLOADED and too_slow and time.monotonic() >= over_at:
+            step = msgspec.structs.replace(step, status=Status.TIME_LIMIT_EXCEEDED, message=_OVER)
+        too_slow = too_slow or step.status is Status.TIME_LIMIT_EXCEEDED
         results[number] = case_result(case, step, submission.comparator)
         outputs.bound(number)
-        if submission.stop_on_failure and results[number].status is not Status.ACCEPTED:
+        if submission.stop_on_failure and results[number].status not in (Status.ACCEPTED, Status.OVERLOADED):
             first_failed = min(first_failed, number)
         return True
 

@@ -4,6 +4,7 @@ import glob
 from dataclasses import dataclass
 
 from runtime.execution.protocol import Collect, Job, Limits
+from runtime.judging import time_limits
 from runtime.judging.submission import Submission
 from runtime.languages.registry import Language, Registry
 from runtime.settings import Settings
@@ -29,7 +30,7 @@ class Jobs:
             argv=self.registry.command(language.version, box=box),
             env=self.registry.environment(language, box, self.settings.compile_memory_mb),
             files=(),
-            limits=self._compile_limits(language),
+            limits=self._compile_limits(language, self.settings.max_judging_seconds),
         )
 
     def compile(self, submission: Submission, box: str) -> Job:
@@ -42,7 +43,7 @@ class Jobs:
             ),
             env=self.registry.environment(language, box, memory_mb),
             files=submission.files,
-            limits=self._compile_limits(language),
+            limits=self._compile_limits(language, submission.left_seconds),
             collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
             expects_run=True,
         )
@@ -82,9 +83,11 @@ class Jobs:
 
     def _run_limits(self, submission: Submission) -> Limits:
         language, settings = submission.language, self.settings
+        times = time_limits.of_run(submission, settings)
         return Limits(
-            wall_ms=round(submission.timeout_seconds * submission.time_factor * 1000),
-            cpu_ms=round(settings.cpu_seconds * submission.time_factor * 1000),
+            wall_ms=times.wall_ms,
+            max_wall_ms=times.max_wall_ms,
+            cpu_ms=times.cpu_ms,
             memory_bytes=submission.memory_bytes,
             data_headroom_bytes=language.data_headroom_mb * _MB,
             processes=settings.max_processes,
@@ -96,11 +99,13 @@ class Jobs:
             stack_bytes=language.stack_mb * _MB,
         )
 
-    def _compile_limits(self, language: Language) -> Limits:
+    def _compile_limits(self, language: Language, left_seconds: float) -> Limits:
         settings = self.settings
+        times = time_limits.of_compile_step(left_seconds, settings)
         return Limits(
-            wall_ms=round(settings.compile_timeout_seconds * 1000),
-            cpu_ms=round(settings.compile_timeout_seconds * 1000),
+            wall_ms=times.wall_ms,
+            max_wall_ms=times.max_wall_ms,
+            cpu_ms=times.cpu_ms,
             memory_bytes=settings.compile_memory_mb * _MB,
             data_headroom_bytes=language.data_headroom_mb * _MB,
             processes=_COMPILE_PROCESSES,

@@ -2,11 +2,13 @@
 
 import logging
 import re
+import time
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
 from runtime.execution.executor import Slot
-from runtime.execution.protocol import Ended
+from runtime.execution.protocol import Ended, Job, Outcome
 from runtime.judging import compile_cache
 from runtime.judging.cases import SpareSlots, run_cases
 from runtime.judging.compile_cache import CompileCache, Compiled
@@ -24,7 +26,24 @@ from runtime.judging.verdicts import (
 from runtime.languages.registry import Language, Registry
 from runtime.settings import Settings
 
+if TYPE_CHECKING:
+    from runtime.execution.live import LiveStreams
+
 _log = logging.getLogger(__name__)
+
+
+class Watcher(Protocol):
+    """Sees a plain submission run, and speaks to its program."""
+
+    @property
+    def streams(self) -> "LiveStreams":
+        """The program's streams."""
+
+    def begun(self, stage: Literal["compile", "run"]) -> None:
+        """A step begins."""
+
+    def compiled(self, step: StepResult) -> None:
+        """The compile step is over."""
 
 
 class Judge:
@@ -36,20 +55,46 @@ class Judge:
         self._cache = CompileCache(settings.compile_cache_mb << 20)
         self._versions: dict[str, str] = {}
 
-    async def run(self, submission: Submission, slot: Slot) -> RunResult:
-        """The result of a plain submission, which is compiled if need be, and run once."""
-        compiled, prepared = await self._compile(submission, slot)
+    async def run(self, submission: Submission, slot: Slot, watcher: Watcher | None = None) -> RunResult:
+        """The result of a plain submission, which is compiled if need be, and run once.
+
+        With a `watcher` the run is live: it gets the output, and the result has none.
+        """
+        if watcher is not None:
+            return await self._run_live(submission, slot, watcher)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        compiled, prepared = await self._compile(_until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             return RunResult(not_compiled(compiled), compiled)
-        job = self._jobs.run(prepared, slot.box, submission.stdin)
-        outcome = await slot.run(job)
+        job = self._jobs.run(_until(over_at, prepared), slot.box, submission.stdin)
+        return self._result(await slot.run(job), job, prepared, compiled)
+
+    async def _run_live(self, submission: Submission, slot: Slot, watcher: Watcher) -> RunResult:
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        try:
+            if submission.language.compiled:
+                watcher.begun("compile")
+            compiled, prepared = await self._compile(_until(over_at, submission), slot)
+            if compiled:
+                watcher.compiled(compiled)
+                if compiled.status is not Status.OK:
+                    return RunResult(not_compiled(compiled), compiled)
+            watcher.begun("run")
+            job = self._jobs.run(_until(over_at, prepared), slot.box, submission.stdin)
+            outcome = await slot.run(msgspec.structs.replace(job, live=True), watcher.streams)
+            return self._result(outcome, job, prepared, compiled)
+        finally:
+            watcher.streams.end()
+
+    def _result(self, outcome: Outcome, job: Job, submission: Submission, compiled: StepResult | None) -> RunResult:
         _log_failure(outcome.ended, outcome.message, submission.language)
         files = returned_files(outcome, submission.return_files, self._settings.max_returned_mb)
-        return RunResult(run_result(outcome, prepared, job.limits), compiled, files)
+        return RunResult(run_result(outcome, submission, job.limits), compiled, files)
 
     async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot, spare: SpareSlots) -> JudgeResult:
         """The verdicts on a submission, which is compiled once and run once for each case, also in spare slots."""
-        compiled, prepared = await self._compile(submission, slot)
+        over_at = time.monotonic() + self._settings.max_judging_seconds
+        compiled, prepared = await self._compile(_until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             results = [case_result(case, without_run(compiled.status), submission.comparator) for case in cases]
         else:
@@ -59,7 +104,7 @@ class Judge:
                 slot,
                 spare,
                 self._run_case,
-                max_seconds=self._settings.max_judging_seconds,
+                over_at=over_at,
                 max_output_bytes=self._settings.max_judged_output_kb << 10,
             )
         passed = sum(result.status is Status.ACCEPTED for result in results)
@@ -121,6 +166,11 @@ class Judge:
         made = {file.name for file in compiled.files}
         kept = tuple(file for file in submission.files if file.name not in made)
         return compiled.step, msgspec.structs.replace(submission, files=(*kept, *compiled.files))
+
+
+def _until(over_at: float, submission: Submission) -> Submission:
+    """The submission, whose time in its slot is over at this moment of the monotonic clock."""
+    return msgspec.structs.replace(submission, left_seconds=max(0.0, over_at - time.monotonic()))
 
 
 def _log_failure(ended: Ended, message: str, language: Language) -> None:

@@ -1,5 +1,6 @@
 """The types of a submission and of its results: nothing here knows of HTTP or of processes."""
 
+import math
 from enum import StrEnum
 
 import msgspec
@@ -19,8 +20,21 @@ class Status(StrEnum):
     MEMORY_LIMIT_EXCEEDED = "memory_limit_exceeded"
     OUTPUT_LIMIT_EXCEEDED = "output_limit_exceeded"
     COMPILE_ERROR = "compile_error"
+    COMPILE_LIMIT_EXCEEDED = "compile_limit_exceeded"
+    OVERLOADED = "overloaded"
     SKIPPED = "skipped"
     INTERNAL_ERROR = "internal_error"
+
+
+class LimitedBy(StrEnum):
+    """The limit that ended a run, or without which it would not have failed."""
+
+    CPU = "cpu"
+    WALL = "wall"
+    MEMORY = "memory"
+    OUTPUT = "output"
+    DISK = "disk"
+    PROCESSES = "processes"
 
 
 class TestCase(msgspec.Struct, frozen=True):
@@ -29,7 +43,9 @@ class TestCase(msgspec.Struct, frozen=True):
     id: str
     input: str
     expected_output: str
+    #: Wall time and CPU time, as in `Submission`.
     timeout_seconds: float | None = None
+    time_limit_seconds: float | None = None
     memory_bytes: int | None = None
     #: Of a hidden case the answer shows only id, status and times.
     hidden: bool = False
@@ -42,7 +58,9 @@ class Submission(msgspec.Struct, frozen=True):
     files: tuple[File, ...]
     stdin: bytes
     arguments: tuple[str, ...]
-    timeout_seconds: float
+    #: Wall time and CPU time of each run; None where the request names none.
+    timeout_seconds: float | None
+    time_limit_seconds: float | None
     memory_bytes: int
     test_cases: tuple[TestCase, ...] | None
     comparator: str
@@ -51,6 +69,13 @@ class Submission(msgspec.Struct, frozen=True):
     return_files: tuple[str, ...] = ()
     #: The name under which the language starts the program, where it has such names (a class in Java).
     unit: str = ""
+    #: Seconds until this submission's time in its slot is over.
+    left_seconds: float = math.inf
+
+    @property
+    def is_judged(self) -> bool:
+        """Whether it has test cases."""
+        return self.test_cases is not None
 
     @property
     def main(self) -> File:
@@ -60,14 +85,15 @@ class Submission(msgspec.Struct, frozen=True):
     @property
     def time_factor(self) -> float:
         """What the limits of time are multiplied by, so that a judged run does not fail by its language's slow start."""
-        return 1.0 if self.test_cases is None else self.language.time_factor
+        return self.language.time_factor if self.is_judged else 1.0
 
     def for_case(self, case: TestCase, left_seconds: float) -> "Submission":
-        """This submission with the limits of one test case, which may take at most what is left of all cases' time."""
-        timeout = self.timeout_seconds if case.timeout_seconds is None else case.timeout_seconds
+        """This submission with the limits of one test case, which may take at most `left_seconds`."""
         return msgspec.structs.replace(
             self,
-            timeout_seconds=min(timeout, left_seconds / self.time_factor),
+            timeout_seconds=self.timeout_seconds if case.timeout_seconds is None else case.timeout_seconds,
+            time_limit_seconds=self.time_limit_seconds if case.time_limit_seconds is None else case.time_limit_seconds,
+            left_seconds=left_seconds,
             memory_bytes=self.memory_bytes if case.memory_bytes is None else case.memory_bytes,
         )
 
@@ -83,6 +109,8 @@ class StepResult(msgspec.Struct, frozen=True):
     message: str
     cpu_time: float
     wall_time: float
+    waited: float | None
+    limited_by: LimitedBy | None
     memory: int
     stdout_truncated: bool
     stderr_truncated: bool
@@ -101,6 +129,9 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     expected_output: str | msgspec.UnsetType = msgspec.UNSET
     cpu_time: float
     wall_time: float
+    waited: float | msgspec.UnsetType | None = msgspec.UNSET
+    limited_by: LimitedBy | msgspec.UnsetType | None = msgspec.UNSET
+    message: str | msgspec.UnsetType = msgspec.UNSET
     memory: int | msgspec.UnsetType = msgspec.UNSET
     stdout_truncated: bool | msgspec.UnsetType = msgspec.UNSET
     stderr_truncated: bool | msgspec.UnsetType = msgspec.UNSET

@@ -10,24 +10,40 @@ import msgspec
 from runtime.execution.protocol import Ended, Limits, Outcome
 from runtime.judging.comparators import COMPARATORS
 from runtime.judging.elf import static_data_bytes
-from runtime.judging.submission import CaseResult, ReturnedFile, Status, StepResult, Submission, TestCase
+from runtime.judging.submission import CaseResult, LimitedBy, ReturnedFile, Status, StepResult, Submission, TestCase
 from runtime.languages.registry import Language
 
 # What a runtime says of its own end stands at the end of its standard error.
 _TAIL_BYTES = 4096
 
+# What a message gives in braces is a limit, or what the run has used: `_places`.
+_STARVED = (
+    "it was kept from a processor for {waited:.1f} of {took:.1f} s and had used {used:.2f} s of CPU time; send it again"
+)
 _RUN_STOPPED = {
-    Ended.WALL_TIME: (Status.TIME_LIMIT_EXCEEDED, "the wall time limit of {wall:g} s was reached"),
-    Ended.CPU_TIME: (Status.TIME_LIMIT_EXCEEDED, "the CPU time limit of {cpu:g} s was reached"),
-    Ended.MEMORY: (Status.MEMORY_LIMIT_EXCEEDED, "the memory limit of {memory} MiB was reached"),
+    Ended.WALL_TIME: (
+        Status.TIME_LIMIT_EXCEEDED,
+        "the wall time limit of {wall:g} s was reached, with {used:.2f} s of CPU time",
+    ),
+    Ended.CPU_TIME: (Status.TIME_LIMIT_EXCEEDED, "the CPU time limit of {cpu:g} s was reached: {used:.2f} s were used"),
+    Ended.STARVED: (Status.OVERLOADED, _STARVED),
+    Ended.MEMORY: (Status.MEMORY_LIMIT_EXCEEDED, "the memory limit of {memory} MiB was reached: {held:.0f} MiB were held"),
     Ended.OUTPUT: (Status.OUTPUT_LIMIT_EXCEEDED, "the output limit of {output} KiB was reached"),
     Ended.DISK: (Status.RUNTIME_ERROR, "the limit of {disk} MiB or {files} files was reached"),
     Ended.CANCELLED: (Status.INTERNAL_ERROR, "the run was given up"),
 }
+_LIMITS = {
+    Ended.WALL_TIME: LimitedBy.WALL,
+    Ended.CPU_TIME: LimitedBy.CPU,
+    Ended.MEMORY: LimitedBy.MEMORY,
+    Ended.OUTPUT: LimitedBy.OUTPUT,
+    Ended.DISK: LimitedBy.DISK,
+}
+_COMPILER_REFUSED_MEMORY = "the compile step's memory limit of {memory} MiB was reached"
 _COMPILE_STOPPED = {
-    Ended.WALL_TIME: "the compile step's limit of {wall:g} s was reached",
-    Ended.CPU_TIME: "the compile step's limit of {cpu:g} s was reached",
-    Ended.MEMORY: "the compile step's limit of {memory} MiB was reached",
+    Ended.WALL_TIME: "the compile step's wall time limit of {wall:g} s was reached, with {used:.2f} s of CPU time",
+    Ended.CPU_TIME: "the compile step's CPU time limit of {cpu:g} s was reached: {used:.2f} s were used",
+    Ended.MEMORY: "the compile step's memory limit of {memory} MiB was reached: {held:.0f} MiB were held",
     Ended.OUTPUT: "the compiler wrote more than {output} KiB",
     Ended.DISK: "the compile step wrote more than {disk} MiB",
 }
@@ -44,11 +60,11 @@ def _run_status(outcome: Outcome, submission: Submission, limits: Limits) -> tup
         return Status.INTERNAL_ERROR, outcome.message
     if outcome.ended in _RUN_STOPPED:
         status, words = _RUN_STOPPED[outcome.ended]
-        return status, words.format_map(_places(limits))
+        return status, words.format_map(_places(limits, outcome))
     if outcome.code == 0:
         return Status.OK, ""
     if _ran_out_of_memory(outcome, submission, limits):
-        return Status.MEMORY_LIMIT_EXCEEDED, _RUN_STOPPED[Ended.MEMORY][1].format_map(_places(limits))
+        return Status.MEMORY_LIMIT_EXCEEDED, f"the memory limit of {limits.memory_bytes >> 20} MiB was reached"
     return Status.RUNTIME_ERROR, _ending(outcome)
 
 
@@ -79,13 +95,22 @@ def compile_result(outcome: Outcome, language: Language, limits: Limits) -> Step
             words = f"the compiler made no program, or one of more than {limits.file_bytes >> 20} MiB"
             return _step(outcome, Status.COMPILE_ERROR, words)
         return _step(outcome, Status.OK, "")
-    stopped = _COMPILE_STOPPED.get(outcome.ended)
-    return _step(outcome, Status.COMPILE_ERROR, stopped.format_map(_places(limits)) if stopped else _ending(outcome))
+    if outcome.ended is Ended.STARVED:
+        return _step(outcome, Status.OVERLOADED, f"the compile step: {_STARVED}".format_map(_places(limits, outcome)))
+    stopped = _COMPILE_STOPPED.get(outcome.ended) or (_COMPILER_REFUSED_MEMORY if outcome.memory_refused else "")
+    if not stopped:
+        return _step(outcome, Status.COMPILE_ERROR, _ending(outcome))
+    limited_by = _LIMITS.get(outcome.ended, LimitedBy.MEMORY)
+    return _step(outcome, Status.COMPILE_LIMIT_EXCEEDED, stopped.format_map(_places(limits, outcome)), limited_by)
 
 
-def _places(limits: Limits) -> dict[str, float]:
-    """The limits in the units in which messages give them."""
+def _places(limits: Limits, outcome: Outcome) -> dict[str, float]:
+    """The limits, and what was used, in the units in which messages give them."""
     return {
+        "used": outcome.cpu_ms / 1000,
+        "took": outcome.wall_ms / 1000,
+        "waited": (outcome.waited_ms or 0.0) / 1000,
+        "held": outcome.memory_bytes / (1 << 20),
         "wall": limits.wall_ms / 1000,
         "cpu": limits.cpu_ms / 1000,
         "memory": limits.memory_bytes >> 20,
@@ -108,7 +133,18 @@ def _signal_name(number: int) -> str:
         return f"SIG{number}"
 
 
-def _step(outcome: Outcome, status: Status, message: str) -> StepResult:
+def _limited_by(outcome: Outcome, status: Status) -> LimitedBy | None:
+    """The limit that ended the run, or without which it would not have failed."""
+    if found := _LIMITS.get(outcome.ended):
+        return found
+    if status is Status.MEMORY_LIMIT_EXCEEDED:
+        return LimitedBy.MEMORY
+    if status is Status.RUNTIME_ERROR and outcome.processes_refused:
+        return LimitedBy.PROCESSES
+    return None
+
+
+def _step(outcome: Outcome, status: Status, message: str, limited_by: LimitedBy | None = None) -> StepResult:
     return StepResult(
         stdout=outcome.stdout.decode(errors="replace"),
         stderr=outcome.stderr.decode(errors="replace"),
@@ -118,13 +154,15 @@ def _step(outcome: Outcome, status: Status, message: str) -> StepResult:
         message=message,
         cpu_time=round(outcome.cpu_ms, 3),
         wall_time=round(outcome.wall_ms, 3),
+        waited=None if outcome.waited_ms is None else round(outcome.waited_ms, 3),
+        limited_by=limited_by or _limited_by(outcome, status),
         memory=outcome.memory_bytes,
         stdout_truncated=outcome.stdout_truncated,
         stderr_truncated=outcome.stderr_truncated,
     )
 
 
-def without_run(status: Status) -> StepResult:
+def without_run(status: Status, message: str = "") -> StepResult:
     """The result of a run that did not take place, for the reason that `status` says."""
     return StepResult(
         stdout="",
@@ -132,9 +170,11 @@ def without_run(status: Status) -> StepResult:
         code=None,
         signal=None,
         status=status,
-        message="",
+        message=message,
         cpu_time=0.0,
         wall_time=0.0,
+        waited=None,
+        limited_by=None,
         memory=0,
         stdout_truncated=False,
         stderr_truncated=False,
@@ -149,6 +189,7 @@ def not_compiled(compiled: StepResult) -> StepResult:
         code=compiled.code,
         signal=compiled.signal,
         message=compiled.message,
+        limited_by=compiled.limited_by,
         stderr_truncated=compiled.stderr_truncated,
     )
 
@@ -179,6 +220,9 @@ def case_result(case: TestCase, step: StepResult, comparator: str) -> CaseResult
         expected_output=case.expected_output,
         cpu_time=step.cpu_time,
         wall_time=step.wall_time,
+        waited=step.waited,
+        limited_by=step.limited_by,
+        message=step.message,
         memory=step.memory,
         stdout_truncated=step.stdout_truncated,
         stderr_truncated=step.stderr_truncated,

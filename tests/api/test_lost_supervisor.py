@@ -17,10 +17,11 @@ from tests.attacks.places import on_host_as_user
 # Of this process alone: other tests may run on this machine.
 _LEFT = Path(f"/dev/shm/left-by-a-run-{os.getpid()}")
 _CODE = f"""import os, time
+seconds = float(input())
 open("{_LEFT}", "w").close()
 os.mkdir("inner"); open("inner/file", "w").close(); os.chmod("inner", 0)
 if os.fork() == 0: time.sleep(60)
-time.sleep(2)
+time.sleep(seconds)
 print("done"); os._exit(0)
 """
 
@@ -65,7 +66,7 @@ def test_its_run_is_given_to_another_one_and_all_is_as_before(executor: Executor
     first = _supervisor(executor)
     (top,) = {Path(_cwd(pid)).parent for pid in descendants([first]) if "/executor-" in _cwd(pid)}
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        answer = pool.submit(executor.execute, "python", _CODE)
+        answer = pool.submit(executor.execute, "python", _CODE, stdin="3", timeout=10)
         _kill(executor)
         assert answer.result()["stdout"] == "done\n"
     assert _supervisor(executor) != first
@@ -85,7 +86,7 @@ def test_its_run_is_given_to_another_one_and_all_is_as_before(executor: Executor
 
 def test_what_ends_two_of_them_is_an_internal_error_and_the_next_finds_nothing_of_it(executor: Executor) -> None:
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        answer = pool.submit(executor.execute, "python", _CODE)
+        answer = pool.submit(executor.execute, "python", _CODE, stdin="60", timeout=10)
         _kill(executor, _kill(executor))
         assert (answer.result()["status"], answer.result()["message"]) == ("internal_error", "the supervisor is gone")
     code = f"import os; print(os.listdir('.'), os.path.exists('{_LEFT}'))"

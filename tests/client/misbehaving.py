@@ -11,6 +11,9 @@ from contextlib import contextmanager
 Behaviour = Callable[[socket.socket, int], None]
 """Gets a connection whose request has arrived, and how many came before it. The connection is closed afterwards."""
 
+SLOW_SECONDS = 8
+"""How long `slow_first` waits before its first answer."""
+
 ANSWER = (
     b'{"language":"python","version":"3","run":{"stdout":"42\\n","stderr":"","code":0,"signal":null,"status":"ok",'
     b'"message":"","cpu_time":1.0,"wall_time":1.0,"memory":1,"stdout_truncated":false,"stderr_truncated":false}}'
@@ -43,7 +46,7 @@ def reset(connection: socket.socket, _before: int) -> None:
 
 
 def slow_first(connection: socket.socket, before: int) -> None:
-    time.sleep(5 if before == 0 else 0)
+    time.sleep(SLOW_SECONDS if before == 0 else 0)
     with contextlib.suppress(OSError):  # the client did not wait for the first
         connection.sendall(GOOD)
 

@@ -115,7 +115,7 @@ def test_a_client_that_leaves_is_gone_within_its_deadline_and_the_executor_goes_
                 await asyncio.wait_for(client.execute("python", "while True: pass", timeout=9), 0.5)
             started = time.monotonic()
             assert (await client.execute("python", "print(1)")).run.stdout == "1\n"
-            assert time.monotonic() - started < 5
+            assert time.monotonic() - started < 8  # the program would go on for nine
 
     asyncio.run(leave())
 

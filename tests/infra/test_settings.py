@@ -186,7 +186,7 @@ WRONG_WITHIN = [
     ("environmentVariables", '{"A": 1}', "environmentVariables.A", "1", "must be a text"),
     ("environmentVariables", '{"EXECUTOR_PORT": "9"}', "environmentVariables.EXECUTOR_PORT", None, "port 8000"),
     ("environmentVariables", '{"EXECUTOR_API_KEYS": "x"}', "environmentVariables.EXECUTOR_API_KEYS", None, "set as apiKeys"),
-    ("environmentVariables", '{"EXECUTOR_CPU_SECOND": "5"}', "environmentVariables", None, "EXECUTOR_CPU_SECONDS"),
+    ("environmentVariables", '{"EXECUTOR_COMPILE_MEMORY": "5"}', "environmentVariables", None, "EXECUTOR_COMPILE_MEMORY_MB"),
     ("environmentVariables", '{"EXECUTOR_CONCURRENCY": "no"}', "environmentVariables", None, "EXECUTOR_CONCURRENCY is 'no'"),
     ("apps", '["python"]', "apps[0]", "python", "a map with imageTarget"),
     ("apps", '[{"cpu": "1", "memory": "2.0Gi"}]', "apps[0].imageTarget", None, "is not set"),

@@ -2,9 +2,10 @@
 
 from runtime.execution.protocol import File
 from runtime.judging.compile_cache import CompileCache, Compiled, key
-from runtime.judging.submission import Status, StepResult
+from runtime.judging.submission import Status
+from runtime.judging.verdicts import without_run
 
-_STEP = StepResult("", "", 0, None, Status.OK, "", 1.0, 1.0, 0, False, False)
+_STEP = without_run(Status.OK)
 
 
 def _compiled(size: int) -> Compiled:

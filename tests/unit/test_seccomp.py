@@ -158,6 +158,8 @@ def test_the_numbers_are_those_of_the_kernels_header() -> None:
     if platform.machine() != "x86_64" or not header.exists():
         pytest.skip("no kernel headers on this machine")
     known = {name: int(number) for name, number in re.findall(r"#define __NR_(\w+) (\d+)", header.read_text())}
+    # A call that is newer than the header is not in it.
+    assert len(known.keys() & NUMBERS.keys()) > 0.9 * len(NUMBERS)
     assert {name: number for name, number in NUMBERS.items() if known.get(name, number) != number} == {}
 
 

@@ -10,7 +10,8 @@ from runtime.settings import Settings, SettingsError, read_settings
 
 _WRONG = {
     "HOST": "", "PORT": "abc", "CONCURRENCY": "0", "QUEUE_SECONDS": "-1", "QUEUE_LENGTH": "1.5",
-    "DEFAULT_TIMEOUT_SECONDS": "nan", "MAX_TIMEOUT_SECONDS": "1000", "CPU_SECONDS": "x",
+    "DEFAULT_TIMEOUT_SECONDS": "nan", "MAX_TIMEOUT_SECONDS": "1000", "MAX_TIME_LIMIT_SECONDS": "x",
+    "MAX_STRETCH": "0.5", "COMPILE_TIME_LIMIT_SECONDS": "-1",
     "COMPILE_TIMEOUT_SECONDS": "0", "DEFAULT_MEMORY_MB": "1", "MAX_MEMORY_MB": "many", "COMPILE_MEMORY_MB": "2",
     "COMPILE_CACHE_MB": "-1", "MAX_PROCESSES": "0",
     "MAX_TASKS": "1", "MAX_FILE_MB": "0", "MAX_DISK_MB": "0", "MAX_FILES": "1",
@@ -18,7 +19,7 @@ _WRONG = {
     "MAX_JUDGED_OUTPUT_KB": "0", "MAX_UNSENT_MB": "0", "MAX_JUDGING_SECONDS": "0",
     "DRAIN_SECONDS": "-5", "WORK_DIR": "",
     "MAX_BODIES_MB": "0", "BODY_SECONDS": "0", "HEADER_SECONDS": "soon", "SEND_SECONDS": "-1", "IDLE_SECONDS": "0",
-    "MAX_HEADER_KB": "0", "MAX_HEADERS": "1", "MAX_CONNECTIONS": "0",
+    "MAX_HEADER_KB": "0", "MAX_HEADERS": "1", "MAX_CONNECTIONS": "0", "MAX_LIVE_SESSIONS": "-1",
     "PATH": "", "API_KEYS": "secret", "ALLOW_WEAK_ISOLATION": "yes", "LOG_LEVEL": "loud", "TEST_DISABLE_LAYERS": "walls",
     "TEST_LANDLOCK_ABI": "-1", "PLAYGROUND": "yes", "FRAME_ORIGINS": "moodle.example.org",
 }  # fmt: skip

@@ -4,12 +4,15 @@ import base64
 import os
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from devtools.executor import Executor
 from runtime.execution.paths import BOOTSTRAP, RUNTIME_ROOT
+from tests.warm.programs import run_cold, run_warm
 
 # Runs before the program, as the origin of workers does it; the hook that is there first hears what Python does at its end.
 _START = f"""
@@ -116,12 +119,12 @@ def test_an_interpreter_takes_itself_apart_where_something_could_be_noticed(tmp_
 
 @pytest.mark.parametrize("code", [*AT_ONCE.values(), *TAKEN_APART.values()], ids=[*AT_ONCE, *TAKEN_APART])
 def test_a_program_ends_warm_as_it_ends_cold(executor: Executor, code: str) -> None:
-    def run(name: str) -> tuple[str, str, int]:
-        answer = executor.post({"language": "python", "files": [{"name": name, "content": code}]}).json()["run"]
+    def run(send: Callable[[Executor, Mapping[str, Any]], dict[str, Any]], name: str) -> tuple[str, str, int]:
+        answer = send(executor, {"language": "python", "files": [{"name": name, "content": code}]})
         error = answer["stderr"].replace(name, "MAIN").rpartition(" at 0x")[0] or answer["stderr"].replace(name, "MAIN")
         return answer["stdout"], error, answer["code"]
 
-    assert run("main.py") == run("niam.py")
+    assert run(run_warm, "main.py") == run(run_cold, "niam.py")
 
 
 def test_what_a_program_leaves_open_is_written(executor: Executor) -> None:

@@ -6,9 +6,9 @@ order a program wrote to them is not known here.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 from aiohttp import web
@@ -21,6 +21,9 @@ from runtime.http.submissions import Submissions
 from runtime.judging.submission import RunResult, Status, StepResult
 from runtime.languages.registry import Registry
 from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from runtime.http.doors.piston_live import PistonLive
 
 _PREFIX = "/api/v2"
 _EXAMPLE = {"language": "python", "version": "3.x", "files": [{"content": "print(42)"}], "run_timeout": 3000}
@@ -86,20 +89,36 @@ class PistonDoor:
     prefix = _PREFIX
     types = (PistonBody, PistonAnswer, Runtime, PistonProblem)
 
-    def __init__(self, submissions: Submissions) -> None:
+    def __init__(self, submissions: Submissions, settings: Settings, count: Callable[[Refusal], None]) -> None:
+        """`count` is given each refusal that is no answer to a request."""
         self._submissions = submissions
+        self._settings = settings
+        self._count = count
+        self._live: PistonLive | None = None
 
     def routes(self) -> Iterable[web.RouteDef]:
-        """Running a program, and the list of languages."""
-        return web.post(f"{_PREFIX}/execute", self.execute), web.get(f"{_PREFIX}/runtimes", self.runtimes)
+        """Running a program at once or live, and the list of languages."""
+        return (
+            web.post(f"{_PREFIX}/execute", self.execute),
+            web.get(f"{_PREFIX}/connect", self.connect),
+            web.get(f"{_PREFIX}/runtimes", self.runtimes),
+        )
 
     async def execute(self, request: web.Request) -> web.Response:
         """`POST /api/v2/execute`."""
-        served = await self._submissions.serve(request, _decode)
+        served = await self._submissions.serve(request, decode)
         result = cast(RunResult, served.result)
         compiled = msgspec.UNSET if result.compile is None else _step(result.compile)
         language = served.call.submission.language.name
         return json_response(PistonAnswer(_step(result.run), language, served.version, compiled))
+
+    async def connect(self, request: web.Request) -> web.StreamResponse:
+        """`GET /api/v2/connect`, which the first caller loads."""
+        if self._live is None:
+            from runtime.http.doors.piston_live import PistonLive  # noqa: PLC0415 - most executors never need it
+
+            self._live = PistonLive(self._submissions, self._settings, self._count)
+        return await self._live.connect(request)
 
     async def runtimes(self, _request: web.Request) -> web.Response:
         """`GET /api/v2/runtimes`."""
@@ -109,8 +128,8 @@ class PistonDoor:
     def refused(self, refusal: Refusal) -> web.Response:
         """A 400 where the request is wrong, as Piston answers."""
         status = HTTPStatus.BAD_REQUEST if refusal.status == HTTPStatus.UNPROCESSABLE_ENTITY else refusal.status
-        words = " ".join((refusal.detail, *(f"{error.field} {error.message}." for error in refusal.errors)))
-        problem = PistonProblem("about:blank", refusal.title, status, refusal.detail, refusal.code, refusal.errors, words)
+        told = words(refusal)
+        problem = PistonProblem("about:blank", refusal.title, status, refusal.detail, refusal.code, refusal.errors, told)
         return problem_response(problem, refusal.headers)
 
     def described(self, security: list[dict[str, list[str]]]) -> dict[str, Any]:
@@ -142,15 +161,20 @@ class PistonDoor:
 _decoder = msgspec.json.Decoder(PistonBody)
 
 
-def _decode(data: bytes, settings: Settings, registry: Registry) -> Call:
-    """The body as a submission; raises Refusal."""
+def words(refusal: Refusal) -> str:
+    """All of a refusal in one text, as Piston's clients show it."""
+    return " ".join((refusal.detail, *(f"{error.field} {error.message}." for error in refusal.errors)))
+
+
+def decode(data: bytes, settings: Settings, registry: Registry, return_files: Sequence[str] = ()) -> Call:
+    """The body as a submission that brings `return_files` back; raises Refusal."""
     body = decode_as(_decoder, data)
     checks = Checks()
     limits = {
         "run_timeout": settings.max_timeout_seconds * 1000,
         "compile_timeout": settings.compile_timeout_seconds * 1000,
-        "run_cpu_time": settings.cpu_seconds * 1000,
-        "compile_cpu_time": settings.compile_timeout_seconds * 1000,
+        "run_cpu_time": settings.max_time_limit_seconds * 1000,
+        "compile_cpu_time": settings.compile_time_limit_seconds * 1000,
         "run_memory_limit": settings.max_memory_mb << 20,
         "compile_memory_limit": settings.compile_memory_mb << 20,
     }
@@ -169,6 +193,7 @@ def _decode(data: bytes, settings: Settings, registry: Registry) -> Call:
         args=body.args or [],
         timeout=timeout / 1000 if timeout else None,
         memory_limit_mb=math.ceil(memory / (1 << 20)) if memory else None,
+        return_files=list(return_files),
     )
     checked = submission(execute, settings, registry)
 
@@ -197,14 +222,15 @@ def _step(step: StepResult) -> PistonStep:
         code=step.code,
         signal=step.signal,
         message=step.message or None,
-        status=_status(step),
+        status=status_of(step),
         cpu_time=step.cpu_time,
         wall_time=step.wall_time,
         memory=step.memory,
     )
 
 
-def _status(step: StepResult) -> Literal["RE", "SG", "TO", "OL", "EL", "XX"] | None:
+def status_of(step: StepResult) -> Literal["RE", "SG", "TO", "OL", "EL", "XX"] | None:
+    """Piston's status of a step."""
     match step.status:
         case Status.OK:
             return None

@@ -12,13 +12,16 @@ from pathlib import Path
 from aiohttp import web
 
 from runtime.http.problems import NotFoundError
+from runtime.settings import Settings
 
 #: What web/build.mjs writes.
 BUILT = Path(__file__).with_name("built")
 #: Nothing below these paths needs a key: they hold no user's data, and a browser opens them without one.
 PATHS = ("/", "/status", "/docs")
 ASSETS = "/assets/"
+# What stands in the HTML for a value that only the server knows; the second one is in seconds.
 _NONCE = b"NONCE"
+_LONGEST_RUN = b"LONGEST_RUN"
 _NAME = re.compile(r"[\w-]+(?:\.[\w-]+)*")
 # The hash in a name is that of the content, so that a browser need never ask again.
 _HASHED = re.compile(r"-[A-Z0-9]{8}\.\w+$")
@@ -39,10 +42,10 @@ def _compressed(name: str) -> bytes:
 class BrowserPages:
     """The routes of pages; nothing is read before a browser asks for it."""
 
-    def __init__(self, frame_origins: tuple[str, ...], *, playground: bool) -> None:
-        """Pages of `frame_origins` may show the playground in a frame; without `playground` only `/docs` is there."""
-        self._frame_ancestors = " ".join(frame_origins) or "'none'"
-        self._playground = playground
+    def __init__(self, settings: Settings) -> None:
+        self._frame_ancestors = " ".join(settings.frame_origins) or "'none'"
+        self._playground = settings.playground
+        self._longest_run = f"{settings.max_timeout_seconds:g}".encode()
 
     def routes(self) -> Iterable[web.RouteDef]:
         """Each page, and what pages load."""
@@ -63,7 +66,7 @@ class BrowserPages:
                 "Cache-Control": "no-cache",
                 **_HEADERS,
             }
-            body = page.replace(_NONCE, nonce.encode())
+            body = page.replace(_NONCE, nonce.encode()).replace(_LONGEST_RUN, self._longest_run)
             return web.Response(body=body, content_type="text/html", charset="utf-8", headers=headers)
 
         return show

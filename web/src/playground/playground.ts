@@ -9,7 +9,7 @@ import { Cases } from "./cases";
 import { editor } from "./editor";
 import { showFiles } from "./files";
 import { highlighting, mainFile, starter, starterCases, title } from "../shared/languages";
-import { atOnce, type Run } from "./live";
+import { live, type Run } from "./live";
 import { Output, picture } from "./output";
 import { caseResult, compileOutput, groups, judgeSummary, reason, runSummary } from "./results";
 import { copyOf, type Form } from "./share";
@@ -123,10 +123,11 @@ async function chooseLanguage(name: string): Promise<void> {
   openFile(untouched ? 0 : open);
 }
 
+const versionHere = (): string => known.find(each => each.language === work.language)?.version ?? "";
+
 async function showLanguage(): Promise<void> {
   find("language", HTMLSelectElement).value = work.language;
-  const here = known.find(each => each.language === work.language || each.aliases.includes(work.language));
-  place("version").textContent = here?.version ?? "";
+  place("version").textContent = versionHere();
   try {
     code.language(await highlighting(work.language));
   } catch {
@@ -234,14 +235,16 @@ async function runOnce(): Promise<void> {
   empty(result, make("p", { className: "summary" }, "Sent …"));
   empty(place("pictures"));
   output.clear(names());
-  const current = run = atOnce(work, {
+  const current = run = live(work, versionHere(), {
     stage: words => empty(result, make("p", { className: "summary" }, words)),
     output: (stream, text) => output.add(stream, text),
+    interactive: can => {
+      find("type", HTMLFormElement).hidden = !can;
+      if (can) field("typed").focus();
+    },
   });
   button("run").disabled = true;
   button("stop").disabled = false;
-  find("type", HTMLFormElement).hidden = !current.interactive;
-  if (current.interactive && !work.stdin) field("typed").focus();
   try {
     const ended = await current.ended;
     output.flush();

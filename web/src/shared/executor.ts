@@ -38,6 +38,7 @@ export const ADVICE: Record<string, string> = {
   bad_request: "Send HTTP/1.1.",
   invalid_json: "Send the body as JSON in UTF-8.",
   unauthorized: "Enter a key that this executor accepts. Whoever runs it can give you one.",
+  forbidden_origin: "Send a key: pages of other sites may not connect without one.",
   not_found: "Look at the path: it is not one of this executor's.",
   method_not_allowed: "Use the method that the answer names.",
   request_timeout: "Send it again; the connection was too slow.",
