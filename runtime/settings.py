@@ -10,7 +10,7 @@ from typing import Any
 
 _DIGEST_BYTES = 32
 _PREFIX = "EXECUTOR_"
-_ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:\d{1,5})?")
+_ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:(\d{1,5}|\*))?")
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 

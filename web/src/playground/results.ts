@@ -21,7 +21,8 @@ export const mebibytes = (value: number | undefined | null): string => value ? `
 /* Why it ended so: a signal, an exit code, a limit, and the executor's own words. */
 export function reason(step: Partial<Step>): string {
   return [
-    step.message, step.signal ? `ended by ${step.signal}` : step.code ? `exit code ${step.code}` : "",
+    step.message, !step.signal ? step.code ? `exit code ${step.code}` : ""
+      : step.message?.includes(step.signal) ? "" : `ended by ${step.signal}`,
     step.limited_by ? `stopped by its limit of ${step.limited_by}` : "",
     step.stdout_truncated || step.stderr_truncated ? "more output than is kept" : "",
   ].filter(Boolean).map(words => harmless(String(words))).join("; ");
@@ -44,7 +45,7 @@ export function compileOutput(step: Step, names: readonly string[], goTo: Place)
   output.clear(names);
   output.add("stderr", step.stdout + step.stderr);
   output.flush();
-  return make("section", { className: "compiler" }, make("h3", {}, "Compiler"), output.node);
+  return make("section", { className: "compiler" }, make("h2", { className: "small" }, "Compiler"), output.node);
 }
 
 export function judgeSummary(answer: Answer): HTMLElement {
@@ -63,9 +64,9 @@ export function caseResult(result: CaseResult, expected: string, names: readonly
   const why = reason(result);
   const parts: (HTMLElement | false)[] = [];
   if (result.status === "wrong_answer" && result.stdout !== undefined)
-    parts.push(make("h4", {}, "Expected (−) and what came (+)"), diff(result.expected_output ?? expected, result.stdout));
-  else if (result.stdout) parts.push(make("h4", {}, "Output"), written("What came", result.stdout, "stdout", names, goTo));
-  if (result.stderr) parts.push(make("h4", {}, "Errors"), written("Standard error", result.stderr, "stderr", names, goTo));
+    parts.push(make("h2", { className: "small" }, "Expected (−) and what came (+)"), diff(result.expected_output ?? expected, result.stdout));
+  else if (result.stdout) parts.push(make("h2", { className: "small" }, "Output"), written("What came", result.stdout, "stdout", names, goTo));
+  if (result.stderr) parts.push(make("h2", { className: "small" }, "Errors"), written("Standard error", result.stderr, "stderr", names, goTo));
   if (result.feedback) parts.push(make("p", { className: "note" }, harmless(result.feedback)));
   return make("div", { className: "verdict" },
     make("p", { className: "summary" }, badge(result.status), why && ` ${why}. `,
