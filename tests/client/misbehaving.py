@@ -1,12 +1,14 @@
 """A server that answers as no executor should, over real sockets."""
 
 import contextlib
+import json
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 Behaviour = Callable[[socket.socket, int], None]
 """Gets a connection whose request has arrived, and how many came before it. The connection is closed afterwards."""
@@ -61,7 +63,8 @@ class Server:
 
 
 @contextmanager
-def misbehaving(behave: Behaviour) -> Iterator[Server]:
+def misbehaving(behave: Behaviour, bodies: list[dict[str, Any]] | None = None) -> Iterator[Server]:
+    """A server on this machine; `bodies` gets what each request brings."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Server(f"http://127.0.0.1:{listener.getsockname()[1]}")
 
@@ -77,6 +80,8 @@ def misbehaving(behave: Behaviour) -> Iterator[Server]:
                 length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
                 while len(rest) < length:
                     rest += connection.recv(65536)
+                if bodies is not None:
+                    bodies.append(json.loads(rest))
                 before = len(server.heads)
                 server.heads.append(head.decode())
                 server.times.append(time.monotonic())

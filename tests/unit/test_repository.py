@@ -109,4 +109,4 @@ def test_a_lock_has_the_versions_that_are_wanted(wanted: str, locked: str) -> No
     pins = re.findall(r"^([\w.-]+==[\w.]+)", (_ROOT / "runtime" / wanted).read_text("utf-8"), re.MULTILINE)
     assert pins
     lock = (_ROOT / "runtime" / locked).read_text("utf-8")
-    assert [pin for pin in pins if not re.search(rf"^{re.escape(pin)}[ ;]", lock, re.MULTILINE)] == []
+    assert [pin for pin in pins if not re.search(rf"^{re.escape(pin)}[ ;]", lock, re.MULTILINE | re.IGNORECASE)] == []
