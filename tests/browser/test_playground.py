@@ -43,7 +43,7 @@ def test_a_first_visit_ends_in_a_judged_program_without_reading_anything(page: P
     page.keyboard.press("Tab")
     page.keyboard.type("3")
     assert playground.judge(page) == "Wrong answer 2 of 3 test cases passed."
-    page.set_viewport_size({"width": 1100, "height": 680})
+    page.set_viewport_size({"width": 1100, "height": 800})
     shot("wrong")
     wrong = page.get_by_label("Test case 3", exact=True)
     expect(wrong.locator(".missing")).to_contain_text("3")
