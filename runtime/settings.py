@@ -10,6 +10,8 @@ from typing import Any
 _DIGEST_BYTES = 32
 _PREFIX = "EXECUTOR_"
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
+#: Interfaces of other services.
+APIS = ("piston", "jobe")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -67,6 +69,14 @@ def _keys(text: str) -> tuple[tuple[str, str], ...]:
             raise ValueError
         pairs.append((name, digest.lower()))
     return tuple(pairs)
+
+
+def _apis(text: str) -> tuple[str, ...]:
+    """Names of other services' APIs, separated by commas: piston, jobe."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if any(name not in APIS for name in names):
+        raise ValueError
+    return names
 
 
 def _layers(text: str) -> tuple[str, ...]:
@@ -143,6 +153,15 @@ class Settings:
     max_judging_seconds: float = _setting(
         100.0, _number(0.1, 3600), "wall time of one submission in its slot: compile step and all runs"
     )
+    apis: tuple[str, ...] = _setting(APIS, _apis, "other services' APIs that are spoken (docs/moving.md)")
+    jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time that a request to Jobe's API may ask for")
+    jobe_files_mb: int = _setting(64, _integer(1, 1_048_576), "files of Jobe's API kept on this replica's disk, in MiB")
+    store: str = _setting(
+        "",
+        _text,
+        "where problems are: file:///folder, az://account/container or s3://bucket; a folder of its own if unset",
+    )
+    store_seconds: float = _setting(30.0, _number(0.1, 600), "longest time for a problem to come or go")
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
     path: str = _setting(
