@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -15,7 +16,7 @@ from runtime.http.admission import Admission
 from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
-from runtime.http.doors.piston import PistonDoor
+from runtime.http.doors.opening import doors
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
@@ -62,7 +63,7 @@ class Service:
             log=log,
         )
         self._pages = BrowserPages(settings)
-        self._doors = (PistonDoor(self.submissions, settings, self.count),)
+        self._doors = doors(settings, self.submissions, registry, Path(executor.root) / "doors", self.count)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""

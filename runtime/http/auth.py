@@ -49,9 +49,11 @@ class Keys:
         digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).hexdigest()
         names = [name for name, known in self._keys if hmac.compare_digest(digest, known)]
         if not given or not names:
-            raise UnauthorizedError(
+            refusal = UnauthorizedError(
                 "Send a key as 'Authorization: Bearer KEY' or as 'X-API-Key: KEY'.", headers={"WWW-Authenticate": "Bearer"}
             )
+            refusal.key_given = bool(given)
+            raise refusal
         return names[0]
 
     def middleware(self) -> Middleware:

@@ -45,10 +45,11 @@ class Body:
     def __exit__(self, *_error: object) -> None:
         self._bodies.held -= self._held
 
-    async def read(self) -> bytes:
-        """The body; raises Refusal."""
+    async def read(self, *, any_type: bool = False) -> bytes:
+        """The body, which must say that it is JSON unless it may be of `any_type`; raises Refusal."""
         request, bodies = self._request, self._bodies
-        _refuse_type(request)
+        if not any_type:
+            _refuse_type(request)
         if (request.content_length or 0) > bodies.largest:
             raise self._too_large()
         connection = cast(Connection, request.protocol)

@@ -49,6 +49,10 @@ const KNOWN: Record<string, Known> = {
     title: "Lua", file: "main.lua", starter: () => import("../../starters/lua.txt"),
     highlighting: () => stream(import("@codemirror/legacy-modes/mode/lua").then(mode => mode.lua)),
   },
+  octave: {
+    title: "Octave", file: "main.m", starter: () => import("../../starters/octave.txt"),
+    highlighting: () => stream(import("@codemirror/legacy-modes/mode/octave").then(mode => mode.octave)),
+  },
   pascal: {
     title: "Pascal", file: "main.pas", starter: () => import("../../starters/pascal.txt"),
     highlighting: () => stream(import("@codemirror/legacy-modes/mode/pascal").then(mode => mode.pascal)),
@@ -60,6 +64,10 @@ const KNOWN: Record<string, Known> = {
   php: {
     title: "PHP", file: "main.php", starter: () => import("../../starters/php.txt"),
     highlighting: async () => (await import("@codemirror/lang-php")).php(),
+  },
+  pypy: {
+    title: "PyPy", file: "main.py", starter: () => import("../../starters/pypy.txt"),
+    highlighting: async () => (await import("@codemirror/lang-python")).python(),
   },
   python: {
     title: "Python", file: "main.py", starter: () => import("../../starters/python.txt"),
