@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
@@ -15,8 +16,8 @@ from runtime.http.admission import Admission
 from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
-from runtime.http.doors.piston import PistonDoor
-from runtime.http.pages import api_page
+from runtime.http.doors.opening import doors
+from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
 from runtime.http.request_ids import request_ids
@@ -61,7 +62,8 @@ class Service:
             metrics=self.metrics,
             log=log,
         )
-        self._doors = (PistonDoor(self.submissions, settings, self.count),)
+        self._pages = BrowserPages(settings)
+        self._doors = doors(settings, self.submissions, registry, Path(executor.root) / "doors", self.count)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""
@@ -95,7 +97,7 @@ class Service:
                 web.get("/languages", self.languages),
                 web.get("/metrics", self.show_metrics),
                 web.get("/openapi.json", self.openapi),
-                web.get("/docs", api_page.show),
+                *self._pages.routes(),
                 *(route for door in self._doors for route in door.routes()),
             ]
         )

@@ -90,6 +90,8 @@ class UnauthorizedError(Refusal):
     """No key, or a wrong one."""
 
     status, code, title = 401, "unauthorized", "A valid key is needed"
+    #: Whether a wrong one was there.
+    key_given = False
 
 
 class ForbiddenOriginError(Refusal):

@@ -12,7 +12,7 @@ from runtime.http import bounds
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
 from runtime.http.unknown_fields import Shape
 from runtime.judging.comparators import PARAMETERS
-from runtime.judging.submission import Submission, TestCase
+from runtime.judging.submission import RunResult, Submission, TestCase
 from runtime.languages.registry import Language, Registry, UnknownLanguageError
 from runtime.settings import Settings
 
@@ -67,12 +67,16 @@ class Call(msgspec.Struct, frozen=True):
     """What a request asks for: a submission, and which user and question it belongs to.
 
     `check_version` is given the version of the language, and raises Refusal where the request asks for another one.
+    `follow_up` is given the result, and may ask for another run in the same slot.
     """
 
     submission: Submission
     user_id: str | None = None
     question_id: str | None = None
     check_version: Callable[[str], None] | None = None
+    follow_up: Callable[[RunResult], Submission | None] | None = None
+    #: The longest wait for a slot, where it is not the server's usual one.
+    queue_seconds: float | None = None
     #: Fields that are not known here and were ignored.
     warnings: tuple[FieldError, ...] = ()
 

@@ -12,7 +12,7 @@ from aiohttp import web
 from runtime.execution.executor import Slot
 from runtime.http.admission import Admission, Busy
 from runtime.http.auth import CALLER
-from runtime.http.bodies import Bodies
+from runtime.http.bodies import Bodies, Body
 from runtime.http.problems import BusyError, DrainingError, NoRoomError
 from runtime.http.request_ids import REQUEST_ID
 from runtime.http.requests import Call
@@ -33,6 +33,8 @@ class Served(msgspec.Struct, frozen=True):
     call: Call
     version: str
     result: Result
+    #: Of `Call.follow_up`.
+    further: RunResult | None = None
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -92,6 +94,10 @@ class Submissions:
             call = parse(await body.read(), self._settings, self._registry)
             return await self._run_in_slot(call, sender_of(request), started)
 
+    def body(self, request: web.Request) -> Body:
+        """The request's body, within the limits of all bodies."""
+        return self._bodies.body(request)
+
     def parsed(self, data: bytes, parse: Parse) -> Call:
         """What `data` asks for; raises Refusal."""
         return parse(data, self._settings, self._registry)
@@ -122,7 +128,7 @@ class Submissions:
     async def _run_in_slot(self, call: Call, sender: Sender, started: float, watcher: Watcher | None = None) -> Served:
         submission = call.submission
         arrived = time.perf_counter()
-        async with self._admission.slot(_user(sender, call)) as slot:
+        async with self._admission.slot(_user(sender, call), call.queue_seconds) as slot:
             waited = time.perf_counter() - arrived
             version = await self._judge.version(submission.language, slot)
             if call.check_version is not None:
@@ -131,8 +137,10 @@ class Submissions:
             status = "cancelled"
             try:
                 if submission.test_cases is None:
-                    result = await self._judge.run(submission, slot, watcher)
-                    status = result.run.status
+                    result = run = await self._judge.run(submission, slot, watcher)
+                    status = run.run.status
+                    if call.follow_up and (further := call.follow_up(run)):
+                        return Served(call, version, run, await self._judge.run(further, slot))
                 else:
                     result = await self._judge.judge(submission, submission.test_cases, slot, self._admission)
                     status = result.status

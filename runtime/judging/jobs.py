@@ -91,7 +91,7 @@ class Jobs:
     def _run_limits(self, submission: Submission) -> Limits:
         language, settings = submission.language, self.settings
         times = time_limits.of_run(submission, settings)
-        return Limits(
+        limits = Limits(
             wall_ms=times.wall_ms,
             max_wall_ms=times.max_wall_ms,
             cpu_ms=times.cpu_ms,
@@ -105,6 +105,7 @@ class Jobs:
             files=settings.max_files,
             stack_bytes=language.stack_mb * _MB,
         )
+        return limits if submission.caps is None else submission.caps.within(limits)
 
     def _compile_limits(self, language: Language, left_seconds: float) -> Limits:
         settings = self.settings

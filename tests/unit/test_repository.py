@@ -86,7 +86,7 @@ def test_nothing_that_is_pinned_is_left_out_of_the_updates() -> None:
         for directory in update.get("directories") or [update["directory"]]
     }
     for ecosystem, pattern in (("npm", "package-lock.json"), ("gomod", "go.mod"), ("docker", "Dockerfile")):
-        for folder in ("runtime", "client", "infra"):
+        for folder in ("runtime", "client", "infra", "web"):
             for path in (_ROOT / folder).rglob(pattern):
                 if "node_modules" not in path.parts:
                     assert (path.parent, ecosystem) in looked_at, path
