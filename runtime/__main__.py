@@ -41,6 +41,10 @@ Try it:
   curl http://{host}:{port}/execute -H 'Content-Type: application/json' \\
        -d '{{"language": "python", "code": "print(42)", "stdin": "", "timeout": 5}}'"""
 
+_PLAYGROUND = """
+In a browser:
+  http://{host}:{port}/"""
+
 
 def main() -> int:
     """Returns the exit code: 2 for wrong settings, 3 for a host that cannot isolate, 0 after an orderly end."""
@@ -143,7 +147,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         layers = [f"Landlock {force.landlock_abi}" if force.landlock_abi else "", "seccomp" if force.seccomp else "",
                   "own uid" if force.own_uid else ""]  # fmt: skip
         print(
-            _USAGE.format(
+            (_USAGE + (_PLAYGROUND if settings.playground else "")).format(
                 host=settings.host,
                 port=server.sockets[0].getsockname()[1],
                 languages=", ".join(registry.languages),

@@ -89,10 +89,11 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     isolation: Isolation
 
 
-class ReadyAnswer(msgspec.Struct, frozen=True):
+class ReadyAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether this replica takes work."""
 
     ready: bool
+    reason: str = ""
 
 
 def _set(value: Field | None) -> Field | msgspec.UnsetType:

@@ -101,7 +101,7 @@ def files_of(
         if not body.code:
             checks.refuse(f"{place}code", "must not be empty" if body.code is not None else "is required, or files")
             return ()
-        return (File(language.main_file(body.code), memoryview(body.code.encode())),)
+        return (File(language.file, memoryview(body.code.encode())),)
     if body.code is not None:
         checks.refuse(f"{place}code", "goes without files, and files without code")
     if not 1 <= len(body.files) <= bounds.MOST_FILES:
@@ -119,7 +119,7 @@ def files_of(
         else:
             if position == 0 and not content and not empty_main:
                 checks.refuse(f"{place}files[0].content", "must not be empty: it is the main file")
-        name = item.name or (language.main_file(content.decode(errors="replace")) if position == 0 else "")
+        name = item.name or (language.file if position == 0 else "")
         problem = name_problem(name) or ("is there twice" if name in names else "")
         if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
             problem = "is a file and a folder at the same time"

@@ -43,6 +43,7 @@ _STRICT = (
 SUBMISSION_REFUSALS = (
     problems.InvalidJsonError, problems.UnauthorizedError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
     problems.UnsupportedMediaTypeError, problems.InvalidRequestError, problems.BusyError, problems.DrainingError,
+    problems.NoRoomError,
 )  # fmt: skip
 #: What `POST /execute` can answer besides, because of problems.
 PROBLEM_USE_REFUSALS = (problems.ForbiddenError,)

@@ -13,7 +13,7 @@ from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestEr
 from runtime.http.unknown_fields import Shape
 from runtime.judging.checkers import FOLDER as CASE_FOLDER
 from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
-from runtime.judging.submission import Checker, Style, Submission, TestCase
+from runtime.judging.submission import Checker, RunResult, Style, Submission, TestCase
 from runtime.languages.registry import Registry, UnknownLanguageError
 from runtime.settings import Settings
 from runtime.store.digests import is_digest
@@ -92,6 +92,7 @@ class Call(msgspec.Struct, frozen=True):
     """What a request asks for: a submission, and which user and question it belongs to.
 
     `check_version` is given the version of the language, and raises Refusal where the request asks for another one.
+    `follow_up` is given the result, and may ask for another run in the same slot.
     """
 
     submission: Submission
@@ -102,6 +103,9 @@ class Call(msgspec.Struct, frozen=True):
     #: Whether the answer shows what only the judge should see.
     judge_details: bool = False
     check_version: Callable[[str], None] | None = None
+    follow_up: Callable[[RunResult], Submission | None] | None = None
+    #: The longest wait for a slot, where it is not the server's usual one.
+    queue_seconds: float | None = None
     #: Fields that are not known here and were ignored.
     warnings: tuple[FieldError, ...] = ()
 

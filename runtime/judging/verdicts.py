@@ -52,7 +52,8 @@ _COMPILE_STOPPED = {
 def run_result(outcome: Outcome, submission: Submission, limits: Limits, kept_bytes: int | None = None) -> StepResult:
     """The result of one run of `submission` within `limits`, with at most `kept_bytes` of each output; None keeps all."""
     status, message = _run_status(outcome, submission, limits)
-    return _step(outcome, status, message, kept_bytes=kept_bytes)
+    errors = "surrogateescape" if submission.keeps_bytes else "replace"
+    return _step(outcome, status, message, errors=errors, kept_bytes=kept_bytes)
 
 
 def _run_status(outcome: Outcome, submission: Submission, limits: Limits) -> tuple[Status, str]:
@@ -145,10 +146,16 @@ def _limited_by(outcome: Outcome, status: Status) -> LimitedBy | None:
 
 
 def _step(
-    outcome: Outcome, status: Status, message: str, limited_by: LimitedBy | None = None, kept_bytes: int | None = None
+    outcome: Outcome,
+    status: Status,
+    message: str,
+    limited_by: LimitedBy | None = None,
+    *,
+    errors: str = "replace",
+    kept_bytes: int | None = None,
 ) -> StepResult:
-    stdout, stdout_truncated = _text(outcome.stdout, kept_bytes, truncated=outcome.stdout_truncated)
-    stderr, stderr_truncated = _text(outcome.stderr, kept_bytes, truncated=outcome.stderr_truncated)
+    stdout, stdout_truncated = _text(outcome.stdout, kept_bytes, errors, truncated=outcome.stdout_truncated)
+    stderr, stderr_truncated = _text(outcome.stderr, kept_bytes, errors, truncated=outcome.stderr_truncated)
     return StepResult(
         stdout=stdout,
         stderr=stderr,
@@ -166,14 +173,15 @@ def _step(
     )
 
 
-def _text(output: bytes, kept_bytes: int | None, *, truncated: bool) -> tuple[str, bool]:
+def _text(output: bytes, kept_bytes: int | None, errors: str, *, truncated: bool) -> tuple[str, bool]:
     """The output as text, and whether there was more.
 
-    What is not UTF-8 is replaced; but of a character that was cut in two, which the program wrote whole, nothing is left.
+    What is not UTF-8 is decoded as `errors` says. But of a character that was cut in two, nothing is left: the program wrote
+    it whole.
     """
     if kept_bytes is not None and len(output) > kept_bytes:
         output, truncated = output[:kept_bytes], True
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder = codecs.getincrementaldecoder("utf-8")(errors)
     return decoder.decode(output, final=not truncated), truncated
 
 

@@ -6,7 +6,7 @@ import tracemalloc
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runtime.judging import words
@@ -62,6 +62,7 @@ def test_elsewhere_a_number_is_a_word_like_every_other(name: str) -> None:
         assert not Comparator(name).same(output, expected)
 
 
+@settings(deadline=None)
 @given(st.text(st.sampled_from("ab \t\r\n\x1c\u3000"), max_size=12))
 def test_lines_are_the_same_one_by_one_and_in_one_piece(text: str) -> None:
     stripped = [line.rstrip() for line in text.split("\n")]
