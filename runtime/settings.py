@@ -11,7 +11,7 @@ _DIGEST_BYTES = 32
 _PREFIX = "EXECUTOR_"
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
 #: Interfaces of other services.
-APIS = ("piston", "jobe")
+APIS = ("piston", "jobe", "mcp")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -72,7 +72,7 @@ def _keys(text: str) -> tuple[tuple[str, str], ...]:
 
 
 def _apis(text: str) -> tuple[str, ...]:
-    """Names of other services' APIs, separated by commas: piston, jobe."""
+    """Names of other services' APIs, separated by commas: piston, jobe, mcp."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if any(name not in APIS for name in names):
         raise ValueError

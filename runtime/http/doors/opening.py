@@ -14,6 +14,7 @@ from runtime.settings import Settings
 
 if TYPE_CHECKING:
     from runtime.http.doors.jobe import JobeDoor
+    from runtime.http.doors.mcp import McpDoor
 
 _JOBE = (
     Route("GET", "/languages", "languages"),
@@ -21,6 +22,7 @@ _JOBE = (
     Route("PUT", "/files/{id}", "put_file"),
     Route("HEAD", "/files/{id}", "head_file"),
 )
+_MCP = (Route("POST", "", "message"), Route("GET", "", "no_stream"), Route("DELETE", "", "no_stream"))
 
 
 def doors(
@@ -33,9 +35,15 @@ def doors(
 
         return JobeDoor(submissions, settings, registry, folder / "jobe")
 
+    def mcp() -> "McpDoor":
+        from runtime.http.doors.mcp import McpDoor  # noqa: PLC0415
+
+        return McpDoor(submissions, settings, registry)
+
     every: dict[str, Callable[[], Door]] = {
         "piston": lambda: PistonDoor(submissions, settings, count),
         "jobe": lambda: LazyDoor("/jobe/index.php/restapi", _with_slashes(_JOBE), jobe),
+        "mcp": lambda: LazyDoor("/mcp", _MCP, mcp),
     }
     return tuple(every[name]() for name in every if name in settings.apis)
 
