@@ -45,7 +45,8 @@ def test_a_call_of_nothing_is_an_error_of_the_protocol(executor: Executor, metho
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
-    [({"language": "python", "code": "1", "test_cases": []}, "test_cases is not known"), ({"code": "1"}, "language is required"),
+    [({"language": "python", "code": "1", "test_cases": []}, "test_cases is not known"),
+     ({"code": "1"}, "language is required"),
      ({"language": "python", "code": "1", "files": [{"content": "1", "colour": 2}]}, "colour")],
 )  # fmt: skip
 def test_an_argument_that_is_not_known_is_named(executor: Executor, arguments: Any, words: str) -> None:
