@@ -135,7 +135,13 @@ def test_json_compares_values(comparator: Comparator, output: str, expected: str
 
 
 @pytest.mark.parametrize(
-    ("pattern", "output"), [("(a+)+b", "a" * 200_000), ("(.*)(.*)(.*)(.*)x", "a" * 100_000), ("(a|aa)+$b", "a" * 200_000)]
+    ("pattern", "output"),
+    [
+        ("(a+)+b", "a" * 200_000),
+        ("(.*)(.*)(.*)(.*)x", "a" * 100_000),
+        ("(a|aa)+$b", "a" * 200_000),
+        ("x", " " * 200_000 + "x\ny"),
+    ],
 )
 def test_no_pattern_can_take_more_than_linear_time(pattern: str, output: str) -> None:
     started = time.process_time()
