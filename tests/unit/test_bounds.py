@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import jsonschema
 import msgspec
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.http import bounds
@@ -35,6 +35,8 @@ def test_a_name_is_taken_if_its_schema_takes_it(name: str) -> None:
 
 @settings(deadline=None)
 @given(_names.filter(lambda name: name != ""), st.sampled_from(["base64", "hex"]), _base64 | _hex)
+@example("a", "hex", " ")
+@example("a", "base64", "QUI==")
 def test_a_file_is_taken_if_its_schema_takes_it(name: str, encoding: str, content: str) -> None:
     file = {"name": name, "encoding": encoding, "content": content}
     checks = Checks()
