@@ -47,7 +47,7 @@ class Executor:
         run: dict[str, Any] = response.json()["run"]
         return run
 
-    def judge(self, language: str, code: str, cases: list[dict[str, str]], **fields: Any) -> dict[str, Any]:
+    def judge(self, language: str, code: str, cases: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
         """The answer to a submission with test cases."""
         response = self.post({"language": language, "code": code, "test_cases": cases, **fields})
         assert response.status_code == 200, response.text

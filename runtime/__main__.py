@@ -49,7 +49,7 @@ In a browser:
 def main() -> int:
     """Returns the exit code: 2 for wrong settings, 3 for a host that cannot isolate, 0 after an orderly end."""
     try:
-        settings = read_settings()
+        settings = _settings()
         languages = load()
     except (SettingsError, LanguageFileError) as error:
         return _wrong_settings(str(error))
@@ -85,6 +85,21 @@ def main() -> int:
         return 3
     finally:
         executor.close()
+
+
+def _settings() -> Settings:
+    """This process's settings; raises SettingsError."""
+    settings = read_settings()
+    if not settings.store:
+        return settings
+    from runtime.store.blobs import check_url  # noqa: PLC0415 - a start without a store need not wait for it
+    from runtime.store.errors import StoreUrlError  # noqa: PLC0415
+
+    try:
+        check_url(settings.store)
+    except StoreUrlError as error:
+        raise SettingsError([f"EXECUTOR_STORE {error}"]) from error
+    return settings
 
 
 def _wrong_settings(problems: str) -> int:

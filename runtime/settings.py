@@ -89,6 +89,14 @@ def _apis(text: str) -> tuple[str, ...]:
     return names
 
 
+def _names(text: str) -> tuple[str, ...]:
+    """Names of keys, separated by commas."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ValueError
+    return names
+
+
 def _layers(text: str) -> tuple[str, ...]:
     """Names of layers, separated by commas."""
     names = tuple(name for name in text.split(",") if name)
@@ -137,7 +145,14 @@ class Settings:
     max_file_mb: int = _setting(10, _integer(1, 1024), "largest file that a program may write, in MiB")
     max_disk_mb: int = _setting(64, _integer(1, 4096), "all files of a run together, in MiB")
     max_files: int = _setting(10_000, _integer(10, 1_000_000), "files of a run")
-    max_output_kb: int = _setting(1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB")
+    max_output_kb: int = _setting(
+        1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB; a plain run may write no more"
+    )
+    max_case_output_kb: int = _setting(
+        16_384,
+        _integer(1, 65_536),
+        "what a judged run may write to each of stdout and stderr, in KiB; EXECUTOR_MAX_OUTPUT_KB of it come back",
+    )
     max_judged_output_kb: int = _setting(
         4096, _integer(1, 65_536), "kept of stdout and stderr of all test cases of a submission together, in KiB"
     )
@@ -166,12 +181,19 @@ class Settings:
     apis: tuple[str, ...] = _setting(APIS, _apis, "other services' APIs that are spoken (docs/moving.md)")
     jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time that a request to Jobe's API may ask for")
     jobe_files_mb: int = _setting(64, _integer(1, 1_048_576), "files of Jobe's API kept on this replica's disk, in MiB")
+    checker_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of one run of a checker")
+    checker_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory of a checker, in MiB")
     store: str = _setting(
         "",
         _text,
         "where problems are: file:///folder, az://account/container or s3://bucket; a folder of its own if unset",
     )
     store_seconds: float = _setting(30.0, _number(0.1, 600), "longest time for a problem to come or go")
+    store_cache_mb: int = _setting(512, _integer(1, 1_048_576), "problems kept on this replica's disk, in MiB")
+    max_problem_mb: int = _setting(256, _integer(1, 16_384), "largest problem package, packed and unpacked, in MiB")
+    judge_keys: tuple[str, ...] = _setting(
+        (), _names, "names of the keys that may put problems and ask for judge_details; every key if unset"
+    )
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
     path: str = _setting(
@@ -252,6 +274,12 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
                 f"EXECUTOR_{low.upper()} is {getattr(settings, low)}: must be at most EXECUTOR_{high.upper()}, "
                 f"which is {getattr(settings, high)}"
             )
+    known_keys = {name for name, _ in settings.api_keys}
+    problems += [
+        f"EXECUTOR_JUDGE_KEYS names {name!r}: EXECUTOR_API_KEYS has no key of this name"
+        for name in settings.judge_keys
+        if name not in known_keys
+    ]
     problems += _misfits(settings)
     if settings.log_level not in ("debug", "info", "warning", "error"):
         problems.append(f"EXECUTOR_LOG_LEVEL is {settings.log_level!r}: must be debug, info, warning or error")

@@ -13,10 +13,11 @@ from aiohttp import web
 from runtime import __version__
 from runtime.execution.executor import Executor, Slot
 from runtime.http.admission import Admission
-from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response
+from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response, problem_answer
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors
+from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
@@ -53,10 +54,15 @@ class Service:
         bodies = Bodies(settings)
         self.metrics = Metrics(_REPLICA, __version__)
         self._watch(admission, bodies, log)
+        self._packages = Packages(settings, registry, Path(executor.root) / "problems", bodies)
+        self.metrics.watch_count(
+            "executor_problems_fetched", "Problems that came from the store", (), lambda: {(): self._packages.fetched}
+        )
         self.submissions = Submissions(
             settings=settings,
             registry=registry,
             judge=Judge(settings, registry),
+            packages=self._packages,
             admission=admission,
             bodies=bodies,
             metrics=self.metrics,
@@ -92,6 +98,8 @@ class Service:
         app.add_routes(
             [
                 web.post("/execute", self.execute),
+                web.put("/problems", self.put_problem),
+                web.get("/problems/{digest}", self.problem),
                 web.get("/health", self.health),
                 web.get("/ready", self.ready),
                 web.get("/languages", self.languages),
@@ -117,6 +125,14 @@ class Service:
     async def execute(self, request: web.Request) -> web.Response:
         """`POST /execute`."""
         return json_response(answer(await self.submissions.serve(request, partial(decode, strict=is_strict(request.query)))))
+
+    async def put_problem(self, request: web.Request) -> web.Response:
+        """`PUT /problems`."""
+        return json_response(problem_answer(await self._packages.put(request), self._settings))
+
+    async def problem(self, request: web.Request) -> web.Response:
+        """`GET /problems/{digest}`."""
+        return json_response(problem_answer(await self._packages.get(request.match_info["digest"]), self._settings))
 
     async def health(self, _request: web.Request) -> web.Response:
         """`GET /health`."""

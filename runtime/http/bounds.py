@@ -5,7 +5,7 @@ before a last line feed.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Meta
@@ -17,6 +17,7 @@ MOST_RETURNED = 20
 ARGUMENT_BYTES = 32 << 10
 NAME_BYTES, NAME_PART_BYTES, NAME_DEPTH = 1024, 255, 16
 ID_LENGTH = 256
+MOST_POINTS = 1e9
 ENCODINGS = ("utf8", "base64", "hex")
 #: The values of the query's `strict`, and what they mean.
 STRICT = {"0": False, "1": True, "false": False, "true": True}
@@ -50,6 +51,9 @@ CODE = _described(minLength=1)
 ENCODING = _described(enum=list(ENCODINGS))
 ARGUMENT = _described(pattern=r"^[^\x00]*$", maxLength=ARGUMENT_BYTES - 1)
 ARGUMENTS = _described(maxItems=MOST_ARGUMENTS)
+FROM_ZERO = _described(minimum=0)
+POINTS = _described(minimum=0, maximum=MOST_POINTS)
+DIGEST = _described(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")
 FILES = _described(minItems=1, maxItems=MOST_FILES)
 
 #: What a file's content must be in each encoding, as keywords of the file's schema.
@@ -74,15 +78,60 @@ def _letter(letter: str) -> str:
     return f"[{letter.upper()}{letter.lower()}]" if letter.upper() != letter.lower() else re.escape(letter)
 
 
+#: A program is one text or several files.
+PROGRAM: dict[str, Any] = {
+    "anyOf": [
+        {"properties": {"code": {"type": "string"}, "files": {"type": "null"}}, "required": ["code"]},
+        {"properties": {"code": {"type": "null"}, "files": {"type": "array"}}, "required": ["files"]},
+    ]
+}
+_NOTHING: dict[str, Any] = {"type": "null"}
 #: What `POST /execute` takes beside what its fields are by themselves.
 EXECUTE: dict[str, Any] = {
     "allOf": [
+        PROGRAM,
+        {"anyOf": [{"properties": {"test_cases": _NOTHING}}, {"properties": {"return_files": {"maxItems": 0}}}]},
         {
             "anyOf": [
-                {"properties": {"code": {"type": "string"}, "files": {"type": "null"}}, "required": ["code"]},
-                {"properties": {"code": {"type": "null"}, "files": {"type": "array"}}, "required": ["files"]},
+                {"properties": {"checker": _NOTHING}},
+                {
+                    "properties": {
+                        "checker": {"type": "object"},
+                        "test_cases": {"type": "array"},
+                        "comparator": {"const": "lines"},
+                    },
+                    "required": ["checker", "test_cases"],
+                },
             ]
         },
-        {"anyOf": [{"properties": {"test_cases": {"type": "null"}}}, {"properties": {"return_files": {"maxItems": 0}}}]},
+        {
+            "anyOf": [
+                {"properties": {"problem": _NOTHING, "judge_details": {"const": False}}},
+                {
+                    "properties": {
+                        "problem": {"type": "string"},
+                        "test_cases": _NOTHING,
+                        "checker": _NOTHING,
+                        "comparator": {"const": "lines"},
+                        "stdin": {"const": ""},
+                        "args": {"maxItems": 0},
+                        "return_files": {"maxItems": 0},
+                        "stop_on_failure": {"const": False},
+                    },
+                    "required": ["problem"],
+                },
+            ]
+        },
     ]
 }
+
+
+def parameters(known: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """An object with a `name`, which has only the parameters that are known for it."""
+    every = sorted({parameter for names in known.values() for parameter in names})
+    return {
+        "anyOf": [
+            {"properties": {"name": {"const": name}, **{other: _NOTHING for other in every if other not in takes}}}
+            for name, takes in known.items()
+        ]
+    }

@@ -11,15 +11,16 @@ import msgspec
 
 from runtime import __version__
 from runtime.http import bounds, problems
-from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ReadyAnswer, RunAnswer
+from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ProblemAnswer, ReadyAnswer, RunAnswer
 from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
 from runtime.http.requests import ExecuteBody
+from runtime.judging.comparators import PARAMETERS
 from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
 _MEANINGS = Path(__file__).with_name("meanings.toml")
-_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, Problem)
+_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, Problem)
 _EXAMPLES = {
     "run": {"language": "python", "code": "print(input()[::-1])", "stdin": "drawer", "timeout": 5},
     "judge": {
@@ -44,6 +45,22 @@ SUBMISSION_REFUSALS = (
     problems.UnsupportedMediaTypeError, problems.InvalidRequestError, problems.BusyError, problems.DrainingError,
     problems.NoRoomError,
 )  # fmt: skip
+#: What `POST /execute` can answer besides, because of problems.
+PROBLEM_USE_REFUSALS = (problems.ForbiddenError,)
+#: What `PUT /problems` can answer instead of the problem.
+PROBLEM_REFUSALS = (
+    problems.UnauthorizedError, problems.ForbiddenError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
+    problems.UnsupportedMediaTypeError, problems.InvalidProblemError, problems.StoreUnavailableRefusal,
+)  # fmt: skip
+#: What `GET /problems/{digest}` can answer instead of the problem.
+LOOK_UP_REFUSALS = (problems.UnauthorizedError, problems.NotFoundError, problems.StoreUnavailableRefusal)
+_DIGEST = {
+    "name": "digest",
+    "in": "path",
+    "required": True,
+    "description": "The problem's name, as PUT /problems has given it.",
+    "schema": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+}
 #: What a path that lists the languages can answer instead.
 LIST_REFUSALS = (problems.UnauthorizedError, problems.BusyError)
 
@@ -89,10 +106,30 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
                 "summary": "Run a program, or judge it with test cases",
                 "description": _STRICT,
                 "requestBody": content(ExecuteBody, examples={name: {"value": value} for name, value in _EXAMPLES.items()}),
-                "responses": answered("The results", RunAnswer, JudgeAnswer) | refused(*SUBMISSION_REFUSALS),
+                "responses": answered("The results", RunAnswer, JudgeAnswer)
+                | refused(*SUBMISSION_REFUSALS, *PROBLEM_USE_REFUSALS),
                 "security": security,
             }
         },
+        "/problems": {
+            "put": {
+                "operationId": "put_problem",
+                "summary": "Put a problem package, by whose digest submissions are judged then",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/zip": {}},
+                },
+                "responses": answered("The problem", ProblemAnswer) | refused(*PROBLEM_REFUSALS),
+                "security": security,
+            }
+        },
+        "/problems/{digest}": get(
+            "problem",
+            "What is in a problem package",
+            answered("The problem", ProblemAnswer) | refused(*LOOK_UP_REFUSALS),
+            security,
+            parameters=[_DIGEST],
+        ),
         "/languages": get(
             "languages",
             "The languages that work on this host",
@@ -120,9 +157,14 @@ def _bound(schemas: dict[str, Any], settings: Settings, registry: Registry) -> N
     named["properties"]["name"]["minLength"] = 1
     named["required"].append("name")
     schemas["ExecuteBody"] |= bounds.EXECUTE
-    limit_field(schemas, "ExecuteBody", "language", bounds.any_case(registry.names))
+    schemas["CheckerBody"] |= bounds.PROGRAM
+    schemas["ComparatorBody"] |= bounds.parameters(PARAMETERS)
     files = {"prefixItems": [_reference("MainFile")], "items": _reference("NamedFile"), "uniqueItems": True}
-    limit_field(schemas, "ExecuteBody", "files", files)
+    for name in ("ExecuteBody", "CheckerBody"):
+        limit_field(schemas, name, "language", bounds.any_case(registry.names))
+        limit_field(schemas, name, "files", files)
+    limit_field(schemas, "CheckerBody", "time_limit", {"exclusiveMinimum": 0, "maximum": settings.checker_seconds})
+    limit_field(schemas, "CheckerBody", "memory_limit_mb", memory | {"maximum": settings.checker_memory_mb})
     limit_field(schemas, "ExecuteBody", "test_cases", {"minItems": 1, "maxItems": settings.max_test_cases})
     for name in ("ExecuteBody", "TestCaseBody"):
         limit_field(schemas, name, "timeout", {"exclusiveMinimum": 0, "maximum": settings.max_timeout_seconds})
@@ -179,9 +221,11 @@ def refused(*kinds: type[Refusal], problem: type[Problem] = Problem) -> dict[str
     return {str(kind.status): {"description": kind.title, "content": body} for kind in kinds}
 
 
-def get(name: str, summary: str, responses: dict[str, Any], security: list[dict[str, list[str]]]) -> dict[str, Any]:
+def get(
+    name: str, summary: str, responses: dict[str, Any], security: list[dict[str, list[str]]], **more: object
+) -> dict[str, Any]:
     """A path with nothing but a GET."""
-    return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": security}}
+    return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": security, **more}}
 
 
 def _or_not(responses: dict[str, Any]) -> dict[str, Any]:

@@ -7,13 +7,15 @@ other. The digest of this file is the problem's name. Statements and the author'
 import hashlib
 import os
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import msgspec
 
-from runtime.problems.archive import Archive
 from runtime.problems.faults import Fault, PackageError
 from runtime.store.digests import name_of
+
+if TYPE_CHECKING:
+    from runtime.problems.archive import Archive
 
 _MAGIC = b"executor problem 1\n"
 _KEPT_FILES = ("problem.yaml", "domjudge-problem.ini", ".timelimit", "data/testdata.yaml", "data/test_group.yaml")
@@ -22,7 +24,7 @@ _UNSUPPORTED = ("static_validator", "graders")
 _HEADER_BYTES = 8 << 20
 
 
-def write(archive: Archive, file: Path) -> str:
+def write(archive: "Archive", file: Path) -> str:
     """Writes the canonical form into a new file, and returns its digest; raises PackageError, and OSError where it cannot."""
     faults = [
         Fault(folder, "is not supported")

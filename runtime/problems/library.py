@@ -4,16 +4,17 @@ import asyncio
 import itertools
 from collections import OrderedDict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from runtime.languages.registry import Registry
-from runtime.problems import canonical, reading
-from runtime.problems.archive import Archive
-from runtime.problems.canonical import Package
 from runtime.problems.model import Problem
-from runtime.store.blobs import BlobStore
-from runtime.store.cache import BlobCache
+
+if TYPE_CHECKING:  # what follows takes time and memory that a replica without problems does not spend
+    from runtime.problems.canonical import Package
+    from runtime.store.blobs import BlobStore
+    from runtime.store.cache import BlobCache
 
 _MB = 1 << 20
 # Checked problems with their packages open; contents stay on the disk.
@@ -24,7 +25,7 @@ class Opened(msgspec.Struct, frozen=True):
     """A problem and the package that has its contents, which stays readable as long as anybody holds this."""
 
     problem: Problem
-    package: Package
+    package: "Package"
 
 
 class Library:
@@ -70,12 +71,15 @@ class Library:
         return problem
 
     def _check(self, file: Path, target: Path) -> Problem:
+        from runtime.problems import canonical, reading  # noqa: PLC0415
+        from runtime.problems.archive import Archive  # noqa: PLC0415
+
         archive = Archive(file, self._max_bytes)
         try:
             digest = canonical.write(archive, target)
         finally:
             archive.close()
-        package = Package.of_file(target)
+        package = canonical.Package.of_file(target)
         try:
             return reading.read(package, digest, self._registry)
         finally:
@@ -94,16 +98,21 @@ class Library:
         return await asyncio.shield(opening)
 
     async def _open(self, digest: str) -> Opened:
+        from runtime.problems import canonical, reading  # noqa: PLC0415
+        from runtime.store.cache import BlobCache  # noqa: PLC0415
+
         if self._cache is None:
             self._cache = BlobCache(self._open_store(), self._folder / "cache", self._cache_mb * _MB)
-        package = Package(await self._cache.open(digest))
+        package = canonical.Package(await self._cache.open(digest))
         opened = Opened(await asyncio.to_thread(reading.read, package, digest, self._registry), package)
         self._opened[digest] = opened
         while len(self._opened) > _OPEN:
             self._opened.popitem(last=False)
         return opened
 
-    def _open_store(self) -> BlobStore:
+    def _open_store(self) -> "BlobStore":
+        from runtime.store.blobs import BlobStore  # noqa: PLC0415
+
         if self._blobs is None:
             self.new_file()
             self._blobs = BlobStore(self._url, self._store_seconds)

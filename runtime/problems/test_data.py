@@ -148,7 +148,9 @@ class _Reader:
             files=files if f"{name}.files/" in entries else (),
             accept_score=settings.accept_score if legacy_points else None,
             reject_score=settings.reject_score if legacy_points else 0.0,
-            max_score=None,
+            max_score=max(settings.accept_score, settings.reject_score)
+            if legacy_points and not self._metadata.custom_score
+            else None,
         )
 
     def _settings(self, path: str, around: _Settings, inside: str = "") -> _Settings:
