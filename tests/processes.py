@@ -14,7 +14,7 @@ _CLONE_NEWIPC = 0x08000000
 _MOST = 4
 
 
-class ByWhatTheyShare(LoadScopeScheduling):
+class ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
     """Gives each process whole groups: a place of the corpus, or a module, whose tests share its servers and containers.
 
     The marks of `--dist loadgroup` would say the same; pytest 9.2 does not see the names that pytest-xdist 3.8 makes of them.
