@@ -10,7 +10,7 @@ run: $(VENV)/runtime.stamp
 
 # In a process for each core; what shares a server, a container or a place stays in one. `python -m pytest PATH` for a few.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
 
 # Its parts are the hooks of .pre-commit-config.yaml.
 check: lint types layers
