@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -9,7 +10,10 @@ from typing import Any
 
 _DIGEST_BYTES = 32
 _PREFIX = "EXECUTOR_"
+_ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:(\d{1,5}|\*))?")
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
+#: Interfaces of other services.
+APIS = ("piston", "jobe", "codapi")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -73,6 +77,22 @@ def _names(text: str) -> tuple[str, ...]:
     """Names of keys, separated by commas."""
     names = tuple(name.strip() for name in text.split(","))
     if not all(names):
+        raise ValueError
+    return names
+
+
+def _origins(text: str) -> tuple[str, ...]:
+    """Origins separated by spaces, as in `https://moodle.example.org https://*.example.net`."""
+    origins = tuple(text.split())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
+def _apis(text: str) -> tuple[str, ...]:
+    """Names of other services' APIs, separated by commas: piston, jobe, codapi."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if any(name not in APIS for name in names):
         raise ValueError
     return names
 
@@ -151,14 +171,19 @@ class Settings:
     max_judging_seconds: float = _setting(
         100.0, _number(0.1, 3600), "wall time of one submission in its slot: compile step and all runs"
     )
+    apis: tuple[str, ...] = _setting(APIS, _apis, "other services' APIs that are spoken (docs/moving.md)")
+    jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time that a request to Jobe's API may ask for")
+    jobe_files_mb: int = _setting(64, _integer(1, 1_048_576), "files of Jobe's API kept on this replica's disk, in MiB")
     checker_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of one run of a checker")
     checker_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory of a checker, in MiB")
     store: str = _setting(
         "",
         _text,
-        "where problems are: file:///folder, az://account/container or s3://bucket; a folder of its own if unset",
+        "where problems and Jobe's files are: file:///folder, az://account/container, s3://bucket; this replica if unset",
     )
-    store_seconds: float = _setting(30.0, _number(0.1, 600), "longest time for a problem to come or go")
+    store_seconds: float = _setting(
+        30.0, _number(0.1, 600), "longest time for a problem or a file to come from the store or to go there"
+    )
     store_cache_mb: int = _setting(512, _integer(1, 1_048_576), "problems kept on this replica's disk, in MiB")
     max_problem_mb: int = _setting(256, _integer(1, 16_384), "largest problem package, packed and unpacked, in MiB")
     judge_keys: tuple[str, ...] = _setting(
@@ -173,6 +198,10 @@ class Settings:
         (), _keys, "names and SHA-256 of the keys that may call; every caller may if unset"
     )
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
+    playground: bool = _setting(True, _switch, "whether GET / is the playground and GET /status shows this replica to people")
+    frame_origins: tuple[str, ...] = _setting(
+        (), _origins, "pages that may show the playground in a frame, or have codapi's widget, by their origins"
+    )
     log_level: str = _setting("info", _text, "debug, info, warning or error")
     test_disable_layers: tuple[str, ...] = _setting((), _layers, "for tests only: layers to leave out")
     test_landlock_abi: int = _setting(99, _integer(0, 99), "for tests only: highest Landlock ABI to use")

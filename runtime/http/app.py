@@ -16,9 +16,9 @@ from runtime.http.admission import Admission
 from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response, problem_answer
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
-from runtime.http.doors.piston import PistonDoor
+from runtime.http.doors.opening import doors
 from runtime.http.packages import Packages
-from runtime.http.pages import api_page
+from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
 from runtime.http.request_ids import request_ids
@@ -68,7 +68,8 @@ class Service:
             metrics=self.metrics,
             log=log,
         )
-        self._doors = (PistonDoor(self.submissions, settings, self.count),)
+        self._pages = BrowserPages(settings)
+        self._doors = doors(settings, self.submissions, registry, Path(executor.root) / "doors", self.count)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""
@@ -104,7 +105,7 @@ class Service:
                 web.get("/languages", self.languages),
                 web.get("/metrics", self.show_metrics),
                 web.get("/openapi.json", self.openapi),
-                web.get("/docs", api_page.show),
+                *self._pages.routes(),
                 *(route for door in self._doors for route in door.routes()),
             ]
         )
@@ -144,6 +145,7 @@ class Service:
                 version=__version__,
                 uptime=round((time.monotonic() - self._started) * 1000),
                 languages=tuple(sorted(self._registry.languages)),
+                unavailable=self._registry.unavailable,
                 isolation=self._executor.isolation,
             ),
             200 if able else 503,
@@ -151,12 +153,13 @@ class Service:
 
     @property
     def _ready(self) -> bool:
-        return self._open and not self.submissions.draining and self._executor.alive()
+        return self._open and not self.submissions.draining and not self._executor.problem()
 
     async def ready(self, _request: web.Request) -> web.Response:
         """`GET /ready`."""
         ready = self._ready
-        return json_response(ReadyAnswer(ready), 200 if ready else 503)
+        reason = self._executor.problem() if self._open and not ready else ""
+        return json_response(ReadyAnswer(ready, reason), 200 if ready else 503)
 
     async def languages(self, _request: web.Request) -> web.Response:
         """`GET /languages`."""

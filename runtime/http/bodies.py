@@ -46,10 +46,11 @@ class Body:
     def __exit__(self, *_error: object) -> None:
         self._bodies.held -= self._held
 
-    async def read(self) -> bytes:
-        """The body; raises Refusal."""
+    async def read(self, *, any_type: bool = False) -> bytes:
+        """The body, which must say that it is JSON unless it may be of `any_type`; raises Refusal."""
         request, bodies = self._request, self._bodies
-        _refuse_type(request)
+        if not any_type:
+            _refuse_type(request)
         if (request.content_length or 0) > bodies.largest:
             raise _too_large(bodies.largest)
         connection = cast(Connection, request.protocol)
@@ -102,7 +103,9 @@ def _refuse_type(request: web.Request) -> None:
     A body without a type is taken for JSON, and so is the type that clients send for bytes of which they know nothing.
     """
     # Not `request.content_type`, which takes everything without a slash for application/octet-stream too.
-    media = request.headers.get("Content-Type", _JSON).partition(";")[0].strip().lower()
+    # Another site's page can send a body without any type unasked; with one of these types a browser asks here first.
+    unsaid = "" if "Origin" in request.headers else _JSON
+    media = request.headers.get("Content-Type", unsaid).partition(";")[0].strip().lower()
     if media not in (_JSON, _BYTES):
         raise UnsupportedMediaTypeError(f"The body is {media or 'of no type'}; it must be {_JSON}.")
     coding = request.headers.get("Content-Encoding", "identity").strip().lower()

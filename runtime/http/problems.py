@@ -90,6 +90,8 @@ class UnauthorizedError(Refusal):
     """No key, or a wrong one."""
 
     status, code, title = 401, "unauthorized", "A valid key is needed"
+    #: Whether a wrong one was there.
+    key_given = False
 
 
 class ForbiddenOriginError(Refusal):
@@ -184,3 +186,9 @@ class DrainingError(Refusal):
     """The executor is about to stop."""
 
     status, code, title = 503, "draining", "The executor is shutting down"
+
+
+class NoRoomError(Refusal):
+    """The machine has no disk, no processes or no memory left for a run, which no submission is to blame for."""
+
+    status, code, title = 503, "no_room", "The executor has no room"

@@ -12,9 +12,9 @@ from aiohttp import web
 from runtime.execution.executor import Slot
 from runtime.http.admission import Admission, Busy
 from runtime.http.auth import CALLER
-from runtime.http.bodies import Bodies
+from runtime.http.bodies import Bodies, Body
 from runtime.http.packages import Packages
-from runtime.http.problems import BusyError, DrainingError
+from runtime.http.problems import BusyError, DrainingError, NoRoomError
 from runtime.http.request_ids import REQUEST_ID
 from runtime.http.requests import Call
 from runtime.judging.judge import Judge, Watcher
@@ -36,6 +36,8 @@ class Served(msgspec.Struct, frozen=True):
     call: Call
     version: str
     result: Result
+    #: Of `Call.follow_up`.
+    further: RunResult | None = None
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -97,6 +99,10 @@ class Submissions:
             call = parse(await body.read(), self._settings, self._registry)
             return await self._run_in_slot(call, sender_of(request), started)
 
+    def body(self, request: web.Request) -> Body:
+        """The request's body, within the limits of all bodies."""
+        return self._bodies.body(request)
+
     def parsed(self, data: bytes, parse: Parse) -> Call:
         """What `data` asks for; raises Refusal."""
         return parse(data, self._settings, self._registry)
@@ -129,7 +135,7 @@ class Submissions:
         call, opened = await self._packages.of_call(sender.caller, call)
         submission = call.submission
         arrived = time.perf_counter()
-        async with self._admission.slot(_user(sender, call)) as slot:
+        async with self._admission.slot(_user(sender, call), call.queue_seconds) as slot:
             waited = time.perf_counter() - arrived
             version = await self._judge.version(submission.language, slot)
             if call.check_version is not None:
@@ -138,8 +144,10 @@ class Submissions:
             status = "cancelled"
             try:
                 if submission.test_cases is None:
-                    result = await self._judge.run(submission, slot, watcher)
-                    status = result.run.status
+                    result = run = await self._judge.run(submission, slot, watcher)
+                    status = run.run.status
+                    if call.follow_up and (further := call.follow_up(run)):
+                        return Served(call, version, run, await self._judge.run(further, slot))
                 else:
                     task = (
                         inline(submission, submission.test_cases)
@@ -148,6 +156,8 @@ class Submissions:
                     )
                     result = await self._judge.judge(submission, task, slot, self._admission)
                     status = result.status
+                if slot.no_room:
+                    raise NoRoomError(f"{slot.no_room}. Try again, another replica has room.", headers={"Retry-After": "1"})
                 return Served(call, version, result)
             except Exception:
                 status = Status.INTERNAL_ERROR

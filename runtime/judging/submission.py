@@ -5,7 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-from runtime.execution.protocol import File
+from runtime.execution.protocol import File, Limits
 from runtime.judging.comparators import Comparator
 from runtime.languages.registry import Language
 
@@ -70,6 +70,20 @@ class Checker(msgspec.Struct, frozen=True):
     style: Style = Style.ICPC
 
 
+class Caps(msgspec.Struct, frozen=True):
+    """Limits of a run beside time and memory, named as in `Limits`; each counts where it is below the server's."""
+
+    processes: int | None = None
+    output_bytes: int | None = None
+    file_bytes: int | None = None
+    stack_bytes: int | None = None
+
+    def within(self, limits: Limits) -> Limits:
+        """`limits`, and none above these."""
+        asked = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        return msgspec.structs.replace(limits, **{name: min(value, getattr(limits, name)) for name, value in asked.items()})
+
+
 class Submission(msgspec.Struct, frozen=True):
     """A checked request: the language is known, names are safe, limits are within the server's."""
 
@@ -90,6 +104,9 @@ class Submission(msgspec.Struct, frozen=True):
     return_files: tuple[str, ...] = ()
     #: The name under which the language starts the program, where it has such names (a class in Java).
     unit: str = ""
+    caps: Caps | None = None
+    #: Output that is not UTF-8 keeps its bytes, as surrogates (PEP 383), and is not replaced.
+    keeps_bytes: bool = False
     #: Seconds until this submission's time in its slot is over.
     left_seconds: float = math.inf
 

@@ -51,7 +51,7 @@ _COMPILE_STOPPED = {
 def run_result(outcome: Outcome, submission: Submission, limits: Limits) -> StepResult:
     """The result of one run of `submission` within `limits`."""
     status, message = _run_status(outcome, submission, limits)
-    return _step(outcome, status, message)
+    return _step(outcome, status, message, errors="surrogateescape" if submission.keeps_bytes else "replace")
 
 
 def _run_status(outcome: Outcome, submission: Submission, limits: Limits) -> tuple[Status, str]:
@@ -143,10 +143,12 @@ def _limited_by(outcome: Outcome, status: Status) -> LimitedBy | None:
     return None
 
 
-def _step(outcome: Outcome, status: Status, message: str, limited_by: LimitedBy | None = None) -> StepResult:
+def _step(
+    outcome: Outcome, status: Status, message: str, limited_by: LimitedBy | None = None, errors: str = "replace"
+) -> StepResult:
     return StepResult(
-        stdout=outcome.stdout.decode(errors="replace"),
-        stderr=outcome.stderr.decode(errors="replace"),
+        stdout=outcome.stdout.decode(errors=errors),
+        stderr=outcome.stderr.decode(errors=errors),
         code=outcome.code,
         signal=None if outcome.signal is None else _signal_name(outcome.signal),
         status=status,

@@ -1,9 +1,15 @@
 """Comparators: what counts as the same output."""
 
 import time
+import tomllib
+import tracemalloc
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from runtime.judging import words
 from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
 
 
@@ -39,6 +45,44 @@ def test_tokens_ignores_the_kind_and_amount_of_white_space(output: str, expected
 )  # fmt: skip
 def test_float_compares_numbers_within_the_tolerance_and_the_rest_as_words(output: str, expected: str, same: bool) -> None:
     assert Comparator("float").same(output, expected) is same
+
+
+_NUMBERS = tomllib.loads(Path(__file__).with_name("numbers.toml").read_text("utf-8"))["case"]
+
+
+@pytest.mark.parametrize("case", _NUMBERS, ids=[case["name"] for case in _NUMBERS])
+def test_float_decides_what_is_a_number(case: dict[str, list[tuple[str, str, bool]]]) -> None:
+    wrong = [row for row in case["rows"] if Comparator("float").same(row[0], row[1]) is not row[2]]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("name", ["exact", "lines", "tokens", "case_insensitive"])
+def test_elsewhere_a_number_is_a_word_like_every_other(name: str) -> None:
+    for output, expected in (("-0", "0"), ("1.0", "1"), ("٣", "3"), ("1e400", "1E+400")):
+        assert not Comparator(name).same(output, expected)
+
+
+@given(st.text(st.sampled_from("ab \t\r\n\x1c\u3000"), max_size=12))
+def test_lines_are_the_same_one_by_one_and_in_one_piece(text: str) -> None:
+    stripped = [line.rstrip() for line in text.split("\n")]
+    while stripped and not stripped[-1]:
+        stripped.pop()
+    assert list(words.lines(text)) == stripped
+    assert words.without_line_ends(text) == "\n".join(stripped)
+    assert words.line_count(text) == len(stripped)
+
+
+@pytest.mark.parametrize("text", ["1 ", "12\n", "  \n", "[],", "x"])
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_a_large_output_takes_no_more_memory_than_a_few_times_itself(name: str, text: str) -> None:
+    output = text * ((4 << 20) // len(text))
+    output = f"[{output.removesuffix(',')}]" if text == "[]," else output
+    tracemalloc.start()
+    try:
+        assert Comparator(name).same(output, "12") is False
+        assert tracemalloc.get_traced_memory()[1] < 4 * len(output)
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(
