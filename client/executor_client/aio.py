@@ -32,6 +32,7 @@ from executor_client.models import (
     Execution,
     File,
     Judgement,
+    Language,
     Problem,
     ProblemPackage,
     Submission,
@@ -143,6 +144,12 @@ class AsyncExecutorClient:
         submission = Submission(language=language, code=code, test_cases=tuple(test_cases), **fields)
         return await self._exchange(submission, Judgement)
 
+    async def languages(self) -> list[Language]:
+        """The languages that the executor has."""
+        end = time.monotonic() + self._deadline
+        read = msgspec.json.Decoder(list[Language]).decode
+        return await self._retried(_Request("GET", self._endpoint.with_name("languages")), read, end)
+
     async def submit(self, submission: Submission) -> Execution | Judgement:
         """Judges a submission that has test cases or a problem, and runs one that has none."""
         if submission.test_cases is None and submission.problem is None:
@@ -151,7 +158,7 @@ class AsyncExecutorClient:
 
     async def put_problem(self, package: bytes) -> ProblemPackage:
         """Puts a problem package, a zip; what is wrong with it is in the `errors` of an InvalidRequestError, by its path."""
-        url = self._endpoint.parent / "problems"
+        url = self._endpoint.with_name("problems")
         end = time.monotonic() + self._deadline
         return await self._retried(_Request("PUT", url, package, "application/zip"), _package, end)
 
@@ -307,8 +314,8 @@ class AsyncExecutorClient:
 class _Request(NamedTuple):
     method: str
     url: yarl.URL
-    body: bytes
-    content_type: str
+    body: bytes | None = None
+    content_type: str = "application/json"
 
 
 def _package(raw: bytes) -> ProblemPackage:
