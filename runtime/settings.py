@@ -186,9 +186,11 @@ class Settings:
     store: str = _setting(
         "",
         _text,
-        "where problems are: file:///folder, az://account/container or s3://bucket; a folder of its own if unset",
+        "where problems and Jobe's files are: file:///folder, az://account/container, s3://bucket; this replica if unset",
     )
-    store_seconds: float = _setting(30.0, _number(0.1, 600), "longest time for a problem to come or go")
+    store_seconds: float = _setting(
+        30.0, _number(0.1, 600), "longest time for a problem or a file to come from the store or to go there"
+    )
     store_cache_mb: int = _setting(512, _integer(1, 1_048_576), "problems kept on this replica's disk, in MiB")
     max_problem_mb: int = _setting(256, _integer(1, 16_384), "largest problem package, packed and unpacked, in MiB")
     judge_keys: tuple[str, ...] = _setting(
