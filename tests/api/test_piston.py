@@ -67,6 +67,12 @@ def test_a_compile_step_is_told_apart(executor: Executor, language: str) -> None
     assert "error" in body["compile"]["stderr"]
 
 
+@pytest.mark.parametrize("arguments", ["", None, []])
+def test_an_empty_text_stands_for_no_arguments(executor: Executor, arguments: object) -> None:
+    status, answer = _execute(executor, files=[{"content": "import sys; print(len(sys.argv))"}], args=arguments)
+    assert (status, answer["run"]["stdout"]) == (200, "1\n"), answer
+
+
 def test_files_without_names_and_of_other_encodings_are_placed(executor: Executor) -> None:
     files = [
         {"content": "print(sorted(__import__('os').listdir()))"},

@@ -36,7 +36,8 @@ class PistonBody(msgspec.Struct, frozen=True):
     version: str
     files: list[FileBody]
     stdin: str | None = None
-    args: list[str] | None = None
+    #: An empty text stands for no arguments, as clients send it.
+    args: list[str] | Literal[""] | None = None
     run_timeout: float | None = None
     compile_timeout: float | None = None
     run_cpu_time: float | None = None
