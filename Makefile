@@ -86,6 +86,8 @@ lock: $(VENV)/dev.stamp
 	  --no-emit-find-links --strip-extras --no-header -o requirements.lock requirements.txt
 	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --strip-extras --no-header -o judge-packages.txt judge-packages.in
+	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --strip-extras --no-header -o science-packages.txt science-packages.in
 
 clean:
 	rm -rf $(VENV)

@@ -76,6 +76,8 @@ def main() -> int:
         registry = Registry(languages, settings.path, can_execute_files=can_execute)
         if not registry.languages:
             return _wrong_settings(f"EXECUTOR_PATH is {settings.path!r}: no language's toolchain is there")
+        for name, reason in sorted(registry.unavailable.items()):
+            _log.warning("%s cannot be run here: %s", name, reason)
         composition.configure(executor, registry, settings)
         return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
     except WeakIsolationError as error:

@@ -13,7 +13,7 @@ _PREFIX = "EXECUTOR_"
 _ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:(\d{1,5}|\*))?")
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
 #: Interfaces of other services.
-APIS = ("piston", "jobe", "codapi")
+APIS = ("piston", "jobe", "codapi", "mcp")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -82,7 +82,7 @@ def _origins(text: str) -> tuple[str, ...]:
 
 
 def _apis(text: str) -> tuple[str, ...]:
-    """Names of other services' APIs, separated by commas: piston, jobe, codapi."""
+    """Names of other services' APIs, separated by commas: piston, jobe, codapi, mcp."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if any(name not in APIS for name in names):
         raise ValueError

@@ -26,7 +26,7 @@ from executor_client.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from executor_client.models import Execution, File, Judgement, Problem, Submission, TestCase
+from executor_client.models import Execution, File, Judgement, Language, Problem, Submission, TestCase
 from executor_client.retries import Backoff, CircuitBreaker
 from executor_client.sessions import Credential, TokenSource, identifier
 
@@ -132,6 +132,12 @@ class AsyncExecutorClient:
         submission = Submission(language=language, code=code, test_cases=tuple(test_cases), **fields)
         return await self._exchange(submission, Judgement)
 
+    async def languages(self) -> list[Language]:
+        """The languages that the executor has."""
+        end = time.monotonic() + self._deadline
+        read = msgspec.json.Decoder(list[Language]).decode
+        return await self._retried(self._endpoint.with_name("languages"), None, read, end)
+
     async def submit(self, submission: Submission) -> Execution | Judgement:
         """Judges a submission that has test cases, and runs one that has none."""
         if submission.test_cases is None:
@@ -194,14 +200,15 @@ class AsyncExecutorClient:
         user_id = request.get("user_id")
         body = _encoded(dict(request))
         shape: type[Judgement] | type[Execution] = Execution if request.get("test_cases") is None else Judgement
-        return await self._retried(body, user_id if isinstance(user_id, str) else None, lambda raw: _checked(raw, shape), end)
+        session = {} if self._tokens is None else {"identifier": identifier(user_id if isinstance(user_id, str) else None)}
+        url = self._endpoint.with_query(session | self._strict)
+        return await self._retried(url, body, lambda raw: _checked(raw, shape), end)
 
     async def _exchange(self, submission: Submission, shape: type[Answer]) -> Answer:
         return msgspec.convert(await self.send(msgspec.to_builtins(submission)), shape)
 
-    async def _retried(self, body: bytes, user_id: str | None, read: Callable[[bytes], Answer], end: float) -> Answer:
-        session = {} if self._tokens is None else {"identifier": identifier(user_id)}
-        url = self._endpoint.with_query(session | self._strict)
+    async def _retried(self, url: yarl.URL, body: bytes | None, read: Callable[[bytes], Answer], end: float) -> Answer:
+        """A POST with `body`, or a GET without one."""
         attempt = 0
         last: UnavailableError | None = None
         while True:
@@ -253,7 +260,7 @@ class AsyncExecutorClient:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _once(self, url: yarl.URL, body: bytes, read: Callable[[bytes], Answer]) -> Answer:
+    async def _once(self, url: yarl.URL, body: bytes | None, read: Callable[[bytes], Answer]) -> Answer:
         """One request. What it raises says by its class whether another one can help."""
         headers = self._headers
         if self._tokens is not None:
@@ -264,7 +271,8 @@ class AsyncExecutorClient:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             )
         try:
-            async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            method = "GET" if body is None else "POST"
+            async with self._http.request(method, url, data=body, headers=headers, allow_redirects=False) as response:
                 raw = await response.read()
                 answer = _read(response, raw, read)
         except aiohttp.ClientConnectorCertificateError as error:

@@ -148,6 +148,15 @@ class Judgement(msgspec.Struct, frozen=True):
     warnings: tuple[FieldError, ...] = ()
 
 
+class Language(msgspec.Struct, frozen=True):
+    """One language that works on the executor."""
+
+    language: str
+    version: str
+    aliases: tuple[str, ...] = ()
+    compiled: bool = False
+
+
 class Problem(msgspec.Struct, frozen=True):
     """A refusal of the executor's, as RFC 9457 problem details."""
 

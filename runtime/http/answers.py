@@ -59,13 +59,15 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     version: str
     uptime: int
     languages: tuple[str, ...]
+    unavailable: dict[str, str]
     isolation: Isolation
 
 
-class ReadyAnswer(msgspec.Struct, frozen=True):
+class ReadyAnswer(msgspec.Struct, frozen=True, omit_defaults=True):
     """Whether this replica takes work."""
 
     ready: bool
+    reason: str = ""
 
 
 def _set(value: Field | None) -> Field | msgspec.UnsetType:

@@ -129,6 +129,7 @@ class Service:
                 version=__version__,
                 uptime=round((time.monotonic() - self._started) * 1000),
                 languages=tuple(sorted(self._registry.languages)),
+                unavailable=self._registry.unavailable,
                 isolation=self._executor.isolation,
             ),
             200 if able else 503,
@@ -136,12 +137,13 @@ class Service:
 
     @property
     def _ready(self) -> bool:
-        return self._open and not self.submissions.draining and self._executor.alive()
+        return self._open and not self.submissions.draining and not self._executor.problem()
 
     async def ready(self, _request: web.Request) -> web.Response:
         """`GET /ready`."""
         ready = self._ready
-        return json_response(ReadyAnswer(ready), 200 if ready else 503)
+        reason = self._executor.problem() if self._open and not ready else ""
+        return json_response(ReadyAnswer(ready, reason), 200 if ready else 503)
 
     async def languages(self, _request: web.Request) -> web.Response:
         """`GET /languages`."""

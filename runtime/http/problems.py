@@ -162,3 +162,9 @@ class DrainingError(Refusal):
     """The executor is about to stop."""
 
     status, code, title = 503, "draining", "The executor is shutting down"
+
+
+class NoRoomError(Refusal):
+    """The machine has no disk, no processes or no memory left for a run, which no submission is to blame for."""
+
+    status, code, title = 503, "no_room", "The executor has no room"

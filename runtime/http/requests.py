@@ -3,28 +3,22 @@
 import base64
 import re
 from collections.abc import Callable, Iterable, Mapping
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 
 from runtime.execution.protocol import File
+from runtime.http import bounds
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
 from runtime.http.unknown_fields import Shape
-from runtime.judging.comparators import COMPARATORS
+from runtime.judging.comparators import PARAMETERS
 from runtime.judging.submission import RunResult, Submission, TestCase
 from runtime.languages.registry import Language, Registry, UnknownLanguageError
 from runtime.settings import Settings
 
-_MOST_FILES = 100
-_MOST_ARGUMENTS = 100
-_MOST_RETURNED = 20
-_ARGUMENT_BYTES = 32 << 10
-_NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
-_ID_LENGTH = 256
 # An answer to a wrong request shall not be larger than the request.
 _MOST_ERRORS = 50
-#: The values of the query's `strict`, and what they mean.
-STRICT = {"0": False, "1": True, "false": False, "true": True}
+_BASE64 = re.compile("[A-Za-z0-9+/]*={0,2}")
 
 
 Body = TypeVar("Body")
@@ -34,8 +28,8 @@ class FileBody(msgspec.Struct, frozen=True):
     """One file of a request; `encoding` is `utf8`, `base64` or `hex`."""
 
     content: str
-    name: str = ""
-    encoding: str = "utf8"
+    name: Annotated[str, bounds.NAME_OR_NOTHING] = ""
+    encoding: Annotated[str, bounds.ENCODING] = "utf8"
 
 
 class TestCaseBody(msgspec.Struct, frozen=True):
@@ -46,7 +40,7 @@ class TestCaseBody(msgspec.Struct, frozen=True):
     expected_output: str = ""
     timeout: float | None = None
     time_limit: float | None = None
-    memory_limit_mb: int | None = None
+    memory_limit_mb: float | None = None
     hidden: bool = False
 
 
@@ -54,19 +48,19 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     """The body of `POST /execute`. Fields that are not here are named in the answer, or refused where the client says so."""
 
     language: str
-    code: str | None = None
-    files: list[FileBody] | None = None
+    code: Annotated[str, bounds.CODE] | None = None
+    files: Annotated[list[FileBody], bounds.FILES] | None = None
     stdin: str = ""
-    args: list[str] = []
+    args: Annotated[list[Annotated[str, bounds.ARGUMENT]], bounds.ARGUMENTS] = []
     timeout: float | None = None
     time_limit: float | None = None
-    memory_limit_mb: int | None = None
+    memory_limit_mb: float | None = None
     test_cases: list[TestCaseBody] | None = None
-    comparator: str = "lines"
+    comparator: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(PARAMETERS)})] = "lines"
     stop_on_failure: bool = False
-    return_files: list[str] = []
-    user_id: str | None = None
-    question_id: str | None = None
+    return_files: Annotated[list[Annotated[str, bounds.NAME]], bounds.NAMES] = []
+    user_id: Annotated[str, bounds.ID] | None = None
+    question_id: Annotated[str, bounds.ID] | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -103,9 +97,10 @@ def decode(data: bytes, settings: Settings, registry: Registry, *, strict: bool 
 def is_strict(query: Mapping[str, str]) -> bool:
     """Whether a request with this query wants fields refused that are not known; raises InvalidRequestError."""
     given = query.get("strict", "0")
-    if given not in STRICT:
-        raise InvalidRequestError("The query is not valid.", (FieldError("strict", f"must be one of {', '.join(STRICT)}"),))
-    return STRICT[given]
+    if given not in bounds.STRICT:
+        wrong = FieldError("strict", f"must be one of {', '.join(bounds.STRICT)}")
+        raise InvalidRequestError("The query is not valid.", (wrong,))
+    return bounds.STRICT[given]
 
 
 def decode_as(decoder: msgspec.json.Decoder[Body], data: bytes) -> Body:
@@ -149,26 +144,33 @@ class Checks:
             raise InvalidRequestError(f"These fields are not valid: {names}.", tuple(self.errors))
 
 
-def submission(body: ExecuteBody, settings: Settings, registry: Registry, refused: tuple[FieldError, ...] = ()) -> Submission:
+def submission(
+    body: ExecuteBody,
+    settings: Settings,
+    registry: Registry,
+    refused: tuple[FieldError, ...] = (),
+    *,
+    empty_main: bool = False,
+) -> Submission:
     """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field.
 
-    Fields that are `refused` already are among these.
+    Fields that are `refused` already are among these. With `empty_main` the main one of `files` may be empty.
     """
     try:
         language = registry.get(body.language)
     except UnknownLanguageError as error:
         raise UnknownLanguageRefusal(str(error), (FieldError("language", "is not known here"),)) from error
     checks = Checks(refused)
-    files = _files(body, language, checks)
+    files = files_of(body, language, checks, empty_main=empty_main)
     _check_arguments(body.args, checks)
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
     _check_limits("", body.timeout, body.time_limit, memory, settings, checks=checks)
-    if body.comparator not in COMPARATORS:
-        checks.refuse("comparator", f"must be one of {', '.join(COMPARATORS)}")
+    if body.comparator not in PARAMETERS:
+        checks.refuse("comparator", f"must be one of {', '.join(PARAMETERS)}")
     for field in ("user_id", "question_id"):
         value = getattr(body, field)
-        if value is not None and len(value) > _ID_LENGTH:
-            checks.refuse(field, f"must have at most {_ID_LENGTH} characters")
+        if value is not None and len(value) > bounds.ID_LENGTH:
+            checks.refuse(field, f"must have at most {bounds.ID_LENGTH} characters")
     cases = _test_cases(body, settings, checks)
     _check_return_files(body, checks)
     checks.raise_if_any()
@@ -179,7 +181,7 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry, refuse
         arguments=tuple(body.args),
         timeout_seconds=body.timeout,
         time_limit_seconds=body.time_limit,
-        memory_bytes=memory << 20,
+        memory_bytes=int(memory) << 20,
         test_cases=cases,
         comparator=body.comparator,
         stop_on_failure=body.stop_on_failure,
@@ -191,7 +193,7 @@ def _check_limits(
     place: str,
     timeout: float | None,
     time_limit: float | None,
-    memory_mb: int | None,
+    memory_mb: float | None,
     settings: Settings,
     *,
     checks: Checks,
@@ -201,18 +203,18 @@ def _check_limits(
         checks.refuse(f"{place}time_limit", f"must be above 0 and at most {settings.max_time_limit_seconds:g} seconds")
     if timeout is not None and not 0 < timeout <= settings.max_timeout_seconds:
         checks.refuse(f"{place}timeout", f"must be above 0 and at most {settings.max_timeout_seconds:g} seconds")
-    if memory_mb is not None and not 1 <= memory_mb <= settings.max_memory_mb:
-        checks.refuse(f"{place}memory_limit_mb", f"must be from 1 to {settings.max_memory_mb}")
+    if memory_mb is not None and not (1 <= memory_mb <= settings.max_memory_mb and memory_mb == int(memory_mb)):
+        checks.refuse(f"{place}memory_limit_mb", f"must be a whole number from 1 to {settings.max_memory_mb}")
 
 
 def _check_return_files(body: ExecuteBody, checks: Checks) -> None:
     if body.return_files and body.test_cases is not None:
         checks.refuse("return_files", "goes without test_cases")
-    if len(body.return_files) > _MOST_RETURNED:
-        checks.refuse("return_files", f"must have at most {_MOST_RETURNED} items")
+    if len(body.return_files) > bounds.MOST_RETURNED:
+        checks.refuse("return_files", f"must have at most {bounds.MOST_RETURNED} items")
         return
     for position, name in enumerate(body.return_files):
-        if problem := _name_problem(name):
+        if problem := name_problem(name):
             checks.refuse(f"return_files[{position}]", problem)
 
 
@@ -233,7 +235,7 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
             expected_output=case.expected_output,
             timeout_seconds=case.timeout,
             time_limit_seconds=case.time_limit,
-            memory_bytes=None if case.memory_limit_mb is None else case.memory_limit_mb << 20,
+            memory_bytes=None if case.memory_limit_mb is None else int(case.memory_limit_mb) << 20,
             hidden=case.hidden,
         )
         for case in body.test_cases
@@ -241,24 +243,25 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
 
 
 def _check_arguments(arguments: list[str], checks: Checks) -> None:
-    if len(arguments) > _MOST_ARGUMENTS or sum(len(word.encode()) + 1 for word in arguments) > _ARGUMENT_BYTES:
-        checks.refuse("args", f"must have at most {_MOST_ARGUMENTS} items and {_ARGUMENT_BYTES >> 10} KiB")
+    if len(arguments) > bounds.MOST_ARGUMENTS or sum(len(word.encode()) + 1 for word in arguments) > bounds.ARGUMENT_BYTES:
+        checks.refuse("args", f"must have at most {bounds.MOST_ARGUMENTS} items and {bounds.ARGUMENT_BYTES >> 10} KiB")
         return
     for position, word in enumerate(arguments):
         if "\0" in word:
             checks.refuse(f"args[{position}]", "must not contain NUL")
 
 
-def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File, ...]:
+def files_of(body: ExecuteBody, language: Language, checks: Checks, *, empty_main: bool = False) -> tuple[File, ...]:
+    """The files with their names and contents, as far as they are valid; `checks` gets what is not."""
     if body.files is None:
         if not body.code:
             checks.refuse("code", "must not be empty" if body.code is not None else "is required, or files")
             return ()
-        return (File(language.main_file(body.code), memoryview(body.code.encode())),)
+        return (File(language.file, memoryview(body.code.encode())),)
     if body.code is not None:
         checks.refuse("code", "goes without files, and files without code")
-    if not 1 <= len(body.files) <= _MOST_FILES:
-        checks.refuse("files", f"must have from 1 to {_MOST_FILES} items")
+    if not 1 <= len(body.files) <= bounds.MOST_FILES:
+        checks.refuse("files", f"must have from 1 to {bounds.MOST_FILES} items")
         return ()
     found: list[File] = []
     names: set[str] = set()
@@ -269,10 +272,10 @@ def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File,
         except ValueError as error:
             checks.refuse(f"files[{position}].{'encoding' if isinstance(error, _EncodingError) else 'content'}", str(error))
         else:
-            if position == 0 and not content:
+            if position == 0 and not content and not empty_main:
                 checks.refuse("files[0].content", "must not be empty: it is the main file")
-        name = item.name or (language.main_file(content.decode(errors="replace")) if position == 0 else "")
-        problem = _name_problem(name) or ("is there twice" if name in names else "")
+        name = item.name or (language.file if position == 0 else "")
+        problem = name_problem(name) or ("is there twice" if name in names else "")
         if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
             problem = "is a file and a folder at the same time"
         if problem:
@@ -291,19 +294,22 @@ def _content(item: FileBody) -> bytes:
         case "utf8":
             return item.content.encode()
         case "base64":
-            try:
-                return base64.b64decode(item.content, validate=True)
-            except ValueError as error:
-                raise ValueError("is not base64") from error
+            # Python's own check lets characters through after the end.
+            if len(item.content) % 4 or not _BASE64.fullmatch(item.content):
+                raise ValueError("is not base64")
+            return base64.b64decode(item.content)
         case "hex":
             try:
-                return bytes.fromhex(item.content)
+                content = bytes.fromhex(item.content)
             except ValueError as error:
                 raise ValueError("is not hexadecimal") from error
-    raise _EncodingError("must be utf8, base64 or hex")
+            if item.content and not content:
+                raise ValueError("is not hexadecimal")
+            return content
+    raise _EncodingError(f"must be one of {', '.join(bounds.ENCODINGS)}")
 
 
-def _name_problem(name: str) -> str:  # noqa: PLR0911 - a reason each
+def name_problem(name: str) -> str:  # noqa: PLR0911 - a reason each
     """Why a file cannot have this name; empty where it can."""
     parts = name.split("/")
     if not name:
@@ -314,8 +320,8 @@ def _name_problem(name: str) -> str:  # noqa: PLR0911 - a reason each
         return "must not contain control characters"
     if any(part.startswith(("-", "@")) for part in parts):
         return "must not start with a dash or an at sign, which compilers take for an option or a response file"
-    if len(name.encode()) > _NAME_BYTES or any(len(part.encode()) > _PART_BYTES for part in parts):
-        return f"must have at most {_NAME_BYTES} bytes, and {_PART_BYTES} between slashes"
-    if len(parts) > _DEPTH:
-        return f"must be at most {_DEPTH} folders deep"
+    if len(name.encode()) > bounds.NAME_BYTES or any(len(part.encode()) > bounds.NAME_PART_BYTES for part in parts):
+        return f"must have at most {bounds.NAME_BYTES} bytes, and {bounds.NAME_PART_BYTES} between slashes"
+    if len(parts) > bounds.NAME_DEPTH:
+        return f"must be at most {bounds.NAME_DEPTH} folders deep"
     return ""

@@ -13,7 +13,7 @@ from runtime.execution.executor import Slot
 from runtime.http.admission import Admission, Busy
 from runtime.http.auth import CALLER
 from runtime.http.bodies import Bodies, Body
-from runtime.http.problems import BusyError, DrainingError
+from runtime.http.problems import BusyError, DrainingError, NoRoomError
 from runtime.http.request_ids import REQUEST_ID
 from runtime.http.requests import Call
 from runtime.judging.judge import Judge, Watcher
@@ -144,6 +144,8 @@ class Submissions:
                 else:
                     result = await self._judge.judge(submission, submission.test_cases, slot, self._admission)
                     status = result.status
+                if slot.no_room:
+                    raise NoRoomError(f"{slot.no_room}. Try again, another replica has room.", headers={"Retry-After": "1"})
                 return Served(call, version, result)
             except Exception:
                 status = Status.INTERNAL_ERROR

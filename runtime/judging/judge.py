@@ -24,6 +24,7 @@ from runtime.judging.verdicts import (
     without_run,
 )
 from runtime.languages.registry import Language, Registry
+from runtime.languages.sources import arranged, unmarked, with_made
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -148,24 +149,21 @@ class Judge:
     async def _compile(self, submission: Submission, slot: Slot) -> tuple[StepResult | None, Submission]:
         """The compile step's result, if there is one, and the submission with its unit and what was made among its files."""
         language = submission.language
-        if language.unit:
-            unit = language.unit_of(submission.main.name, str(submission.main.content, errors="replace"))
-            submission = msgspec.structs.replace(submission, unit=unit)
         if not language.compiled:
-            return None, submission
-        job = self._jobs.compile(submission, slot.box)
+            return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
+        source = arranged(language, submission.files)
+        job = self._jobs.compile(submission, source, slot.box)
         # Where the directory is does not change what is made.
         words = tuple(word.replace(slot.box, "") for word in job.argv)
-        key = compile_cache.key(language.name, await self.version(language, slot), words, submission.files)
+        key = compile_cache.key(language.name, await self.version(language, slot), words, source.files)
         compiled = self._cache.get(key)
         if compiled is None:
             outcome = await slot.run(job)
             compiled = Compiled(compile_result(outcome, language, job.limits), outcome.files)
             if compiled.step.status is Status.OK:
                 self._cache.put(key, compiled)
-        made = {file.name for file in compiled.files}
-        kept = tuple(file for file in submission.files if file.name not in made)
-        return compiled.step, msgspec.structs.replace(submission, files=(*kept, *compiled.files))
+        files, unit = with_made(language, submission.files, source, compiled.files)
+        return compiled.step, msgspec.structs.replace(submission, files=files, unit=unit)
 
 
 def _until(over_at: float, submission: Submission) -> Submission:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 
 from runtime.execution.protocol import Ended, Limits, Outcome
-from runtime.judging.comparators import COMPARATORS
+from runtime.judging.comparators import Comparator
 from runtime.judging.elf import static_data_bytes
 from runtime.judging.submission import CaseResult, LimitedBy, ReturnedFile, Status, StepResult, Submission, TestCase
 from runtime.languages.registry import Language
@@ -207,7 +207,7 @@ def case_result(case: TestCase, step: StepResult, comparator: str) -> CaseResult
     """The case's result: the output decides after an exit with 0, and `step.status` stands in every other case."""
     status = step.status
     if status is Status.OK:
-        same = COMPARATORS[comparator](step.stdout, case.expected_output)
+        same = Comparator(comparator).same(step.stdout, case.expected_output)
         status = Status.ACCEPTED if same else Status.WRONG_ANSWER
     if case.hidden:
         return CaseResult(id=case.id, status=status, cpu_time=step.cpu_time, wall_time=step.wall_time)

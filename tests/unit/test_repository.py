@@ -117,7 +117,12 @@ def test_the_hooks_before_a_commit_are_the_parts_of_make_check() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "locked"), [("requirements.txt", "requirements.lock"), ("judge-packages.in", "judge-packages.txt")]
+    ("wanted", "locked"),
+    [
+        ("requirements.txt", "requirements.lock"),
+        ("judge-packages.in", "judge-packages.txt"),
+        ("science-packages.in", "science-packages.txt"),
+    ],
 )
 def test_a_lock_has_the_versions_that_are_wanted(wanted: str, locked: str) -> None:
     pins = re.findall(r"^([\w.-]+==[\w.]+)", (_ROOT / "runtime" / wanted).read_text("utf-8"), re.MULTILINE)

@@ -15,6 +15,7 @@ from runtime.settings import Settings
 if TYPE_CHECKING:
     from runtime.http.doors.codapi import CodapiDoor
     from runtime.http.doors.jobe import JobeDoor
+    from runtime.http.doors.mcp import McpDoor
 
 _CODAPI = (
     Route("POST", "/exec", "run"),
@@ -27,6 +28,7 @@ _JOBE = (
     Route("PUT", "/files/{id}", "put_file"),
     Route("HEAD", "/files/{id}", "head_file"),
 )
+_MCP = (Route("POST", "", "message"), Route("GET", "", "no_stream"), Route("DELETE", "", "no_stream"))
 
 
 def doors(
@@ -44,10 +46,16 @@ def doors(
 
         return CodapiDoor(submissions, settings, count)
 
+    def mcp() -> "McpDoor":
+        from runtime.http.doors.mcp import McpDoor  # noqa: PLC0415
+
+        return McpDoor(submissions, settings, registry)
+
     every: dict[str, Callable[[], Door]] = {
         "piston": lambda: PistonDoor(submissions, settings, count),
         "jobe": lambda: LazyDoor("/jobe/index.php/restapi", _with_slashes(_JOBE), jobe),
         "codapi": lambda: LazyDoor("/v1", _CODAPI, codapi),
+        "mcp": lambda: LazyDoor("/mcp", _MCP, mcp),
     }
     return tuple(every[name]() for name in every if name in settings.apis)
 
