@@ -73,14 +73,6 @@ def _keys(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Names of keys, separated by commas."""
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
-        raise ValueError
-    return names
-
-
 def _origins(text: str) -> tuple[str, ...]:
     """Origins separated by spaces, as in `https://moodle.example.org https://*.example.net`."""
     origins = tuple(text.split())
@@ -93,6 +85,14 @@ def _apis(text: str) -> tuple[str, ...]:
     """Names of other services' APIs, separated by commas: piston, jobe, codapi, mcp."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if any(name not in APIS for name in names):
+        raise ValueError
+    return names
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names of keys, separated by commas."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
         raise ValueError
     return names
 
@@ -178,17 +178,19 @@ class Settings:
     max_judging_seconds: float = _setting(
         100.0, _number(0.1, 3600), "wall time of one submission in its slot: compile step and all runs"
     )
-    checker_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of one run of a checker")
-    checker_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory of a checker, in MiB")
     apis: tuple[str, ...] = _setting(APIS, _apis, "other services' APIs that are spoken (docs/moving.md)")
     jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time that a request to Jobe's API may ask for")
     jobe_files_mb: int = _setting(64, _integer(1, 1_048_576), "files of Jobe's API kept on this replica's disk, in MiB")
+    checker_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of one run of a checker")
+    checker_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory of a checker, in MiB")
     store: str = _setting(
         "",
         _text,
-        "where problems are: file:///folder, az://account/container or s3://bucket; a folder of its own if unset",
+        "where problems and Jobe's files are: file:///folder, az://account/container, s3://bucket; this replica if unset",
     )
-    store_seconds: float = _setting(30.0, _number(0.1, 600), "longest time for a problem to come or go")
+    store_seconds: float = _setting(
+        30.0, _number(0.1, 600), "longest time for a problem or a file to come from the store or to go there"
+    )
     store_cache_mb: int = _setting(512, _integer(1, 1_048_576), "problems kept on this replica's disk, in MiB")
     max_problem_mb: int = _setting(256, _integer(1, 16_384), "largest problem package, packed and unpacked, in MiB")
     judge_keys: tuple[str, ...] = _setting(

@@ -22,9 +22,12 @@ if TYPE_CHECKING:
 
 
 def limited(submission: Submission, problem: Problem, settings: Settings) -> Submission:
-    """The submission within the problem's limits, as far as the settings allow them; without one its own stand."""
+    """The submission within the problem's limits, as far as the settings allow them; without one its own stand.
+
+    A limit of CPU time that the request names stands for the problem's, for whoever tries another one.
+    """
     limits = problem.limits
-    if limits.time_seconds is not None:
+    if limits.time_seconds is not None and submission.time_limit_seconds is None:
         seconds = min(limits.time_seconds, settings.max_time_limit_seconds)
         submission = msgspec.structs.replace(submission, timeout_seconds=None, time_limit_seconds=seconds)
     if limits.memory_mb is not None:

@@ -53,7 +53,7 @@ def run_result(outcome: Outcome, submission: Submission, limits: Limits, kept_by
     """The result of one run of `submission` within `limits`, with at most `kept_bytes` of each output; None keeps all."""
     status, message = _run_status(outcome, submission, limits)
     errors = "surrogateescape" if submission.keeps_bytes else "replace"
-    return _step(outcome, status, message, errors=errors, kept_bytes=kept_bytes)
+    return _step(outcome, status, message, kept_bytes=kept_bytes, errors=errors)
 
 
 def _run_status(outcome: Outcome, submission: Submission, limits: Limits) -> tuple[Status, str]:
@@ -151,8 +151,8 @@ def _step(
     message: str,
     limited_by: LimitedBy | None = None,
     *,
-    errors: str = "replace",
     kept_bytes: int | None = None,
+    errors: str = "replace",
 ) -> StepResult:
     stdout, stdout_truncated = _text(outcome.stdout, kept_bytes, errors, truncated=outcome.stdout_truncated)
     stderr, stderr_truncated = _text(outcome.stderr, kept_bytes, errors, truncated=outcome.stderr_truncated)
@@ -176,8 +176,8 @@ def _step(
 def _text(output: bytes, kept_bytes: int | None, errors: str, *, truncated: bool) -> tuple[str, bool]:
     """The output as text, and whether there was more.
 
-    What is not UTF-8 is decoded as `errors` says. But of a character that was cut in two, nothing is left: the program wrote
-    it whole.
+    What is not UTF-8 is decoded as `errors` says; but of a character that was cut in two, which the program wrote whole,
+    nothing is left.
     """
     if kept_bytes is not None and len(output) > kept_bytes:
         output, truncated = output[:kept_bytes], True

@@ -49,6 +49,7 @@ export const ADVICE: Record<string, string> = {
   busy: "Try again in a moment: every place is taken.",
   headers_too_large: "Send fewer or shorter headers.",
   draining: "Try again: this replica is about to stop, and another one will answer.",
+  no_room: "Try again: this replica's machine is full, and another one may have room.",
   internal_error: "It is not your program's fault. Try again; the executor's log says what happened.",
 };
 
@@ -89,7 +90,7 @@ export async function execute(body: ExecuteBody, signal?: AbortSignal): Promise<
     try {
       return await (await call("execute", init)).json() as Answer;
     } catch (error) {
-      const again = error instanceof Trouble && ["busy", "draining"].includes(error.code) && attempt < 4;
+      const again = error instanceof Trouble && ["busy", "draining", "no_room"].includes(error.code) && attempt < 4;
       if (!again) throw error;
       await new Promise(resolve => setTimeout(resolve, Math.min(error.retrySeconds || 1, 5) * 1000));
     }
