@@ -51,12 +51,15 @@ class MemoryAccount:
         self._locks_at = _LOCKS_MS
         #: The most bytes that the run was seen to hold, as it is told.
         self.peak_bytes = 0
+        #: How many threads it had when it was last looked at.
+        self.threads = 0
 
     def held(self, pids: list[int]) -> int:
         """Bytes that the run's processes hold; noted for the peak. A worker that is no program yet holds none for the run."""
         if self._worker.kind == COLD and not self._worker.has_begun():
             return 0
         found = self._once(pids)
+        self.threads = found.threads
         self._resident.see(found.most_resident)
         asked = self._notifications.shared_bytes if self._notifications else 0
         overlap = self._overlap if len(pids) > 1 else 0

@@ -14,10 +14,7 @@ _SIGKILL = 9
 #: The highest descriptor that a worker has besides its streams: where it waits for its run.
 CHANNEL = 3
 #: What a program may read of its own process under /proc. Not what it has of the network, which is the service's.
-OWN_PROCESS = (
-    "maps", "smaps", "smaps_rollup", "stat", "statm", "status", "cmdline", "comm", "environ", "auxv", "limits", "cgroup",
-    "mountinfo",
-)  # fmt: skip
+OWN_PROCESS = ("maps", "stat", "statm", "status", "cmdline", "environ", "mem", "cgroup", "mountinfo")
 #: How much more than its supervisor a program yields, so that the killer wins.
 NICENESS = 15
 
