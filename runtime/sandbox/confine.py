@@ -39,9 +39,9 @@ def confine(plan: "Confinement", directory: str, uid: int) -> int:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     os.umask(0o022)
     if plan.landlock_abi:
-        own = (("/proc/self", landlock.READ_DIR), *((f"/proc/self/{name}", landlock.READ_FILE) for name in OWN_PROCESS))
-        rules = landlock.opened(((directory, landlock.OWN), *own), plan.landlock_abi)
-        landlock.restrict(plan.opened + rules, plan.landlock_abi)
+        own = landlock.opened(((directory, landlock.OWN),), plan.landlock_abi)
+        own += landlock.opened_files("/proc/self", OWN_PROCESS, plan.landlock_abi)
+        landlock.restrict(plan.opened + own, plan.landlock_abi)
     close_from(CHANNEL + 1)
     if not plan.program:
         return -1
