@@ -212,7 +212,7 @@ def _check_return_files(body: ExecuteBody, checks: Checks) -> None:
         checks.refuse("return_files", f"must have at most {_MOST_RETURNED} items")
         return
     for position, name in enumerate(body.return_files):
-        if problem := _name_problem(name):
+        if problem := file_name_problem(name):
             checks.refuse(f"return_files[{position}]", problem)
 
 
@@ -272,7 +272,7 @@ def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File,
             if position == 0 and not content:
                 checks.refuse("files[0].content", "must not be empty: it is the main file")
         name = item.name or (language.main_file(content.decode(errors="replace")) if position == 0 else "")
-        problem = _name_problem(name) or ("is there twice" if name in names else "")
+        problem = file_name_problem(name) or ("is there twice" if name in names else "")
         if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
             problem = "is a file and a folder at the same time"
         if problem:
@@ -303,7 +303,7 @@ def _content(item: FileBody) -> bytes:
     raise _EncodingError("must be utf8, base64 or hex")
 
 
-def _name_problem(name: str) -> str:  # noqa: PLR0911 - a reason each
+def file_name_problem(name: str) -> str:  # noqa: PLR0911 - a reason each
     """Why a file cannot have this name; empty where it can."""
     parts = name.split("/")
     if not name:
