@@ -14,9 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from executor_client import problem_command
 from executor_client.aio import AsyncExecutorClient
 from executor_client.errors import ExecutorError
 from executor_client.models import Execution, Judgement, Submission, TestCase
+from executor_client.problem_folder import FolderError
 from executor_client.sync import ExecutorClient
 
 _MOST_IN_LOAD = 10_000
@@ -36,7 +38,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         code: int = options.action(options)
-    except (ExecutorError, _UsageError) as error:
+    except (ExecutorError, FolderError, _UsageError) as error:
         _stderr.print(f"{type(error).__name__.lstrip('_')}: {error}", style="red", markup=False, soft_wrap=True)
         return 2
     return code
@@ -49,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hedge-after", type=float, help="send a request again that waits longer than so many seconds")
     parser.add_argument("--sessions", action="store_true", help="the URL is a session pool's")
     parser.epilog = "The key, where one is needed, is taken from EXECUTOR_API_KEY."
-    actions = parser.add_subparsers(required=True, metavar="run | judge | time | mcp | load")
+    actions = parser.add_subparsers(required=True, metavar="run | judge | time | mcp | load | problem")
 
     run = actions.add_parser("run", help="run a file with this command's standard input, if that is no terminal")
     run.set_defaults(action=_run)
@@ -66,7 +68,7 @@ def _parser() -> argparse.ArgumentParser:
     for command in (judge, timed):
         command.add_argument("cases", type=Path, help="JSON: a list of {id, input, expected_output}")
     timed.add_argument("--times", type=int, default=3, help="how often each test case is run; the slowest counts")
-    judge.add_argument("--comparator", default="lines", help="lines, exact, tokens or float")
+    judge.add_argument("--comparator", default="lines", help="lines, exact, tokens, float or another one by its name")
 
     mcp = actions.add_parser("mcp", help="serve tools for assistants (MCP) over standard input and output")
     mcp.set_defaults(action=_mcp)
@@ -76,6 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--questions", type=int, default=2, help="submissions of each user")
     load.add_argument("--language", choices=sorted(_PROGRAMS), default="python")
     load.set_defaults(action=_load)
+    problem_command.add_to(actions, _client)
     return parser
 
 

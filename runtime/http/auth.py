@@ -9,16 +9,22 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from runtime.http.pages import browser_pages
 from runtime.http.problems import UnauthorizedError
 
 _BEARER = "bearer "
-# The platform's probes and a browser that opens the page carry no key; these paths show nothing about any user.
-_OPEN_PATHS = ("/health", "/ready", "/docs", "/openapi.json")
+# The platform's probes and a browser that opens a page carry no key; these paths show nothing about any user.
+_OPEN_PATHS = ("/health", "/ready", "/openapi.json", *browser_pages.PATHS)
 #: A WebSocket's protocol here. A browser's page cannot set headers for one, so its key comes as another protocol.
 PROTOCOL = "executor"
 _KEY_PROTOCOL = "executor.key."
 #: The name of the request's key; empty where the server asks for none.
 CALLER = web.RequestKey("caller", str)
+
+
+def is_open(path: str) -> bool:
+    """Whether a path answers without a key."""
+    return path in _OPEN_PATHS or path.startswith(browser_pages.ASSETS)
 
 
 class Keys:
@@ -55,7 +61,7 @@ class Keys:
 
         @web.middleware
         async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
-            request[CALLER] = "" if request.path in _OPEN_PATHS else self.caller(request.headers)
+            request[CALLER] = "" if is_open(request.path) else self.caller(request.headers)
             return await handler(request)
 
         return authorize

@@ -13,11 +13,14 @@ from runtime.execution.executor import Slot
 from runtime.http.admission import Admission, Busy
 from runtime.http.auth import CALLER
 from runtime.http.bodies import Bodies, Body
-from runtime.http.problems import BusyError, DrainingError
+from runtime.http.packages import Packages
+from runtime.http.problems import BusyError, DrainingError, NoRoomError
 from runtime.http.request_ids import REQUEST_ID
 from runtime.http.requests import Call
 from runtime.judging.judge import Judge, Watcher
+from runtime.judging.problem_tasks import task as problem_task
 from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult
+from runtime.judging.trials import inline
 from runtime.languages.registry import Language, Registry
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import ExecutionRecord, Log
@@ -65,6 +68,7 @@ class Submissions:
         settings: Settings,
         registry: Registry,
         judge: Judge,
+        packages: Packages,
         admission: Admission[Slot],
         bodies: Bodies,
         metrics: Metrics,
@@ -73,6 +77,7 @@ class Submissions:
         self._settings = settings
         self._registry = registry
         self._judge = judge
+        self._packages = packages
         self._admission = admission
         self._bodies = bodies
         self._metrics = metrics
@@ -134,6 +139,8 @@ class Submissions:
                 self._drained.set()
 
     async def _run_in_slot(self, call: Call, sender: Sender, started: float, watcher: Watcher | None = None) -> Served:
+        # Before it takes a slot: a store that is slow holds nobody else up.
+        call, opened = await self._packages.of_call(sender.caller, call)
         submission = call.submission
         arrived = time.perf_counter()
         async with self._admission.slot(_user(sender, call), call.queue_seconds) as slot:
@@ -150,8 +157,15 @@ class Submissions:
                     if call.follow_up and (further := call.follow_up(run)):
                         return Served(call, version, run, await self._judge.run(further, slot))
                 else:
-                    result = await self._judge.judge(submission, submission.test_cases, slot, self._admission)
+                    task = (
+                        inline(submission, submission.test_cases)
+                        if opened is None
+                        else problem_task(submission, opened, self._registry, self._settings, details=call.judge_details)
+                    )
+                    result = await self._judge.judge(submission, task, slot, self._admission)
                     status = result.status
+                if slot.no_room:
+                    raise NoRoomError(f"{slot.no_room}. Try again, another replica has room.", headers={"Retry-After": "1"})
                 return Served(call, version, result)
             except Exception:
                 status = Status.INTERNAL_ERROR

@@ -26,6 +26,7 @@ from runtime.http.doors.jobe_languages import LANGUAGES, ArgumentsError, JobeLan
 from runtime.http.problems import BusyError, DrainingError, NotFoundError, Refusal, UnauthorizedError
 from runtime.http.requests import Call
 from runtime.http.submissions import Served, Submissions, sender_of
+from runtime.judging.comparators import Comparator
 from runtime.judging.submission import Caps, RunResult, Status, StepResult, Submission
 from runtime.languages.registry import Language, Registry
 from runtime.settings import Settings
@@ -238,7 +239,7 @@ class JobeDoor:
             time_limit_seconds=max(0.1, cpu),
             memory_bytes=max(1 << 20, min(memory, settings.max_memory_mb << 20)),
             test_cases=None,
-            comparator="lines",
+            comparator=Comparator(),
             stop_on_failure=False,
             caps=Caps(
                 # Jobe counts threads too, of which a JVM has many; here they have a limit of their own.

@@ -171,7 +171,7 @@ class Judge0Door:
             "id": number,
             "name": name,
             "is_archived": False,
-            "source_file": judge0_languages.source_file(number, base, ""),
+            "source_file": judge0_languages.source_file(number, base),
             "compile_cmd": " ".join(base.compile) or None,
             "run_cmd": " ".join(base.run),
         }

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from runtime.http.doors.languages import taken_as_sent
 from runtime.languages.registry import Language
 
 
@@ -65,9 +66,9 @@ def is_compiled(identifier: int, languages: Mapping[str, Language]) -> bool:
     return identifier not in _NO_VERSION and languages[LANGUAGES[identifier].base].compiled
 
 
-def source_file(identifier: int, base: Language, code: str) -> str:
+def source_file(identifier: int, base: Language) -> str:
     """The name of the main file."""
-    return {PLAIN_TEXT: "text.txt", EXECUTABLE: "a.out"}.get(identifier) or base.main_file(code)
+    return {PLAIN_TEXT: "text.txt", EXECUTABLE: "a.out"}.get(identifier) or base.file
 
 
 def with_options(identifier: int, base: Language, options: tuple[str, ...]) -> Language:
@@ -97,4 +98,4 @@ def of_project(base: Language, names: set[str]) -> Language | None:
 
 
 def _plain(base: Language, run: tuple[str, ...], **changes: tuple[str, ...]) -> Language:
-    return msgspec.structs.replace(base, run=run, warm=None, workers="", **changes)
+    return msgspec.structs.replace(taken_as_sent(base), run=run, **changes)

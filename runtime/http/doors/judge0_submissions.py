@@ -15,9 +15,10 @@ from typing import Any
 import msgspec
 
 from runtime.execution.protocol import File
+from runtime.http.checks import name_problem
 from runtime.http.doors import judge0_languages
 from runtime.http.doors.judge0_languages import LANGUAGES, PROJECT
-from runtime.http.requests import file_name_problem
+from runtime.judging.comparators import Comparator
 from runtime.judging.submission import Caps, RunResult, Status, StepResult, Submission
 from runtime.languages.registry import Language
 from runtime.settings import Settings
@@ -236,7 +237,7 @@ def submission(document: Document, languages: Mapping[str, Language], settings: 
         source = decoded(document["source_code"])
         language = judge0_languages.with_options(identifier, base, words(document["compiler_options"]))
         # As `unzip -n`: a file of the archive does not take the place of the source.
-        files = archive | {judge0_languages.source_file(identifier, base, source.decode(errors="replace")): source}
+        files = archive | {judge0_languages.source_file(identifier, base): source}
         files = dict(reversed(files.items()))
     is_program = identifier == judge0_languages.EXECUTABLE
     return Submission(
@@ -251,7 +252,7 @@ def submission(document: Document, languages: Mapping[str, Language], settings: 
         time_limit_seconds=max(0.05, document["cpu_time_limit"]),
         memory_bytes=min(document["memory_limit"] << 10, settings.max_memory_mb << 20),
         test_cases=None,
-        comparator="lines",
+        comparator=Comparator(),
         stop_on_failure=False,
         caps=Caps(
             wall_ms=round(document["wall_time_limit"] * 1000),
@@ -275,7 +276,7 @@ def _unpacked(archive: str | None, settings: Settings) -> dict[str, bytes]:
             for entry in packed.infolist():
                 if entry.is_dir():
                     continue
-                if file_name_problem(entry.filename) or len(found) >= _MOST_FILES:
+                if name_problem(entry.filename) or len(found) >= _MOST_FILES:
                     raise ProgramError(f"additional_files: {entry.filename[:100]!r} cannot be unpacked")
                 with packed.open(entry) as content:
                     found[entry.filename] = content.read(left + 1)

@@ -14,11 +14,17 @@ from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
+    from runtime.http.doors.codapi import CodapiDoor
     from runtime.http.doors.jobe import JobeDoor
     from runtime.http.doors.judge0 import Judge0Door
     from runtime.http.doors.mcp import McpDoor
     from runtime.store.blobs import BlobStore
 
+_CODAPI = (
+    Route("POST", "/exec", "run"),
+    Route("OPTIONS", "/exec", "preflight"),
+    Route("HEAD", "/health", "health"),
+)
 _JOBE = (
     Route("GET", "/languages", "languages"),
     Route("POST", "/runs", "run"),
@@ -51,6 +57,11 @@ def doors(
 
         return JobeDoor(submissions, settings, registry, NamedFiles(folder / "jobe", settings.jobe_files_mb << 20, store()))
 
+    def codapi() -> "CodapiDoor":
+        from runtime.http.doors.codapi import CodapiDoor  # noqa: PLC0415
+
+        return CodapiDoor(submissions, settings, count)
+
     def mcp() -> "McpDoor":
         from runtime.http.doors.mcp import McpDoor  # noqa: PLC0415
 
@@ -73,6 +84,7 @@ def doors(
         "piston": lambda: PistonDoor(submissions, settings, count),
         "jobe": lambda: LazyDoor("/jobe/index.php/restapi", _with_slashes(_JOBE), jobe),
         "judge0": lambda: LazyDoor("/judge0", _with_slashes(_JUDGE0), judge0),
+        "codapi": lambda: LazyDoor("/v1", _CODAPI, codapi),
         "mcp": lambda: LazyDoor("/mcp", _MCP, mcp),
     }
     return tuple(every[name]() for name in every if name in settings.apis)
