@@ -1,16 +1,21 @@
-# make run | test | check | docs | pages | bench | bench-host | bench-peers | burst | image | sbom | lock. A new machine needs Python >= 3.11 with venv, and make.
+# make run | test | check | docs | site | pages | bench | bench-host | bench-peers | burst | image | sbom | lock. A new machine needs Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lint types layers docs pages format bench bench-host bench-peers burst image images sbom lock clean
+.PHONY: run test check lint types layers docs pages site format bench bench-host bench-peers burst image images sbom lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
 
 # In a process for each core; what shares a server, a container or a place stays in one. `python -m pytest PATH` for a few.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
+
+# The documentation as a site; strict, so that a link or heading that is not there ends it.
+SITE := build/site
+site: $(VENV)/dev.stamp
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict -d $(abspath $(SITE))
 
 # Its parts are the hooks of .pre-commit-config.yaml.
 check: lint types layers

@@ -73,14 +73,6 @@ def _keys(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
-def _names(text: str) -> tuple[str, ...]:
-    """Names of keys, separated by commas."""
-    names = tuple(name.strip() for name in text.split(","))
-    if not all(names):
-        raise ValueError
-    return names
-
-
 def _origins(text: str) -> tuple[str, ...]:
     """Origins separated by spaces, as in `https://moodle.example.org https://*.example.net`."""
     origins = tuple(text.split())
@@ -93,6 +85,14 @@ def _apis(text: str) -> tuple[str, ...]:
     """Names of other services' APIs, separated by commas: piston, jobe, codapi, mcp."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if any(name not in APIS for name in names):
+        raise ValueError
+    return names
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names of keys, separated by commas."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
         raise ValueError
     return names
 
@@ -145,7 +145,14 @@ class Settings:
     max_file_mb: int = _setting(10, _integer(1, 1024), "largest file that a program may write, in MiB")
     max_disk_mb: int = _setting(64, _integer(1, 4096), "all files of a run together, in MiB")
     max_files: int = _setting(10_000, _integer(10, 1_000_000), "files of a run")
-    max_output_kb: int = _setting(1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB")
+    max_output_kb: int = _setting(
+        1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB; a plain run may write no more"
+    )
+    max_case_output_kb: int = _setting(
+        16_384,
+        _integer(1, 65_536),
+        "what a judged run may write to each of stdout and stderr, in KiB; EXECUTOR_MAX_OUTPUT_KB of it come back",
+    )
     max_judged_output_kb: int = _setting(
         4096, _integer(1, 65_536), "kept of stdout and stderr of all test cases of a submission together, in KiB"
     )

@@ -4,8 +4,8 @@ import re
 import sys
 from pathlib import Path
 
-_NO_NAMES = re.compile(r'(?s)/\*.*?\*/|//[^\n]*|"(?:[^"\\\n]|\\.)*"')
-_NAME = re.compile(r"[A-Za-z_]\w*(?:\s*\()?")
+_NO_NAMES = re.compile(r"""(?s)/\*.*?\*/|#[ \t]*include[^\n]*|//[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)'""")
+_NAME = re.compile(r"(?<!\w)[A-Za-z_]\w*(?:\s*\()?")
 
 
 def main() -> None:

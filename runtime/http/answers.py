@@ -126,7 +126,7 @@ def _warnings(problem: Problem, settings: Settings) -> Iterator[Fault]:
     for key, given, most, unit in (
         ("time_limit", limits.time_seconds, settings.max_time_limit_seconds, "s"),
         ("memory", limits.memory_mb, settings.max_memory_mb, "MiB"),
-        ("output", limits.output_mb, settings.max_output_kb / 1024, "MiB"),
+        ("output", limits.output_mb, settings.max_case_output_kb / 1024, "MiB"),
         ("validation_time", limits.validation_seconds, settings.checker_seconds, "s"),
         ("validation_memory", limits.validation_memory_mb, settings.checker_memory_mb, "MiB"),
     ):

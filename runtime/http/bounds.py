@@ -5,13 +5,10 @@ before a last line feed.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from msgspec import Meta
-
-from runtime.judging.comparators import PARAMETERS
-from runtime.judging.submission import Style
 
 MOST_FILES = 100
 MOST_ARGUMENTS = 100
@@ -20,8 +17,7 @@ MOST_RETURNED = 20
 ARGUMENT_BYTES = 32 << 10
 NAME_BYTES, NAME_PART_BYTES, NAME_DEPTH = 1024, 255, 16
 ID_LENGTH = 256
-#: Of one test case.
-MOST_POINTS = 1_000_000_000
+MOST_POINTS = 1e9
 ENCODINGS = ("utf8", "base64", "hex")
 #: The values of the query's `strict`, and what they mean.
 STRICT = {"0": False, "1": True, "false": False, "true": True}
@@ -55,10 +51,10 @@ CODE = _described(minLength=1)
 ENCODING = _described(enum=list(ENCODINGS))
 ARGUMENT = _described(pattern=r"^[^\x00]*$", maxLength=ARGUMENT_BYTES - 1)
 ARGUMENTS = _described(maxItems=MOST_ARGUMENTS)
-FILES = _described(minItems=1, maxItems=MOST_FILES)
-COMPARATOR = _described(enum=list(PARAMETERS))
-STYLE = _described(enum=list(Style))
+FROM_ZERO = _described(minimum=0)
+POINTS = _described(minimum=0, maximum=MOST_POINTS)
 DIGEST = _described(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")
+FILES = _described(minItems=1, maxItems=MOST_FILES)
 
 #: What a file's content must be in each encoding, as keywords of the file's schema.
 FILE_CONTENT: dict[str, Any] = {
@@ -82,48 +78,60 @@ def _letter(letter: str) -> str:
     return f"[{letter.upper()}{letter.lower()}]" if letter.upper() != letter.lower() else re.escape(letter)
 
 
-_CODE_OR_FILES: dict[str, Any] = {
+#: A program is one text or several files.
+PROGRAM: dict[str, Any] = {
     "anyOf": [
         {"properties": {"code": {"type": "string"}, "files": {"type": "null"}}, "required": ["code"]},
         {"properties": {"code": {"type": "null"}, "files": {"type": "array"}}, "required": ["files"]},
     ]
 }
-_NULL = {"type": "null"}
+_NOTHING: dict[str, Any] = {"type": "null"}
 #: What `POST /execute` takes beside what its fields are by themselves.
 EXECUTE: dict[str, Any] = {
     "allOf": [
-        _CODE_OR_FILES,
-        {"anyOf": [{"properties": {"test_cases": _NULL}}, {"properties": {"return_files": {"maxItems": 0}}}]},
+        PROGRAM,
+        {"anyOf": [{"properties": {"test_cases": _NOTHING}}, {"properties": {"return_files": {"maxItems": 0}}}]},
         {
             "anyOf": [
-                {"properties": {"checker": _NULL}},
+                {"properties": {"checker": _NOTHING}},
                 {
-                    "properties": {"test_cases": {"type": "array"}, "comparator": {"const": "lines"}},
-                    "required": ["test_cases"],
+                    "properties": {
+                        "checker": {"type": "object"},
+                        "test_cases": {"type": "array"},
+                        "comparator": {"const": "lines"},
+                    },
+                    "required": ["checker", "test_cases"],
                 },
             ]
         },
         {
             "anyOf": [
-                {"properties": {"problem": _NULL, "judge_details": {"const": False}}},
+                {"properties": {"problem": _NOTHING, "judge_details": {"const": False}}},
                 {
                     "properties": {
-                        "problem": {"type": "string"}, "test_cases": _NULL, "checker": _NULL,
-                        "comparator": {"const": "lines"}, "stdin": {"const": ""}, "args": {"maxItems": 0},
-                        "return_files": {"maxItems": 0}, "stop_on_failure": {"const": False},
+                        "problem": {"type": "string"},
+                        "test_cases": _NOTHING,
+                        "checker": _NOTHING,
+                        "comparator": {"const": "lines"},
+                        "stdin": {"const": ""},
+                        "args": {"maxItems": 0},
+                        "return_files": {"maxItems": 0},
+                        "stop_on_failure": {"const": False},
                     },
                     "required": ["problem"],
                 },
             ]
         },
     ]
-}  # fmt: skip
-#: What a checker takes, and what a comparator, beside what their fields are by themselves.
-CHECKER: dict[str, Any] = {"allOf": [_CODE_OR_FILES]}
-_PARAMETERS = {name for names in PARAMETERS.values() for name in names}
-COMPARATORS: dict[str, Any] = {
-    "anyOf": [
-        {"properties": {"name": {"const": name}} | dict.fromkeys(sorted(_PARAMETERS - set(takes)), _NULL)}
-        for name, takes in PARAMETERS.items()
-    ]
 }
+
+
+def parameters(known: Mapping[str, Iterable[str]]) -> dict[str, Any]:
+    """An object with a `name`, which has only the parameters that are known for it."""
+    every = sorted({parameter for names in known.values() for parameter in names})
+    return {
+        "anyOf": [
+            {"properties": {"name": {"const": name}, **{other: _NOTHING for other in every if other not in takes}}}
+            for name, takes in known.items()
+        ]
+    }

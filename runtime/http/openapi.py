@@ -15,6 +15,7 @@ from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, Prob
 from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
 from runtime.http.requests import ExecuteBody
+from runtime.judging.comparators import PARAMETERS
 from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
@@ -117,7 +118,7 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
                 "summary": "Put a problem package, by whose digest submissions are judged then",
                 "requestBody": {
                     "required": True,
-                    "content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}},
+                    "content": {"application/zip": {}},
                 },
                 "responses": answered("The problem", ProblemAnswer) | refused(*PROBLEM_REFUSALS),
                 "security": security,
@@ -157,17 +158,14 @@ def _bound(schemas: dict[str, Any], settings: Settings, registry: Registry) -> N
     named["properties"]["name"]["minLength"] = 1
     named["required"].append("name")
     schemas["ExecuteBody"] |= bounds.EXECUTE
-    schemas["CheckerBody"] |= bounds.CHECKER
-    schemas["ComparatorBody"] |= bounds.COMPARATORS
+    schemas["CheckerBody"] |= bounds.PROGRAM
+    schemas["ComparatorBody"] |= bounds.parameters(PARAMETERS)
     files = {"prefixItems": [_reference("MainFile")], "items": _reference("NamedFile"), "uniqueItems": True}
     for name in ("ExecuteBody", "CheckerBody"):
         limit_field(schemas, name, "language", bounds.any_case(registry.names))
         limit_field(schemas, name, "files", files)
     limit_field(schemas, "CheckerBody", "time_limit", {"exclusiveMinimum": 0, "maximum": settings.checker_seconds})
     limit_field(schemas, "CheckerBody", "memory_limit_mb", memory | {"maximum": settings.checker_memory_mb})
-    for name in ("absolute", "relative"):
-        limit_field(schemas, "ComparatorBody", name, {"minimum": 0})
-    limit_field(schemas, "TestCaseBody", "max_score", {"minimum": 0, "maximum": bounds.MOST_POINTS})
     limit_field(schemas, "ExecuteBody", "test_cases", {"minItems": 1, "maxItems": settings.max_test_cases})
     for name in ("ExecuteBody", "TestCaseBody"):
         limit_field(schemas, name, "timeout", {"exclusiveMinimum": 0, "maximum": settings.max_timeout_seconds})

@@ -99,7 +99,7 @@ class Jobs:
             data_headroom_bytes=language.data_headroom_mb * _MB,
             processes=settings.max_processes,
             tasks=settings.max_tasks,
-            output_bytes=settings.max_output_kb << 10,
+            output_bytes=(settings.max_output_kb if submission.test_cases is None else settings.max_case_output_kb) << 10,
             file_bytes=settings.max_file_mb * _MB,
             disk_bytes=settings.max_disk_mb * _MB,
             files=settings.max_files,

@@ -1,5 +1,6 @@
 """One trial: the program runs, once or in passes, and what it printed is judged by checkers or by the comparator."""
 
+import asyncio
 import logging
 import time
 
@@ -17,6 +18,8 @@ from runtime.judging.trials import Task, Trial, beside
 from runtime.judging.verdicts import added, run_result, without_run
 
 _log = logging.getLogger(__name__)
+# From here on a comparison may take longer than another request should wait for it.
+_LARGE_BYTES = 1 << 17
 
 
 class TrialRuns:
@@ -42,7 +45,7 @@ class TrialRuns:
             outcome = await slot.run(msgspec.structs.replace(job, expects_run=bool(task.checkers)))
             if outcome.ended is Ended.FAILED:
                 _log.error("a %s run failed: %s", program.language.name, outcome.message)
-            step = added(spent, run_result(outcome, program, job.limits))
+            step = added(spent, run_result(outcome, program, job.limits, self._jobs.settings.max_output_kb << 10))
             if step.status is not Status.OK:
                 return failed(trial, step, data.answer)
             question = Question(data, outcome.stdout, trial.checker_flags, kept)
@@ -58,7 +61,10 @@ class TrialRuns:
     async def _check(self, trial: Trial, question: Question, slot: Slot, over_at: float) -> Checked:
         """What the checkers say, of which the first that does not accept has the word; else the comparator."""
         if not self._task.checkers:
-            return _compared(trial, question)
+            if len(question.output) < _LARGE_BYTES:
+                return _compared(trial, question)
+            # Other requests need not wait for it.
+            return await asyncio.to_thread(_compared, trial, question)
         checked = Checked(Status.ACCEPTED)
         for checker in self._task.checkers:
             limited = msgspec.structs.replace(checker, submission=until(over_at, checker.submission))

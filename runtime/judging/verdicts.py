@@ -1,6 +1,7 @@
 """Outcomes as verdicts: pure functions from what the supervisor saw to what the API says."""
 
 import base64
+import codecs
 import re
 import signal
 from collections.abc import Iterable
@@ -48,10 +49,11 @@ _COMPILE_STOPPED = {
 }
 
 
-def run_result(outcome: Outcome, submission: Submission, limits: Limits) -> StepResult:
-    """The result of one run of `submission` within `limits`."""
+def run_result(outcome: Outcome, submission: Submission, limits: Limits, kept_bytes: int | None = None) -> StepResult:
+    """The result of one run of `submission` within `limits`, with at most `kept_bytes` of each output; None keeps all."""
     status, message = _run_status(outcome, submission, limits)
-    return _step(outcome, status, message, errors="surrogateescape" if submission.keeps_bytes else "replace")
+    errors = "surrogateescape" if submission.keeps_bytes else "replace"
+    return _step(outcome, status, message, kept_bytes=kept_bytes, errors=errors)
 
 
 def _run_status(outcome: Outcome, submission: Submission, limits: Limits) -> tuple[Status, str]:
@@ -144,11 +146,19 @@ def _limited_by(outcome: Outcome, status: Status) -> LimitedBy | None:
 
 
 def _step(
-    outcome: Outcome, status: Status, message: str, limited_by: LimitedBy | None = None, errors: str = "replace"
+    outcome: Outcome,
+    status: Status,
+    message: str,
+    limited_by: LimitedBy | None = None,
+    *,
+    kept_bytes: int | None = None,
+    errors: str = "replace",
 ) -> StepResult:
+    stdout, stdout_truncated = _text(outcome.stdout, kept_bytes, errors, truncated=outcome.stdout_truncated)
+    stderr, stderr_truncated = _text(outcome.stderr, kept_bytes, errors, truncated=outcome.stderr_truncated)
     return StepResult(
-        stdout=outcome.stdout.decode(errors=errors),
-        stderr=outcome.stderr.decode(errors=errors),
+        stdout=stdout,
+        stderr=stderr,
         code=outcome.code,
         signal=None if outcome.signal is None else _signal_name(outcome.signal),
         status=status,
@@ -158,9 +168,21 @@ def _step(
         waited=None if outcome.waited_ms is None else round(outcome.waited_ms, 3),
         limited_by=limited_by or _limited_by(outcome, status),
         memory=outcome.memory_bytes,
-        stdout_truncated=outcome.stdout_truncated,
-        stderr_truncated=outcome.stderr_truncated,
+        stdout_truncated=stdout_truncated,
+        stderr_truncated=stderr_truncated,
     )
+
+
+def _text(output: bytes, kept_bytes: int | None, errors: str, *, truncated: bool) -> tuple[str, bool]:
+    """The output as text, and whether there was more.
+
+    What is not UTF-8 is decoded as `errors` says; but of a character that was cut in two, which the program wrote whole,
+    nothing is left.
+    """
+    if kept_bytes is not None and len(output) > kept_bytes:
+        output, truncated = output[:kept_bytes], True
+    decoder = codecs.getincrementaldecoder("utf-8")(errors)
+    return decoder.decode(output, final=not truncated), truncated
 
 
 def without_run(status: Status, message: str = "") -> StepResult:

@@ -47,14 +47,14 @@ STANDARD = frozenset(_STANDARD.split())
 class Header(msgspec.Struct, frozen=True):
     """One that was compiled ahead: what to include for it, what it stands for, and what it knows of macros.
 
-    `defined` are macros without a value that it was compiled with, `used` the names in it: another macro with such a name
-    would change it, with a parenthesis after the name only where there is one.
+    `defined` are macros without a value that it was compiled with, `used` the names in it, each between spaces: another macro
+    with such a name would change it, with a parenthesis after the name only where there is one.
     """
 
     path: str
     name: str
     defined: frozenset[str]
-    used: frozenset[str]
+    used: str
 
 
 @functools.cache
@@ -65,8 +65,8 @@ def compiled_ahead(folder: str) -> tuple[Header, ...]:
     except FileNotFoundError:
         return ()
     return tuple(
-        Header(f"{folder}/{path}", name, frozenset(defined.strip(",").split(",")) - {""}, frozenset(used))
-        for path, name, defined, *used in (line.split() for line in lines)
+        Header(f"{folder}/{path}", name, frozenset(defined.strip(",").split(",")) - {""}, f" {used} ")
+        for path, name, defined, used in (line.split(" ", 3) for line in lines)
     )
 
 
@@ -90,7 +90,7 @@ def _may_start_with(header: Header, preamble: list[tuple[str, str]]) -> bool:
         if word == "define" and (macro := _MACRO.match(rest)):
             if rest in header.defined:
                 missing.discard(rest)
-            elif macro[0] in header.used:
+            elif f" {macro[0]} " in header.used:
                 return False
     return False
 

@@ -73,8 +73,9 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One language, as its file says.
 
     In commands `{file}` is the main file, `{folder}` the one it lies in, `{unit}` what it is called inside of the language,
-    `{box}` the working directory, `{sources}` every file with one of `extensions`, `{memory_mb}` the run's memory limit, and
-    `{bootstrap}` the folder of the warm starts. The environment may hold `{box}` and `{memory_mb}`.
+    `{box}` the working directory, `{sources}` every file with one of `extensions`, `{memory_mb}` the run's memory limit,
+    `{stack_mb}` and `{stack_kb}` how much of it a stack may have, and `{bootstrap}` the folder of the warm starts. The
+    environment may hold `{box}` and those of memory.
     """
 
     name: str
@@ -216,6 +217,9 @@ class Registry:
     def command(self, words: Iterable[str], **places: str | int | tuple[str, ...]) -> tuple[str, ...]:
         """`words` with their places filled in; the first becomes an absolute path."""
         filled: list[str] = []
+        memory_mb = places.get("memory_mb")
+        if isinstance(memory_mb, int):
+            places |= _stack(memory_mb)
         for word in words:
             whole = places.get(word[1:-1]) if word.startswith("{") and word.endswith("}") else None
             if isinstance(whole, tuple):
@@ -227,7 +231,8 @@ class Registry:
     def environment(self, language: Language, box: str, memory_mb: int) -> dict[str, str]:
         """The whole environment of a program: nothing of the service's is in it."""
         base = {"PATH": self._path, "HOME": box, "TMPDIR": box, "LANG": "C.UTF-8", "USER": USER, "LOGNAME": USER}
-        return base | {name: value.format(box=box, memory_mb=memory_mb) for name, value in language.env.items()}
+        places = {"box": box, "memory_mb": memory_mb, **_stack(memory_mb)}
+        return base | {name: value.format_map(places) for name, value in language.env.items()}
 
     def readable(self) -> tuple[tuple[str, int], ...]:
         """Landlock's rules for all languages: toolchains and what C libraries read, but nothing of the service's."""
@@ -238,6 +243,11 @@ class Registry:
             for path in language.read:
                 paths[path] = landlock.READ_EXECUTE
         return landlock.distinct(tuple(paths.items()))
+
+
+def _stack(memory_mb: int) -> dict[str, int]:
+    """How far the stack of a runtime with a limit of its own may grow: it needs the rest of the run's memory for itself."""
+    return {"stack_mb": memory_mb * 3 // 4, "stack_kb": memory_mb * 768}
 
 
 _READABLE = (

@@ -11,6 +11,7 @@ from devtools.executor import ROOT
 from runtime.http import problems
 from runtime.http.pages.browser_pages import BUILT
 from runtime.http.problems import Refusal
+from runtime.judging.comparators import PARAMETERS
 from runtime.languages.registry import load
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -41,6 +42,12 @@ def test_every_refusal_has_advice_for_a_person() -> None:
     [table] = re.findall(r"ADVICE.*? = \{\n(.*?)\n\};", source, re.DOTALL)
     kinds = [kind for kind in vars(problems).values() if isinstance(kind, type) and issubclass(kind, Refusal)]
     assert set(re.findall(r"^  (\w+):", table, re.MULTILINE)) == {kind.code for kind in kinds}
+
+
+def test_the_playground_offers_every_comparator() -> None:
+    source = (ROOT / "web/src/playground/work.ts").read_text("utf-8")
+    [names] = re.findall(r"COMPARATORS = \[(.*?)\];", source, re.DOTALL)
+    assert tuple(re.findall(r'"(\w+)"', names)) == tuple(PARAMETERS)
 
 
 def test_the_lock_names_no_host() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.http import bounds
-from runtime.http.requests import Checks, ExecuteBody, FileBody, files_of, name_problem
+from runtime.http.checks import Checks, files_of, name_problem
+from runtime.http.requests import ExecuteBody, FileBody
 from runtime.languages.registry import Language
 
 _LANGUAGE = Language(name="python", file="main.py", run=("python3",), version=("python3",))

@@ -15,9 +15,10 @@ from aiohttp import web
 
 from runtime.http import bounds
 from runtime.http.answers import json_response
+from runtime.http.checks import Checks
 from runtime.http.doors.npm_versions import is_selector, selects
 from runtime.http.problems import Problem, Refusal, UnknownLanguageRefusal, problem_response
-from runtime.http.requests import Call, Checks, ExecuteBody, FileBody, decode_as, submission
+from runtime.http.requests import Call, ExecuteBody, FileBody, decode_as, submission
 from runtime.http.submissions import Submissions
 from runtime.judging.submission import RunResult, Status, StepResult
 from runtime.languages.registry import Registry

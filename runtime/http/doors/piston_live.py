@@ -237,8 +237,10 @@ class _Session:
 
     def _tell_end(self, served: Served) -> None:
         result = cast(RunResult, served.result)
+        cut = {Event.STDOUT: result.run.stdout_truncated, Event.STDERR: result.run.stderr_truncated}
         for event, decoder in self._decoders.items():
-            if rest := decoder.decode(b"", final=True):
+            # A character that the limit cut in two was whole when the program wrote it.
+            if not cut[event] and (rest := decoder.decode(b"", final=True)):
                 self._tell(DataMessage(_NAMES[event], rest))
         if not self._refused_by_compiler(result):
             self._tell(_exit("run", result.run, result.files))

@@ -336,7 +336,7 @@ function bind(): void {
     node.addEventListener("input", () => { work[name] = node.value; changed(); });
   }
   const comparator = find("comparator", HTMLSelectElement);
-  empty(comparator, ...COMPARATORS.map(name => make("option", { value: name }, name)));
+  empty(comparator, ...COMPARATORS.map(name => make("option", { value: name }, name.replaceAll("_", " "))));
   comparator.addEventListener("change", () => { work.comparator = comparator.value; changed(); });
   const language = find("language", HTMLSelectElement);
   language.addEventListener("change", () => void chooseLanguage(language.value));

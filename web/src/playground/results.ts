@@ -7,7 +7,8 @@ import { harmless, Output, type Place } from "./output";
 const STATUS: Record<string, string> = {
   ok: "Finished", accepted: "Accepted", wrong_answer: "Wrong answer", runtime_error: "Runtime error",
   time_limit_exceeded: "Time limit exceeded", memory_limit_exceeded: "Memory limit exceeded",
-  output_limit_exceeded: "Output limit exceeded", compile_error: "Compile error", skipped: "Skipped",
+  output_limit_exceeded: "Output limit exceeded", compile_error: "Compile error",
+  compile_limit_exceeded: "The compiler met a limit", skipped: "Skipped",
   overloaded: "The host was overloaded: nobody's fault, send it again", judge_error: "The question's own checker failed",
   internal_error: "The executor failed: not the program's fault", cancelled: "Stopped",
 };
@@ -23,7 +24,7 @@ export function reason(step: Partial<Step>): string {
   return [
     step.message, !step.signal ? step.code ? `exit code ${step.code}` : ""
       : step.message?.includes(step.signal) ? "" : `ended by ${step.signal}`,
-    step.limited_by ? `stopped by its limit of ${step.limited_by}` : "",
+    step.limited_by && !step.message ? `stopped by its limit of ${step.limited_by}` : "",
     step.stdout_truncated || step.stderr_truncated ? "more output than is kept" : "",
   ].filter(Boolean).map(words => harmless(String(words))).join("; ");
 }

@@ -15,7 +15,9 @@ export interface Work {
   template: string;
 }
 
-export const COMPARATORS = ["lines", "exact", "tokens", "float"];
+export const COMPARATORS = [
+  "lines", "exact", "tokens", "float", "case_insensitive", "space_change_sensitive", "unordered_lines", "regex", "json",
+];
 const PLACE = "{{code}}";
 const PICTURE = /["'`]([\w./-]+\.(?:png|svg|jpe?g|gif|webp))["'`]/g;
 const MOST_PICTURES = 20;

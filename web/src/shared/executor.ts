@@ -38,6 +38,7 @@ export const ADVICE: Record<string, string> = {
   bad_request: "Send HTTP/1.1.",
   invalid_json: "Send the body as JSON in UTF-8.",
   unauthorized: "Enter a key that this executor accepts. Whoever runs it can give you one.",
+  forbidden: "Use a key that may do this; whoever runs the executor lists those that may.",
   forbidden_origin: "Send a key: pages of other sites may not connect without one.",
   not_found: "Look at the path: it is not one of this executor's.",
   method_not_allowed: "Use the method that the answer names.",
@@ -45,10 +46,14 @@ export const ADVICE: Record<string, string> = {
   payload_too_large: "Make the program, its input or its test cases smaller.",
   unsupported_media_type: "Send the header Content-Type: application/json.",
   invalid_request: "Correct the fields that the answer names.",
+  invalid_problem: "Correct the files of the package that the answer names.",
+  unknown_problem: "Put the package first: PUT /problems gives its name.",
   unknown_language: "Choose a language that this executor has; GET /languages lists them.",
   busy: "Try again in a moment: every place is taken.",
   headers_too_large: "Send fewer or shorter headers.",
   draining: "Try again: this replica is about to stop, and another one will answer.",
+  store_unavailable: "Try again; if it stays so, whoever runs the executor has to look at its store.",
+  no_room: "Try again: this replica's machine is full, and another one may have room.",
   internal_error: "It is not your program's fault. Try again; the executor's log says what happened.",
 };
 
@@ -89,7 +94,7 @@ export async function execute(body: ExecuteBody, signal?: AbortSignal): Promise<
     try {
       return await (await call("execute", init)).json() as Answer;
     } catch (error) {
-      const again = error instanceof Trouble && ["busy", "draining"].includes(error.code) && attempt < 4;
+      const again = error instanceof Trouble && ["busy", "draining", "no_room"].includes(error.code) && attempt < 4;
       if (!again) throw error;
       await new Promise(resolve => setTimeout(resolve, Math.min(error.retrySeconds || 1, 5) * 1000));
     }

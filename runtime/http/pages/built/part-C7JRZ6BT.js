@@ -1,4 +1,0 @@
-var t=`// Prints the sum of two numbers. Press Judge to see whether it does.
-const [first, second] = require("fs").readFileSync(0, "utf8").split(/\\s+/).map(Number);
-console.log(first + second);
-`;export{t as default};
