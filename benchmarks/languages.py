@@ -24,6 +24,7 @@ _REPEATS = 3
 _REST_SECONDS = 0.5
 _COMMENT = {
     "python": "#",
+    "pypy": "#",
     "ruby": "#",
     "perl": "#",
     "bash": "#",

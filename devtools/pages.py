@@ -19,6 +19,9 @@ from runtime.sandbox import seccomp
 from runtime.sandbox.filters import OWN_PID
 
 _DOCS = ROOT / "docs"
+CONTENTS = ROOT / "tests/image/contents.toml"
+#: Stages of the Dockerfile: each has what the ones before it have.
+TARGETS = ("python", "node", "judge", "full")
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,33 @@ def _ahead(language: Language) -> str:
     return "yes" if language.warm else "no"
 
 
+def _versions() -> Iterator[str]:
+    yield "| language | line | from | upstream's end of life | mended until |"
+    yield "|---|---|---|---|---|"
+    for language in load():
+        release = language.release
+        if release is None:
+            raise ValueError(f"{language.name} does not say which line of releases it is: [release]")
+        upstream = f"{release.upstream or release.policy}" + (f". {release.because}" if release.because else "")
+        yield f"| {language.name} | {release.line} | {release.origin} | {upstream} | {release.ends} |"
+
+
+def _contents() -> Iterator[str]:
+    for kind in tomllib.loads(CONTENTS.read_text("utf-8"))["kind"]:
+        yield ""
+        yield f"## {kind['name']}"
+        yield ""
+        yield "| target | |"
+        yield "|---|---|"
+        for target in TARGETS:
+            if kind.get(target):
+                yield f"| `{target}` | {', '.join(kind[target])} |"
+        if "science" in kind:
+            yield f"| any, with `PYTHON_SCIENCE=1` | {', '.join(kind['science'])} |"
+        yield f"| *absent* | {', '.join(kind['absent'])} |"
+    yield ""
+
+
 def _settings() -> Iterator[str]:
     yield "| setting | default | meaning |"
     yield "|---|---|---|"
@@ -125,6 +155,8 @@ PARTS = (
     Part(_DOCS / "security.md", "corpus", _corpus),
     Part(_DOCS / "security.md", "rules", _rules),
     Part(_DOCS / "languages.md", "languages", _languages),
+    Part(_DOCS / "languages.md", "versions", _versions),
+    Part(_DOCS / "contents.md", "contents", _contents),
     Part(_DOCS / "operations.md", "costs", _costs),
     Part(_DOCS / "operations.md", "settings", _settings),
     Part(_DOCS / "burst.md", "capacity", _capacity),

@@ -29,6 +29,7 @@ dpkg-query -W -f 'deb ${Package} ${Version} ${Architecture}\n'
 for folder in /opt/executor/venv/lib/python3*/site-packages/*.dist-info /usr/lib/python3/dist-packages/*.dist-info; do
   [ ! -d "$folder" ] || basename "$folder" .dist-info | sed 's/^\(.*\)-\([^-]*\)$/pypi \1 \2/'
 done
+PATH=$PATH:/usr/local/go/bin
 foreign() { command -v "$1" >/dev/null && ! dpkg-query -S "$(readlink -f "$(command -v "$1")")" >/dev/null 2>&1; }
 ! foreign esbuild || echo "npm esbuild $(esbuild --version)"
 ! foreign node || echo "generic node $(node --version | tr -d v)"

@@ -7,6 +7,7 @@ from runtime.execution.protocol import Collect, Job, Limits
 from runtime.judging import time_limits
 from runtime.judging.submission import Submission
 from runtime.languages.registry import Language, Registry
+from runtime.languages.sources import Arranged
 from runtime.settings import Settings
 
 _MB = 1 << 20
@@ -33,16 +34,22 @@ class Jobs:
             limits=self._compile_limits(language, self.settings.max_judging_seconds),
         )
 
-    def compile(self, submission: Submission, box: str) -> Job:
-        """Compiles all of the submission's sources, and brings back what that makes."""
+    def compile(self, submission: Submission, source: Arranged, box: str) -> Job:
+        """Compiles the submission's files, as they were arranged for that, and brings back what it makes."""
         language, memory_mb = submission.language, self.settings.compile_memory_mb
-        sources = tuple(file.name for file in submission.files if file.name.endswith(language.extensions))
         return Job(
             argv=self.registry.command(
-                language.compile, box=box, file=submission.main.name, sources=sources, memory_mb=memory_mb
+                language.compile,
+                box=box,
+                file=source.main.name,
+                folder=source.folder,
+                sources=source.sources,
+                unit=source.unit,
+                ahead=source.ahead,
+                memory_mb=memory_mb,
             ),
             env=self.registry.environment(language, box, memory_mb),
-            files=submission.files,
+            files=source.files,
             limits=self._compile_limits(language, submission.left_seconds),
             collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
             expects_run=True,
@@ -84,7 +91,7 @@ class Jobs:
     def _run_limits(self, submission: Submission) -> Limits:
         language, settings = submission.language, self.settings
         times = time_limits.of_run(submission, settings)
-        return Limits(
+        limits = Limits(
             wall_ms=times.wall_ms,
             max_wall_ms=times.max_wall_ms,
             cpu_ms=times.cpu_ms,
@@ -92,12 +99,13 @@ class Jobs:
             data_headroom_bytes=language.data_headroom_mb * _MB,
             processes=settings.max_processes,
             tasks=settings.max_tasks,
-            output_bytes=settings.max_output_kb << 10,
+            output_bytes=(settings.max_output_kb if submission.test_cases is None else settings.max_case_output_kb) << 10,
             file_bytes=settings.max_file_mb * _MB,
             disk_bytes=settings.max_disk_mb * _MB,
             files=settings.max_files,
             stack_bytes=language.stack_mb * _MB,
         )
+        return limits if submission.caps is None else submission.caps.within(limits)
 
     def _compile_limits(self, language: Language, left_seconds: float) -> Limits:
         settings = self.settings

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from devtools.docker import AS_ON_AZURE, container
-from devtools.executor import Executor
+from devtools.executor import ROOT, Executor
 from runtime.languages.registry import load
 from tests.image.built import built
 from tests.warm.programs import run_cold, run_warm
@@ -25,6 +25,9 @@ def _programs(file: str) -> list[dict[str, Any]]:
 
 _JAVA = _programs("java.toml")
 _CPP = _programs("cpp.toml")
+_PREAMBLES = Path(__file__).with_name("preambles.txt").read_bytes().decode().removesuffix("\n").split("\n----\n")
+# Half of what the longest of them take where nothing was compiled ahead, on a machine with other work to do.
+_PREAMBLE_CPU_MS = 1500
 _INPUT = "Grüße, 世界\nsecond line\n"
 _MEMORY_MB = 256
 
@@ -45,15 +48,26 @@ def _rows(program: str) -> pytest.MarkDecorator:
 
 
 def _run(full: Executor, name: str, program: str, **fields: Any) -> dict[str, Any]:
-    return full.execute(name, _LANGUAGES[name][program], **fields)
+    return full.execute(name, _LANGUAGES[name][program], **{"timeout": 10, **fields})
 
 
 @_rows("hello")
 def test_hello(full: Executor, name: str) -> None:
-    answer = full.post({"language": name, "code": _LANGUAGES[name]["hello"]}).json()
+    answer = full.post({"language": name, "code": _LANGUAGES[name]["hello"], "timeout": 10}).json()
     run = answer["run"]
     assert (run["stdout"], run["stderr"], run["code"], run["status"]) == ("hello\n", "", 0, "ok"), answer
     assert answer["version"]
+
+
+@pytest.mark.parametrize("name", _LANGUAGES)
+def test_the_playground_s_first_program_passes_its_test_cases(full: Executor, name: str) -> None:
+    code = (ROOT / f"web/starters/{name}.txt").read_text("utf-8")
+    cases = [
+        {"id": "1", "input": "19 23\n", "expected_output": "42\n"},
+        {"id": "2", "input": "-5 2\n", "expected_output": "-3\n"},
+    ]
+    answer = full.judge(name, code, cases)
+    assert answer["status"] == "accepted", answer
 
 
 @_rows("echo")
@@ -123,21 +137,31 @@ def test_cpp_with_precompiled_headers(full: Executor, program: dict[str, Any]) -
         assert run["stderr"] == "", answer
 
 
-@pytest.mark.parametrize("header", ["bits/stdc++.h", "iostream", "vector", "string", "algorithm"])
+@pytest.mark.parametrize(
+    "header",
+    ["bits/stdc++.h", "debug/bits/stdc++.h", "chrono", "format", "regex", "iostream", "map", "string", "algorithm", "vector"],
+)
 def test_the_compiler_takes_the_precompiled_header(full: Executor, header: str) -> None:
-    command = next(language for language in load() if language.name == "cpp").compile
-    words = [word for word in command if word != "{sources}"]
-    source = f"#include <{header}>\nint main() {{}}\n"
-    compiler = ("docker", "exec", "-i", "-w", "/tmp", full.container, *words, "-H", "-x", "c++", "-")
-    done = subprocess.run(compiler, input=source, capture_output=True, text=True, check=False)
+    cpp = next(language for language in load() if language.name == "cpp")
+    ahead = ("-include", f"{cpp.ahead}/{header}", "-H", "-x", "c++", "-")
+    words = [part for word in cpp.compile for part in ({"{sources}": (), "{ahead}": ahead}.get(word, (word,)))]
+    compiler = ("docker", "exec", "-i", "-w", "/tmp", full.container, *words)
+    done = subprocess.run(compiler, input="int main() {}", capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert f"! /usr/local/lib/executor-gcc/include/{header}.gch" in done.stderr.splitlines()[0]
+    assert f"! {cpp.ahead}/{header}.gch" in done.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("preamble", [pytest.param(text, id=str(number)) for number, text in enumerate(_PREAMBLES)])
+def test_a_preamble_of_a_contest_compiles_in_the_time_that_its_own_lines_take(full: Executor, preamble: str) -> None:
+    answer = full.post({"language": "cpp", "code": f'{preamble}\nint main() {{ puts("1"); }}\n#include <cstdio>\n'}).json()
+    assert answer["run"]["stdout"] == "1\n", answer
+    assert answer["compile"]["cpu_time"] < _PREAMBLE_CPU_MS, answer
 
 
 @pytest.mark.parametrize(
     ("code", "says"),
     [
-        ("\ufeffpublic class Main { public static void main(String[] a) { } }", "illegal character: '\\ufeff'"),
+        ("class Main { \ufeff public static void main(String[] a) { } }", "illegal character: '\\ufeff'"),
         ("public class Main { }\npublic class Other { }", "class Other is public, should be declared in a file named Other"),
     ],
 )
