@@ -228,8 +228,8 @@ class Registry:
 
 
 def _stack(memory_mb: int) -> dict[str, int]:
-    """How far the stack of a runtime with a limit of its own may grow: it needs the rest of the run's memory for itself."""
-    return {"stack_mb": memory_mb * 3 // 4, "stack_kb": memory_mb * 768}
+    """How far the stack of a runtime with a limit of its own may grow: it needs memory for itself, too."""
+    return {"stack_mb": memory_mb // 2, "stack_kb": memory_mb * 512}
 
 
 _READABLE = (
