@@ -1,16 +1,21 @@
-# make run | test | check | docs | bench | bench-host | bench-peers | burst | image | sbom | lock. A new machine needs Python >= 3.11 with venv, and make.
+# make run | test | check | docs | site | pages | bench | bench-host | bench-peers | burst | image | sbom | lock. A new machine needs Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check lint types layers docs format bench bench-host bench-peers burst image images sbom lock clean
+.PHONY: run test check lint types layers docs pages site format bench bench-host bench-peers burst image images sbom lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
 
 # In a process for each core; what shares a server, a container or a place stays in one. `python -m pytest PATH` for a few.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto
+
+# The documentation as a site; strict, so that a link or heading that is not there ends it.
+SITE := build/site
+site: $(VENV)/dev.stamp
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict -d $(abspath $(SITE))
 
 # Its parts are the hooks of .pre-commit-config.yaml.
 check: lint types layers
@@ -30,6 +35,15 @@ layers: $(VENV)/dev.stamp
 # What pages and Pulumi.yaml have from the code; a test says where this was forgotten.
 docs: $(VENV)/dev.stamp
 	$(BIN)/python -m devtools.pages
+
+# The pages for browsers, from web/ into PAGES; needs Node and npm. What they make is committed, so that nothing else needs them.
+PAGES := runtime/http/pages/built
+pages: web/node_modules/.package-lock.json
+	cd web && npm run --silent types && npm run --silent build -- $(abspath $(PAGES))
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .

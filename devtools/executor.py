@@ -16,6 +16,9 @@ from typing import IO, Any
 
 import httpx
 
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import read
+
 ROOT = Path(__file__).resolve().parents[1]
 _START_SECONDS = 30
 
@@ -44,7 +47,7 @@ class Executor:
         run: dict[str, Any] = response.json()["run"]
         return run
 
-    def judge(self, language: str, code: str, cases: list[dict[str, str]], **fields: Any) -> dict[str, Any]:
+    def judge(self, language: str, code: str, cases: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
         """The answer to a submission with test cases."""
         response = self.post({"language": language, "code": code, "test_cases": cases, **fields})
         assert response.status_code == 200, response.text
@@ -62,18 +65,22 @@ class Executor:
 
     @contextmanager
     def occupied(self, request_id: str = "occupied") -> Iterator[None]:
-        """Keeps a slot of an idle executor at work, for ten seconds at most: its client leaves at the end of the block."""
+        """Keeps a slot of an idle executor on this machine at work, ten seconds at most: its client leaves with the block."""
         host, port = self.url.removeprefix("http://").split(":")
-        sleeper = {"language": "python", "code": "import time; time.sleep(60)", "timeout": 10, "user_id": "occupied"}
+        sleeper = {"language": "bash", "code": "sleep 60", "timeout": 10, "user_id": "occupied"}
         body = json.dumps(sleeper).encode()
         head = "POST /execute HTTP/1.1\r\nHost: executor\r\nContent-Type: application/json\r\n"
         head += f"X-Request-ID: {request_id}\r\nContent-Length: {len(body)}\r\n\r\n"
-        assert until(lambda: self.metrics()["executor_slots_in_use"] == 0), "it is at work already"
         with socket.create_connection((host, int(port))) as client:
             client.sendall(head.encode() + body)
-            assert until(lambda: self.metrics()["executor_slots_in_use"] == 1)
+            # That a slot is taken would not do: one is when a language is asked for its version.
+            assert until(self._sleeps), "the program has not begun"
             yield
-        assert until(lambda: self.metrics()["executor_slots_in_use"] == 0), "who leaves does not free the slot"
+        assert until(lambda: not self._sleeps() and self.metrics()["executor_slots_in_use"] == 0), "the slot is not free"
+
+    def _sleeps(self) -> bool:
+        assert self.pid, "its processes are seen on its own machine only"
+        return any(read(f"/proc/{pid}/cmdline") == b"sleep\x0060\0" for pid in descendants([self.pid]))
 
     def metrics(self) -> dict[str, float]:
         """Each value of `/metrics` by its name with its labels."""

@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from xdist.remote import Producer
 
 from devtools.executor import Executor, running
 from tests import processes
@@ -19,12 +20,9 @@ def pytest_configure() -> None:
         processes.leave_shared_places()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of a module share its servers and containers, so that one process runs them, unless a mark says otherwise."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+@pytest.hookimpl(tryfirst=True, optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> processes.ByWhatTheyShare:
+    return processes.ByWhatTheyShare(config, log)
 
 
 @pytest.fixture(scope="session")

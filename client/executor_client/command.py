@@ -14,8 +14,11 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from executor_client import problem_command
+from executor_client.aio import AsyncExecutorClient
 from executor_client.errors import ExecutorError
 from executor_client.models import Execution, Judgement, Submission, TestCase
+from executor_client.problem_folder import FolderError
 from executor_client.sync import ExecutorClient
 
 _MOST_IN_LOAD = 10_000
@@ -35,7 +38,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         code: int = options.action(options)
-    except (ExecutorError, _UsageError) as error:
+    except (ExecutorError, FolderError, _UsageError) as error:
         _stderr.print(f"{type(error).__name__.lstrip('_')}: {error}", style="red", markup=False, soft_wrap=True)
         return 2
     return code
@@ -48,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hedge-after", type=float, help="send a request again that waits longer than so many seconds")
     parser.add_argument("--sessions", action="store_true", help="the URL is a session pool's")
     parser.epilog = "The key, where one is needed, is taken from EXECUTOR_API_KEY."
-    actions = parser.add_subparsers(required=True, metavar="run | judge | time | load")
+    actions = parser.add_subparsers(required=True, metavar="run | judge | time | mcp | load | problem")
 
     run = actions.add_parser("run", help="run a file with this command's standard input, if that is no terminal")
     run.set_defaults(action=_run)
@@ -65,13 +68,17 @@ def _parser() -> argparse.ArgumentParser:
     for command in (judge, timed):
         command.add_argument("cases", type=Path, help="JSON: a list of {id, input, expected_output}")
     timed.add_argument("--times", type=int, default=3, help="how often each test case is run; the slowest counts")
-    judge.add_argument("--comparator", default="lines", help="lines, exact, tokens or float")
+    judge.add_argument("--comparator", default="lines", help="lines, exact, tokens, float or another one by its name")
+
+    mcp = actions.add_parser("mcp", help="serve tools for assistants (MCP) over standard input and output")
+    mcp.set_defaults(action=_mcp)
 
     load = actions.add_parser("load", help="many small programs at one moment, each answer checked")
     load.add_argument("--users", type=int, default=20)
     load.add_argument("--questions", type=int, default=2, help="submissions of each user")
     load.add_argument("--language", choices=sorted(_PROGRAMS), default="python")
     load.set_defaults(action=_load)
+    problem_command.add_to(actions, _client)
     return parser
 
 
@@ -183,6 +190,18 @@ def _time(options: argparse.Namespace) -> int:
     # Of so little a tenth would be noise.
     limit = max(_LEAST_LIMIT, math.ceil(2 * slowest * 10) / 10)
     Console().print(table, f"slowest: {slowest:.3f} s of CPU time; time_limit to choose: {limit:g}", highlight=False)
+    return 0
+
+
+def _mcp(options: argparse.Namespace) -> int:
+    try:
+        from executor_client.mcp_server import serve  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise _UsageError(f"this needs the protocol's package: pip install 'executor-client[mcp]' ({error})") from error
+    if not options.url:
+        raise _UsageError("no executor: give --url, or set EXECUTOR_URL")
+    url, key, deadline = options.url, os.environ.get("EXECUTOR_API_KEY") or None, options.deadline
+    serve(lambda: AsyncExecutorClient(url, key, deadline=deadline))
     return 0
 
 

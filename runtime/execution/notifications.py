@@ -10,6 +10,7 @@ import stat
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
+from runtime.execution.disk_account import DiskAccount
 from runtime.execution.path_calls import PathCalls
 from runtime.execution.process_counter import CREATING_CALLS, ProcessCounter, is_thread_of
 from runtime.execution.process_tree import ProcessTree
@@ -18,12 +19,15 @@ from runtime.execution.protocol import Limits
 from runtime.execution.workers import Worker
 from runtime.sandbox import unotify
 from runtime.sandbox.impersonation import ReadingAs
-from runtime.sandbox.seccomp import NUMBERS
+from runtime.sandbox.syscall_numbers import NUMBERS
 from runtime.sandbox.unotify import LET_THROUGH, Answer, Call, signed
 
 _MAP_SHARED_BIT, _MAP_ANONYMOUS = 0x01, 0x20
 #: Descriptors of one run, open at the same time: the buffers of sockets (208 KiB each way) are in no process's account.
 _MOST_DESCRIPTORS = 512
+#: Watches that a run asks for in all: each keeps the record of a file in the kernel, about a kilobyte.
+_MOST_WATCHES = 8192
+_HIGHEST_OFFSET = (1 << 63) - 1
 _ZERO_DEVICE = os.makedev(1, 5)
 _NAMES = {number: name for name, number in NUMBERS.items()}
 _EXIT_GROUP = NUMBERS["exit_group"]
@@ -32,7 +36,9 @@ _EXIT_GROUP = NUMBERS["exit_group"]
 class Notifications:
     """The answers for the run that a worker serves, and what they tell of it."""
 
-    def __init__(self, worker: Worker, limits: Limits, tree: ProcessTree, on_first_fork: Callable[[], None]) -> None:
+    def __init__(
+        self, worker: Worker, limits: Limits, tree: ProcessTree, disk: DiskAccount, on_first_fork: Callable[[], None]
+    ) -> None:
         """The worker has a listener; `on_first_fork` is called before there is a process beside the program."""
         self._listener = worker.listener
         self._pid = worker.pid
@@ -40,6 +46,8 @@ class Notifications:
         self._limits = limits
         self._tree = tree
         self._processes = ProcessCounter(limits, tree, worker.uid, worker.listener, on_first_fork)
+        self._disk = disk
+        self._watches = 0
         self._path_calls = PathCalls(worker.workspace, worker.uid, limits.file_bytes)
         unotify.wake_synchronously(worker.listener)
         #: Whether a request for memory went beyond the limit.
@@ -65,6 +73,10 @@ class Notifications:
     def has_deferred(self) -> bool:
         """Whether calls wait for `answer_deferred`."""
         return self._processes.has_deferred
+
+    def borrowing(self) -> tuple[set[int], bool]:
+        """The processes that have their parent's memory until they start a program, and whether there may be more."""
+        return self._processes.borrowing()
 
     def answer_deferred(self) -> None:
         """Looks again at the calls for which it was not clear how many processes there are."""
@@ -133,6 +145,18 @@ class Notifications:
         self._note_request(thread, length)
         return LET_THROUGH
 
+    def _fallocate(self, _thread: int, arguments: tuple[int, ...]) -> Answer:
+        _, _, offset, length, *_ = arguments
+        if offset > _HIGHEST_OFFSET or length > _HIGHEST_OFFSET:
+            return LET_THROUGH  # negative, which the kernel refuses
+        if offset + length > self._limits.file_bytes:
+            return errno.EFBIG
+        return LET_THROUGH if self._disk.may_allocate(length) else errno.ENOSPC
+
+    def _inotify_add_watch(self, _thread: int, _arguments: tuple[int, ...]) -> Answer:
+        self._watches += 1
+        return LET_THROUGH if self._watches <= _MOST_WATCHES else errno.ENOSPC
+
     def _is_zero_device(self, thread: int, descriptor: int) -> bool:
         try:
             with ReadingAs(self._uid):
@@ -154,5 +178,5 @@ class Notifications:
     _METHODS: ClassVar[Mapping[str, Callable[["Notifications", int, tuple[int, ...]], Answer]]] = {
         "kill": _kill, "tkill": _tkill, "tgkill": _one_process, "rt_sigqueueinfo": _one_process,
         "rt_tgsigqueueinfo": _one_process, "pidfd_open": _one_process, "socketpair": _socketpair, "mmap": _mmap,
-        "mremap": _mremap,
+        "mremap": _mremap, "fallocate": _fallocate, "inotify_add_watch": _inotify_add_watch,
     }  # fmt: skip

@@ -32,22 +32,16 @@ class PathCalls:
         self._file_bytes = file_bytes
 
     def answer(self, name: str, thread: int, arguments: tuple[int, ...]) -> Answer:
-        """Does what the call asks for: 0, or an errno. Raises OSError where it cannot be done."""
-        return self._METHODS[name](self, thread, arguments)
+        """Does what the call asks for, as the run: 0, or an errno. Raises OSError where it cannot be done."""
+        with ReadingAs(self._uid):
+            return self._METHODS[name](self, thread, arguments)
 
     def _chmod(self, thread: int, arguments: tuple[int, ...]) -> Answer:
         return self._fchmodat(thread, (_AT_FDCWD, *arguments))
 
     def _fchmod(self, thread: int, arguments: tuple[int, ...]) -> Answer:
-        with ReadingAs(self._uid):
-            descriptor = os.open(f"/proc/{thread}/fd/{signed(arguments[0])}", os.O_PATH | os.O_CLOEXEC)
-        try:
-            # From here on it is this file, whatever the program makes of its number.
-            place = f"/proc/self/fd/{descriptor}"
-            self._require_inside(os.readlink(place.encode()))
-            os.chmod(place, arguments[1] & 0o777)
-        finally:
-            os.close(descriptor)
+        with self._opened(thread, arguments[0]) as descriptor:
+            os.chmod(f"/proc/self/fd/{descriptor}", arguments[1] & 0o777)
         return 0
 
     def _fchmodat(self, thread: int, arguments: tuple[int, ...]) -> Answer:
@@ -88,7 +82,7 @@ class PathCalls:
             fields = struct.unpack("=4q", read_memory(thread, arguments[2], 32))
             now = time.time_ns()
             if fields[1] == _UTIME_OMIT or fields[3] == _UTIME_OMIT:
-                with self._target(thread, arguments[0], arguments[1], os.O_PATH) as descriptor:
+                with self._named(thread, arguments[0], arguments[1], os.O_PATH) as descriptor:
                     status = os.fstat(descriptor)
                 old = (status.st_atime_ns, status.st_mtime_ns)
             else:
@@ -100,7 +94,7 @@ class PathCalls:
         if flags & ~_AT_SYMLINK_NOFOLLOW:
             return errno.EINVAL
         nofollow = os.O_NOFOLLOW if flags & _AT_SYMLINK_NOFOLLOW else 0
-        with self._target(thread, folder, path, os.O_PATH | nofollow) as descriptor:
+        with self._named(thread, folder, path, os.O_PATH | nofollow) as descriptor:
             if stat.S_ISLNK(os.fstat(descriptor).st_mode):
                 return errno.EOPNOTSUPP  # the times of a link itself
             os.utime(f"/proc/self/fd/{descriptor}", ns=times) if times else os.utime(f"/proc/self/fd/{descriptor}")
@@ -110,6 +104,21 @@ class PathCalls:
         top = os.fsencode(self._workspace.path)
         if path != top and not path.startswith(top + b"/"):
             raise PermissionError(errno.EPERM, "outside of the run's directory")
+
+    def _named(self, thread: int, folder: int, path_address: int, flags: int) -> contextlib.AbstractContextManager[int]:
+        """As `_target`; where there is no path the descriptor `folder` itself is meant, as futimens(3) has it."""
+        return self._target(thread, folder, path_address, flags) if path_address else self._opened(thread, folder)
+
+    @contextlib.contextmanager
+    def _opened(self, thread: int, number: int) -> Iterator[int]:
+        """What the caller has open under `number`; PermissionError unless it lies inside the run's own directory."""
+        descriptor = os.open(f"/proc/{thread}/fd/{signed(number)}", os.O_PATH | os.O_CLOEXEC)
+        try:
+            # From here on it is this file, whatever the program makes of its number.
+            self._require_inside(os.readlink(f"/proc/self/fd/{descriptor}".encode()))
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
     @contextlib.contextmanager
     def _target(self, thread: int, folder: int, path_address: int, flags: int) -> Iterator[int]:

@@ -9,5 +9,3 @@ BOOTSTRAP = f"{_HERE}/bootstrap"
 RUNTIME_ROOT = os.path.dirname(os.path.dirname(_HERE))
 #: The name of the directory in which every program runs, below its slot's.
 BOX = "box"
-#: The spawner's descriptor of its connection to the server.
-SPAWNER_CONNECTION = 3

@@ -6,11 +6,12 @@ import time
 from collections.abc import Callable
 
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import stat_fields, thread_clock_ns, thread_count
+from runtime.execution.procfs import have_same_memory, read, stat_fields, thread_clock_ns, thread_count
 from runtime.execution.protocol import Limits
 from runtime.sandbox import unotify
 from runtime.sandbox.impersonation import ReadingAs
-from runtime.sandbox.seccomp import CLONE_THREAD, CLONE_VM, NUMBERS
+from runtime.sandbox.seccomp import CLONE_THREAD, CLONE_VM
+from runtime.sandbox.syscall_numbers import NUMBERS
 from runtime.sandbox.unotify import LET_THROUGH, Call
 
 #: The numbers of the calls that make a process or a thread.
@@ -20,6 +21,8 @@ _CLONE, _VFORK = NUMBERS["clone"], NUMBERS["vfork"]
 _UNCLEAR_SECONDS = 0.2
 # CPU time after which a thread that was allowed to fork is certainly out of the call.
 _LONGEST_FORK_NS = 30_000_000
+# No call's number; -1 is what the kernel says of a thread that waits outside of any.
+_RUNNING = -2
 
 
 class _Grant:
@@ -92,6 +95,38 @@ class ProcessCounter:
         for request in deferred:
             self._count(request)
 
+    def borrowing(self) -> tuple[set[int], bool]:
+        """The processes that have their parent's memory until they start a program (vfork), which waits for that.
+
+        And whether another one may be about to appear.
+        """
+        found: set[int] = set()
+        unclear = False
+        for thread, grant in list(self._grants.items()):
+            if grant.is_thread or not grant.shares_memory:
+                continue
+            youngest = [int(pid) for pid in read(f"/proc/{thread}/task/{thread}/children").split()[-1:]]
+            if self._system_call(thread) in CREATING_CALLS and stat_fields(thread)[:1] == [b"D"]:
+                found.update(youngest)  # which it waits for
+            elif self._is_settled(thread, grant):
+                del self._grants[thread]
+            else:
+                # It is on its way to that wait, for which it may need a processor.
+                found.update(pid for pid in youngest if have_same_memory(thread, pid))
+                unclear = True
+        return found, unclear
+
+    def _system_call(self, thread: int) -> int | None:
+        """The number of the call that a thread waits in, `_RUNNING` where it does not wait, None where it is gone."""
+        try:
+            with ReadingAs(self._uid), open(f"/proc/{thread}/syscall", "rb") as file:
+                word = file.read(64).split()[0]
+        except (FileNotFoundError, ProcessLookupError):
+            return None
+        except OSError:
+            return _RUNNING  # the program has made itself unreadable
+        return _RUNNING if word == b"running" else int(word)
+
     def _has_room(self, request: _Request, processes: int, tasks: int) -> bool:
         return tasks < self._limits.tasks and (request.is_thread or processes < self._limits.processes)
 
@@ -124,17 +159,13 @@ class ProcessCounter:
 
     def _is_settled(self, thread: int, grant: _Grant) -> bool:
         """Whether the thread's new process or thread is there already, or will not come."""
-        try:
-            with ReadingAs(self._uid), open(f"/proc/{thread}/syscall", "rb") as file:
-                word = file.read(64).split()[0]
-        except (FileNotFoundError, ProcessLookupError):
+        number = self._system_call(thread)
+        if number is None:
             return True
-        except OSError:
-            word = b"running"  # the program has made itself unreadable
-        if word != b"running":
+        if number != _RUNNING:
             # With shared memory nothing in clone waits but a parent for its vfork child, which is there by then.
             waits = grant.shares_memory and stat_fields(thread)[:1] in ([b"S"], [b"D"])
-            return int(word) not in CREATING_CALLS or waits
+            return number not in CREATING_CALLS or waits
         ran_ns = thread_clock_ns(thread)
         if grant.ran_ns is None:
             grant.ran_ns = ran_ns

@@ -3,10 +3,16 @@
 import contextlib
 import os
 import signal
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from runtime.execution.procfs import read
+from runtime.execution.procfs import read, stat_fields
+
+# How long processes may take to stand still; one that waits in the kernel for longer does nothing meanwhile.
+_STANDSTILL_SECONDS = 0.02
+#: Stopped, traced, ended, or in a wait that only its end interrupts.
+_STANDING = (b"T", b"t", b"Z", b"X", b"D")
 
 
 class Bystanders(Protocol):
@@ -53,6 +59,27 @@ class ProcessTree:
         others = self._bystanders.waiting_pids()
         found = descendants([pid for pid in children(os.getpid()) if pid not in others])
         return [pid for pid in found if pid != self._first]
+
+    @contextlib.contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """While entered, the run's processes do nothing, so that what is looked at does not change meanwhile."""
+        stopped: set[int] = set()
+        deadline = time.monotonic() + _STANDSTILL_SECONDS
+        try:
+            while time.monotonic() < deadline:
+                pids = set(self.pids())
+                for pid in pids - stopped:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(pid, signal.SIGSTOP)
+                if pids <= stopped and all(stat_fields(pid)[:1] in ([state] for state in _STANDING) for pid in pids):
+                    break
+                stopped |= pids
+                time.sleep(0.0005)
+            yield
+        finally:
+            for pid in stopped:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def end(self, reap: Callable[[int], None]) -> None:
         """Kills until no process is left; `reap` waits for a child of this process that was killed."""

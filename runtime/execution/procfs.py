@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from typing import NamedTuple
 
 from runtime.sandbox.impersonation import ReadingAs
 
@@ -82,9 +83,27 @@ def data_bytes(pid: int) -> int:
     return int(fields[5]) * PAGE if fields else 0
 
 
+def minor_faults(pid: int) -> int:
+    """How many pages a process has been given without waiting for a disk, 0 where it is gone."""
+    fields = stat_fields(pid)
+    return int(fields[7]) if fields else 0
+
+
 def has_memory(place: str) -> bool:
     """Whether the process or thread in this folder under /proc still has its memory, given back before it is gone."""
     return read(f"{place}/statm").split()[:1] not in ([], [b"0"])
+
+
+def most_resident(pid: int) -> int:
+    """The most bytes a process has had resident, as getrusage(2) would say at its end; 0 where it is gone."""
+    return _sizes(read(f"/proc/{pid}/status")).get(b"VmHWM", 0)
+
+
+def have_same_memory(one: int, other: int) -> bool:
+    """Whether two processes look as if they had one memory: its sizes, of which a fork keeps only some, are the same."""
+    names = (b"VmPeak", b"VmSize", b"VmHWM", b"RssAnon", b"VmData", b"VmPTE")
+    sizes = [[_sizes(read(f"/proc/{pid}/status")).get(name) for name in names] for pid in (one, other)]
+    return sizes[0] == sizes[1] and None not in sizes[0]
 
 
 def peak_and_threads(pid: int) -> tuple[int, int]:
@@ -97,25 +116,68 @@ def peak_and_threads(pid: int) -> tuple[int, int]:
     return _sizes(text).get(b"VmHWM", 0), int(threads[0]) if threads else 0
 
 
-def held_bytes(pids: list[int], *, shared: bool) -> int:
-    """What the processes hold and could give back only by ending: anonymous memory, swap, page tables.
+class Held(NamedTuple):
+    """What processes hold, in bytes; pages that several share since a fork count for each."""
 
-    With `shared` also what they map of memory files and shared anonymous memory. Pages that several processes share
-    count for each.
-    """
-    total = 0
+    #: What they could give back only by ending: anonymous memory, swap, page tables.
+    private: int
+    #: What they map of memory files and shared anonymous memory, added up, and by the one that maps most.
+    shared: int
+    most_shared: int
+    #: The most that one of them has ever had resident.
+    most_resident: int
+    #: Of all of them.
+    threads: int
+
+
+def held_by(pids: list[int]) -> Held:
+    """What the processes hold now."""
+    private = shared = most_shared = most_resident = threads = 0
     for pid in pids:
-        sizes = _sizes(read(f"/proc/{pid}/status"))
+        text = read(f"/proc/{pid}/status")
+        sizes = _sizes(text)
+        number = text.partition(b"\nThreads:")[2].split(maxsplit=1)
+        threads += int(number[0]) if number else 0
         if b"RssAnon" not in sizes:
             sizes = _sizes(read(f"{living_thread(pid)}/status"))
-        total += sizes.get(b"RssAnon", 0) + sizes.get(b"VmSwap", 0) + sizes.get(b"VmPTE", 0)
-        if shared:
-            total += sizes.get(b"RssShmem", 0)
-    return total
+        private += sizes.get(b"RssAnon", 0) + sizes.get(b"VmSwap", 0) + sizes.get(b"VmPTE", 0)
+        mapped = sizes.get(b"RssShmem", 0)
+        shared += mapped
+        most_shared = max(most_shared, mapped)
+        most_resident = max(most_resident, sizes.get(b"VmHWM", 0))
+    return Held(private, shared, most_shared, most_resident, threads)
+
+
+def record_locks(pids: list[int], uid: int, most: int) -> int:
+    """How many record locks the processes hold on files; stops counting beyond `most`."""
+    found = 0
+    with ReadingAs(uid):
+        for pid in pids:
+            for name in descriptors_of(pid, "/"):
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/fdinfo/{name}", "rb", buffering=0) as file:
+                    while found <= most and (text := file.read(1 << 16)):
+                        found += text.count(b"lock:\t")
+                if found > most:
+                    return found
+    return found
+
+
+def descriptors_of(pid: int, kind: str) -> list[str]:
+    """The numbers of a process's descriptors whose target begins with `kind`, as far as they can be read.
+
+    What /proc/PID/fdinfo says of others may be long: an epoll descriptor lists all that it waits for.
+    """
+    found = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/fd/{name}").startswith(kind):
+                    found.append(name)
+    return found
 
 
 def overlap_bytes(pids: list[int], uid: int) -> int:
-    """What `held_bytes` counts too often: anonymous pages that processes share since a fork.
+    """What `held_by` counts too often: anonymous pages that processes share since a fork.
 
     Slow, since the kernel walks all page tables. A process that has made itself unreadable has no overlap.
     """

@@ -127,13 +127,15 @@ class Outcome(msgspec.Struct, frozen=True):
     #: How long it was kept from a processor, of `wall_ms`; None where the host does not show that.
     waited_ms: float | None = None
     memory_bytes: int = 0
-    #: The kernel refused the program memory beyond its limit at least once, or it came close to it.
+    #: The kernel refused the program memory beyond its limit at least once, or ended it because the container had none.
     memory_refused: bool = False
     #: It was refused a process or thread at least once, because it had as many as it may have.
     processes_refused: bool = False
     warm: bool = False
     files: tuple[File, ...] = ()
     message: str = ""
+    #: It could not be begun because the machine has no room for it: no disk, no processes, no memory.
+    no_room: bool = False
 
 
 class WarmStart(msgspec.Struct, frozen=True):

@@ -10,13 +10,18 @@ import time
 from typing import TYPE_CHECKING
 
 from runtime.execution.codec import HEADER_BYTES
+from runtime.execution.container_memory import oom_kills
 from runtime.execution.cpu_time import CpuTime
+from runtime.execution.disk_account import DiskAccount
 from runtime.execution.events import Events
-from runtime.execution.limit_watcher import FIRST_LOOK_MS, LimitWatcher, SlotFacts
+from runtime.execution.limit_facts import SlotFacts
+from runtime.execution.limit_watcher import FIRST_LOOK_MS, LimitWatcher
+from runtime.execution.memory_account import MemoryAccount
 from runtime.execution.notifications import Notifications
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import peak_and_threads, process_clock_ns
+from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import COLD, Ended, File, Job, Outcome
+from runtime.execution.resident_peak import ResidentPeak
 from runtime.execution.streams import Input, Output
 from runtime.execution.worker_pool import WorkerPool
 from runtime.execution.workers import Worker, complain
@@ -29,8 +34,6 @@ if TYPE_CHECKING:
 
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
-# A program that failed this close to its limit is taken to have failed for lack of memory.
-_NEAR_LIMIT = 0.85
 
 
 class Run:
@@ -50,15 +53,24 @@ class Run:
         self._stderr: Output = self._live.stderr if self._live else Output(worker.pipes.stderr, job.limits.output_bytes)
         self._tree = ProcessTree(pool, worker.first)
         self._cpu = CpuTime(worker.pid, worker.first, pool.others_cpu_ns)
+        self._disk = DiskAccount(worker, job.limits, self._tree)
         self._notifications: Notifications | None = None
         if worker.listener >= 0:
-            self._notifications = Notifications(worker, job.limits, self._tree, self._cpu.begin_children)
-        relieve = functools.partial(pool.drop_warm, self._events)
+            self._notifications = Notifications(worker, job.limits, self._tree, self._disk, self._cpu.begin_children)
+        self._resident = ResidentPeak(worker)
+        self._memory = MemoryAccount(worker, job.limits, facts, self._notifications, self._resident)
         self._watcher = LimitWatcher(
-            worker, job.limits, facts, self._tree, self._notifications, cpu=self._cpu, relieve=relieve
+            worker.pid,
+            job.limits,
+            facts,
+            self._tree,
+            cpu=self._cpu,
+            memory=self._memory,
+            disk=self._disk,
+            asked=self._notifications is not None,
+            relieve=functools.partial(pool.drop_warm, self._events),
         )
         self._ended: Ended | None = None
-        self._largest_rss = 0
         self._status: int | None = None
         self._over = False
         self._started = 0.0
@@ -84,6 +96,7 @@ class Run:
         self._set_rlimits()
         worker.pipes.widen_outputs(self._limits.output_bytes)
         stdin = None if self._live else Input(worker.pipes, self._job.stdin)
+        self._resident.begin()
         self._started = time.monotonic()
         worker.go(self._job)
         try:
@@ -148,7 +161,7 @@ class Run:
     def close(self) -> None:
         """Lets go of handlers and descriptors, so that the job, which may be large, is freed with the last reference."""
         self._events.clear()
-        self._watcher.close()
+        self._disk.close()
 
     def _now(self) -> float:
         """Milliseconds since the start."""
@@ -258,10 +271,11 @@ class Run:
             self._status = notifications.exit_code << 8
             self._cpu.ended_at(process_clock_ns(self.worker.pid))
             self._watcher.look_at_first()
-            self._largest_rss, threads = peak_and_threads(self.worker.pid)
+            if self._memory.held([self.worker.pid]) > self._limits.memory_bytes and self._facts.watched:
+                self._ended = Ended.MEMORY
             # It waits in its last call. Killed now it would be woken for that, and take the processor before the answer
             # has left; only other threads cannot be left to go on.
-            if threads > 1:
+            if self._memory.threads > 1:
                 os.kill(self.worker.pid, signal.SIGKILL)
         # What it wrote to files is complete once it is gone.
         return not self._job.collect
@@ -282,12 +296,14 @@ class Run:
         return ended, code, number
 
     def _peak_bytes(self) -> int:
-        return max(self._watcher.peak_bytes, self._largest_rss)
+        return max(self._memory.peak_bytes, self._resident.bytes)
 
     def _was_short_of_memory(self) -> bool:
+        """Whether the kernel refused it memory, or ended it because the container had none."""
         if self._notifications and self._notifications.memory_refused:
             return True
-        return self._peak_bytes() >= _NEAR_LIMIT * self._limits.memory_bytes
+        killed = self._ended is Ended.EXITED and self._status is not None and os.WIFSIGNALED(self._status)
+        return killed and os.WTERMSIG(self._status or 0) == signal.SIGKILL and oom_kills() > self._pool.oom_kills
 
     def _reap(self, pid: int) -> None:
         if pid == self.worker.pid:
@@ -297,8 +313,10 @@ class Run:
             if self._status is not None:
                 return  # its account was taken before
             self._status = status
+            self._resident.finish(used)
+        else:
+            self._resident.see(used.ru_maxrss << 10)
         self._cpu.reaped(pid, used.ru_utime + used.ru_stime)
-        self._largest_rss = max(self._largest_rss, used.ru_maxrss << 10)
 
 
 def _live_run(worker: Worker, job: Job, control: socket.socket, events: Events) -> "LiveRun":

@@ -1,7 +1,6 @@
 """The spawner: a small process with one thread and an empty environment that forks the supervisors.
 
-It is started before the server's event loop, so that what it forks holds nothing of the server. `python -m
-runtime.execution.spawner`, with its connection to the server as descriptor 3.
+It is a process of its own, so that what it forks holds nothing of the server; `spawner_process` starts it.
 """
 
 import contextlib
@@ -16,10 +15,10 @@ import msgspec
 
 from runtime.execution import leftovers
 from runtime.execution.copy_on_write import make_immortal
-from runtime.execution.paths import SPAWNER_CONNECTION
 from runtime.execution.process_tree import children, descendants
 from runtime.execution.protocol import SupervisorConfig
 from runtime.execution.supervisor import run
+from runtime.execution.workers import complain
 from runtime.sandbox import identity
 from runtime.sandbox.probe import probe
 from runtime.sandbox.syscalls import (
@@ -33,13 +32,16 @@ from runtime.sandbox.syscalls import (
 _MESSAGE = 1 << 20
 
 
-def main() -> None:
-    """Answers with what the host can enforce, then forks a supervisor for each request until the server goes."""
+def main(connection: int) -> None:
+    """Serves the server's `connection`, a descriptor.
+
+    Answers with what the host can enforce, then forks a supervisor for each request until the server goes.
+    """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)
     identity.raise_capabilities()
-    server = socket.socket(fileno=SPAWNER_CONNECTION)
+    server = socket.socket(fileno=connection)
     server.set_inheritable(False)
     server.send(msgspec.msgpack.encode(probe()))
     shared_memory = leftovers.names_in(leftovers.SHARED_MEMORY)
@@ -74,7 +76,12 @@ def main() -> None:
             config = msgspec.msgpack.decode(message, type=SupervisorConfig)
             _end_predecessor(supervisors, config.directory)
             ours = (server.fileno(), wake_reader, wake_writer)
-            supervisors[config.directory] = _fork(config, descriptors[0], ours, shared_memory)
+            try:
+                supervisors[config.directory] = _fork(config, descriptors[0], ours, shared_memory)
+            except OSError as error:
+                # The server finds the connection closed, and asks again.
+                os.close(descriptors[0])
+                complain(str(error))
 
 
 def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...], shared_memory: frozenset[str]) -> int:
@@ -129,7 +136,3 @@ def _end_strays(supervisors: dict[str, int]) -> None:
                 os.kill(pid, signal.SIGKILL)
         # Whichever is first: the end of a pid namespace's first process waits until all in there are reaped.
         _reap_one(supervisors, 0)
-
-
-if __name__ == "__main__":
-    main()

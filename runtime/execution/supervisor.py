@@ -4,18 +4,18 @@ It is the subreaper of all that its programs start, has one thread, and holds no
 """
 
 import contextlib
+import errno
 import os
 import select
 import signal
 import socket
 from collections import deque
-from collections.abc import Collection
 
 import msgspec
 
 from runtime.execution import leftovers
 from runtime.execution.codec import frame, is_event, message_of, receive_frame
-from runtime.execution.limit_watcher import SlotFacts
+from runtime.execution.limit_facts import SlotFacts
 from runtime.execution.paths import BOX
 from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig
 from runtime.execution.run import Run
@@ -30,12 +30,16 @@ from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, PR
 _EXPECTED_RUN_SECONDS = 0.01
 # How many workers a job is given to, where they are gone before they take it: all that wait can die at one moment.
 _ATTEMPTS = 4
+# What a run may take on disk, generously.
+_ROOM_BYTES, _ROOM_FILES = 1 << 30, 50_000
+# What the machine says where it has no room.
+_NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EAGAIN, errno.ENOMEM, errno.EMFILE, errno.ENFILE})
 
 
 class Supervisor:
     """Serves one job after the other over `control`."""
 
-    def __init__(self, config: SupervisorConfig, control: socket.socket, shared_memory_before: Collection[str]) -> None:
+    def __init__(self, config: SupervisorConfig, control: socket.socket, shared_memory_before: frozenset[str]) -> None:
         """Takes over the directory of its slot, which must exist, and removes what a predecessor that was lost left.
 
         `shared_memory_before` is what was in /dev/shm before the first run of all.
@@ -43,11 +47,14 @@ class Supervisor:
         self._config = config
         self._control = control
         self._shared_memory_before = shared_memory_before
+        # Of /dev/shm after the latest run: as long as that is the same, nothing has come or gone.
+        self._shared_memory_state: tuple[int, int] | None = None
         self._facts = SlotFacts.of(config)
         self._pool = WorkerPool(config)
         # Directories of earlier runs, which no program can reach any more.
         self._left: deque[Workspace] = deque()
         self._expects_run = False
+        self._serial = 0
         self._decoder = msgspec.msgpack.Decoder(Job)
         self._encoder = msgspec.msgpack.Encoder()
         self._remove_all()
@@ -73,6 +80,9 @@ class Supervisor:
         if is_event(header):
             return True  # as late as that
         job = message_of(self._decoder, header, rest)
+        if self._config.shared_memory and not self._config.first_uid and self._shared_memory_state != _shared_memory_state():
+            # What is there now is somebody else's.
+            self._shared_memory_before = leftovers.names_in(leftovers.SHARED_MEMORY)
         run, outcome = self._run(job)
         self._expects_run = job.expects_run and outcome.code == 0
         with contextlib.suppress(BrokenPipeError):  # the server is gone, which the next read finds out
@@ -88,7 +98,7 @@ class Supervisor:
         try:
             worker = self._pool.take(job)
         except (OSError, WorkerError) as error:
-            return None, Outcome(Ended.FAILED, message=str(error))
+            return None, _failed(error)
         run = Run(worker, job, self._pool, self._facts, self._control)
         try:
             worker.workspace.place(job.files)
@@ -99,7 +109,7 @@ class Supervisor:
                 return run, Outcome(Ended.FAILED, message=str(error))
             complain(str(error))
         except (OSError, WorkerError) as error:
-            return run, Outcome(Ended.FAILED, message=str(error))
+            return run, _failed(error)
         self._finish(run)
         return self._run(job, attempts - 1)
 
@@ -139,12 +149,24 @@ class Supervisor:
             worker.workspace.rename(f"left{len(self._left)}")
             self._left.append(worker.workspace)
         else:
-            worker.workspace.remove()
+            self._remove(worker.workspace)
         self._clean_public(range(worker.uid, worker.uid + 1))
+
+    def _remove(self, workspace: Workspace) -> None:
+        """Removes a directory at once, or behind the back of the next run where it has much in it."""
+        # Without Landlock the next run with this uid could reach it, and on a small disk it may need the room.
+        reachable = self._config.first_uid > 0 and not self._config.landlock_abi
+        if workspace.holds_many() and not reachable and _has_room_left(workspace.descriptor):
+            self._serial += 1
+            workspace.rename(f"removed{self._serial}")
+            with contextlib.suppress(BlockingIOError):  # no process to be had: then at once
+                self._pool.reap_later(workspace.remove_slowly())
+                return
+        workspace.remove()
 
     def _remove_left(self) -> None:
         while self._left:
-            self._left.popleft().remove()
+            self._remove(self._left.popleft())
 
     def _remove_all(self) -> None:
         """Removes what is in the slot's directory, and what its runs have left elsewhere; no run is alive."""
@@ -162,13 +184,37 @@ class Supervisor:
         config = self._config
         if config.first_uid and not config.landlock_abi:
             leftovers.remove_owned(uids, leftovers.PUBLIC)
-        elif config.first_uid and config.shared_memory:
-            leftovers.remove_owned(uids, (leftovers.SHARED_MEMORY,))
-        elif config.shared_memory:
-            leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
+            for place in leftovers.PUBLIC:
+                leftovers.touch(place)
+        elif config.shared_memory and self._shared_memory_state != _shared_memory_state():
+            if config.first_uid:
+                leftovers.remove_owned(uids, (leftovers.SHARED_MEMORY,))
+            else:
+                leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
+            leftovers.touch(leftovers.SHARED_MEMORY)
+            self._shared_memory_state = _shared_memory_state()
 
 
-def run(config: SupervisorConfig, control: socket.socket, shared_memory_before: Collection[str]) -> None:
+def _shared_memory_state() -> tuple[int, int]:
+    """When something last came or went in /dev/shm, and its size, which has a part for each name."""
+    status = os.stat(leftovers.SHARED_MEMORY)
+    return status.st_mtime_ns, status.st_size
+
+
+def _has_room_left(directory: int) -> bool:
+    """Whether the disk has room for another run beside what is being removed."""
+    status = os.statvfs(directory)
+    files = status.f_favail if status.f_files else _ROOM_FILES
+    return status.f_bavail * status.f_frsize >= _ROOM_BYTES and files >= _ROOM_FILES
+
+
+def _failed(error: Exception) -> Outcome:
+    """The outcome of a job that could not be begun."""
+    no_room = isinstance(error, OSError) and error.errno in _NO_ROOM
+    return Outcome(Ended.FAILED, message=str(error), no_room=no_room)
+
+
+def run(config: SupervisorConfig, control: socket.socket, shared_memory_before: frozenset[str]) -> None:
     """The life of a supervisor process, from its fork until the server closes `control`."""
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)

@@ -9,7 +9,7 @@ import time
 from collections import deque
 
 from runtime.execution import container_cpu
-from runtime.execution.container_memory import memory_left
+from runtime.execution.container_memory import memory_left, oom_kills
 from runtime.execution.cpu_time import clocks_ns
 from runtime.execution.events import Events
 from runtime.execution.origin import Origin
@@ -18,7 +18,7 @@ from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import Job, SupervisorConfig, WarmStart
 from runtime.execution.workers import Worker, WorkerError, complain, start_cold, start_interpreter
 from runtime.execution.workspace import Workspace
-from runtime.sandbox import seccomp, unotify
+from runtime.sandbox import bpf, seccomp, unotify
 from runtime.sandbox.confinement import Confinement, prepared
 
 _COLD_SECONDS = 10.0
@@ -53,11 +53,13 @@ class WorkerPool:
         self._asked_for: set[str] = set()
         self._origins: dict[str, Origin] = {}
         self._serial = 0
-        # By their pidfds, first processes of pid namespaces that have been killed: they end after all others in there.
+        # By their pidfds, children that end by themselves and belong to no run.
         self._ending: dict[int, int] = {}
         # What the latest run might have taken; the next one is likely to be such a one.
         self._wanted_bytes = 0
         self._memory_left, self._next_memory = 0, 0.0
+        #: How often the kernel had ended a process for lack of memory when that was last looked at, between two runs.
+        self.oom_kills = 0
         # CPU time of workers that have gone without a run.
         self._ended_cpu_ns = 0
 
@@ -67,13 +69,21 @@ class WorkerPool:
         return bool(self._cold)
 
     def prepare(self) -> None:
-        """Brings every kind of worker to the number that is to be ready."""
+        """Brings every kind of worker to the number that is to be ready, as far as the machine has room for them."""
+        try:
+            self._prepare()
+        except OSError as error:
+            # The next job is answered so, unless there is room by then.
+            complain(f"no worker can be kept ready: {error}")
+
+    def _prepare(self) -> None:
         while len(self._cold) < self._cold_ready:
             self._cold.append(self._start_cold())
         now = time.monotonic()
         if now >= self._next_memory:
             self._next_memory = now + _MEMORY_SECONDS
             self._memory_left = memory_left()
+            self.oom_kills = oom_kills()
         left = self._memory_left
         if left < self._wanted_bytes:
             self.drop_warm()
@@ -116,8 +126,9 @@ class WorkerPool:
     def start_successor(self, kind: str) -> None:
         """Has a worker forked in the place of one that has served, where an origin does that in the background."""
         origin = self._origins.get(kind)
-        if origin and (worker := self._start_warm(origin.start)):
-            self._warm[kind].append(worker)
+        with contextlib.suppress(OSError):  # no room yet, as long as there is what the run has left
+            if origin and (worker := self._start_warm(origin.start)):
+                self._warm[kind].append(worker)
 
     def drop_warm(self, events: Events | None = None) -> None:
         """Ends the warm workers and their origins, so that a run finds the memory that it was promised.
@@ -152,6 +163,13 @@ class WorkerPool:
         waiting = {pid for worker in self._waiting() for pid in worker.pids}
         return waiting | {origin.pid for origin in self._origins.values()} | set(self._ending.values())
 
+    def reap_later(self, pid: int) -> None:
+        """Takes over a child that ends by itself and belongs to no run any more.
+
+        Such as the killed first process of a pid namespace, which ends after all others in there.
+        """
+        self._ending[os.pidfd_open(pid)] = pid
+
     def others_cpu_ns(self) -> int | None:
         """CPU time of all in this container but the service and the workers that wait; None where it cannot be told.
 
@@ -163,10 +181,6 @@ class WorkerPool:
         # The first is the container's init, which may be the server itself.
         service = {*self._config.service_pids, os.getpid(), *self.waiting_pids()}
         return used - clocks_ns(service) - self._ended_cpu_ns
-
-    def reap_later(self, first: int) -> None:
-        """Takes over the killed first process of a pid namespace, which ends after all others in there."""
-        self._ending[os.pidfd_open(first)] = first
 
     def watch_starting(self, events: Events) -> None:
         """Sees to the workers that start while a run is on. One that is forked needs no help to start."""
@@ -255,14 +269,18 @@ class WorkerPool:
 
     def _start_cold(self) -> Worker:
         workspace, uid = self._next_workspace()
-        return start_cold(self._plan, workspace, uid)
+        try:
+            return start_cold(self._plan, workspace, uid)
+        except OSError:
+            workspace.remove()
+            raise
 
     def _start_warm(self, start: WarmStart) -> Worker | None:
         """One more worker, or None where its origin has failed."""
         workspace, uid = self._next_workspace()
-        if not start.forks:
-            return start_interpreter(self._warm_plan, workspace, uid, start)
         try:
+            if not start.forks:
+                return start_interpreter(self._warm_plan, workspace, uid, start)
             return (self._origins.get(start.name) or self._start_origin(start)).fork(workspace, uid)
         except WorkerError as error:
             # The next run of this kind goes the cold way, and the run after it finds a new origin.
@@ -354,5 +372,5 @@ def _confinement(config: SupervisorConfig, *, warm: bool) -> Confinement:
             warm=warm,
             service_pids=(*config.service_pids, os.getpid()),
         )
-        program = seccomp.assemble(table)
+        program = bpf.assemble(table, "ENOSYS")
     return prepared(config.rules, config.landlock_abi, program, notify=config.notify, own_pids=config.own_pid_namespace)

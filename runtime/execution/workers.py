@@ -15,7 +15,7 @@ from collections.abc import Callable
 from runtime.execution.protocol import COLD, Job, WarmStart
 from runtime.execution.streams import Pipes
 from runtime.execution.workspace import Workspace
-from runtime.sandbox.confine import CHANNEL, be_killed_first, confine, fork_into
+from runtime.sandbox.confine import CHANNEL, OWN_PROCESS, be_killed_first, confine, fork_into
 from runtime.sandbox.confinement import Confinement
 
 
@@ -57,6 +57,8 @@ class Worker:
         self.listener = -1
         #: Whether it waits for its run.
         self.up = False
+        # Its files under /proc, which its rules name: the kernel makes new ones where it has forgotten them.
+        self._kept: list[int] = []
         #: Whether its pid was waited for once in vain.
         self.pid_overdue = False
 
@@ -115,6 +117,27 @@ class Worker:
             self._reap_middle()
         elif message != b"confined":
             raise WorkerError(f"worker {self.kind}: {message.decode(errors='replace') or 'ended before its run'}")
+        if self.up and self.pid and not self._kept:
+            self._keep_process_files()
+        return True
+
+    def _keep_process_files(self) -> None:
+        """Keeps what the worker was confined to of its own process as it is for as long as it lives."""
+        with contextlib.suppress(FileNotFoundError):  # gone already
+            folder = os.open(f"/proc/{self.pid}", os.O_PATH)
+            self._kept.append(folder)
+            for name in OWN_PROCESS:
+                self._kept.append(os.open(name, os.O_PATH, dir_fd=folder))
+
+    def has_begun(self) -> bool:
+        """Whether a cold worker has become its program, or has failed to."""
+        self.channel.settimeout(0)
+        try:
+            self.channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
         return True
 
     def exec_failure(self) -> str:
@@ -152,6 +175,8 @@ class Worker:
         """Closes this side's descriptors; the process must have been ended by the caller."""
         self.pipes.close_ours()
         self.channel.close()
+        while self._kept:
+            os.close(self._kept.pop())
         if self.listener >= 0:
             os.close(self.listener)
             self.listener = -1

@@ -80,8 +80,10 @@ class Admission(Generic[Item]):
         return self.total - len(self._free)
 
     @asynccontextmanager
-    async def slot(self, name: str) -> AsyncIterator[Item]:
+    async def slot(self, name: str, queue_seconds: float | None = None) -> AsyncIterator[Item]:
         """One item for the length of the block, for the user `name`; raises Busy.
+
+        `queue_seconds` is the longest wait where it is not the usual one.
 
         A task that is cancelled while it waits gives up the place.
         """
@@ -95,7 +97,7 @@ class Admission(Generic[Item]):
                 item = self._free.popleft()
                 self._turn, user.next_turn = turn, turn + 1
             else:
-                item = await self._wait(turn, user)
+                item = await self._wait(turn, user, self._queue_seconds if queue_seconds is None else queue_seconds)
             try:
                 yield item
             finally:
@@ -109,14 +111,14 @@ class Admission(Generic[Item]):
         """An item that no submission waits for, to be given back after a short use; None where there is none."""
         return self._free.popleft() if self._free and not self._queue else None
 
-    async def _wait(self, turn: int, user: _User) -> Item:
+    async def _wait(self, turn: int, user: _User, seconds: float) -> Item:
         if len(self._queue) >= self._queue_length:
             self._make_room(turn)
         waiter = _Waiter[Item](turn, next(self._numbers), user, asyncio.get_running_loop().create_future())
         user.next_turn = turn + 1
         bisect.insort(self._queue, waiter, key=lambda other: other.place)
         try:
-            async with asyncio.timeout(self._queue_seconds):
+            async with asyncio.timeout(seconds):
                 return await waiter.future
         except (TimeoutError, asyncio.CancelledError) as error:
             if waiter.future.cancelled():
@@ -124,7 +126,7 @@ class Admission(Generic[Item]):
             elif waiter.future.exception() is None:
                 self.give_back(waiter.future.result())  # the item was handed over at the very moment of giving up
             if isinstance(error, TimeoutError):
-                raise Busy(f"no slot became free within {self._queue_seconds:g} s", "queue_timeout") from error
+                raise Busy(f"no slot became free within {seconds:g} s", "queue_timeout") from error
             raise
 
     def _make_room(self, turn: int) -> None:

@@ -6,17 +6,19 @@ import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from functools import partial
+from pathlib import Path
 
 from aiohttp import web
 
 from runtime import __version__
 from runtime.execution.executor import Executor, Slot
 from runtime.http.admission import Admission
-from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response
+from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response, problem_answer
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
-from runtime.http.doors.piston import PistonDoor
-from runtime.http.pages import api_page
+from runtime.http.doors.opening import doors
+from runtime.http.packages import Packages
+from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
 from runtime.http.request_ids import request_ids
@@ -52,16 +54,22 @@ class Service:
         bodies = Bodies(settings)
         self.metrics = Metrics(_REPLICA, __version__)
         self._watch(admission, bodies, log)
+        self._packages = Packages(settings, registry, Path(executor.root) / "problems", bodies)
+        self.metrics.watch_count(
+            "executor_problems_fetched", "Problems that came from the store", (), lambda: {(): self._packages.fetched}
+        )
         self.submissions = Submissions(
             settings=settings,
             registry=registry,
             judge=Judge(settings, registry),
+            packages=self._packages,
             admission=admission,
             bodies=bodies,
             metrics=self.metrics,
             log=log,
         )
-        self._doors = (PistonDoor(self.submissions, settings, self.count),)
+        self._pages = BrowserPages(settings)
+        self._doors = doors(settings, self.submissions, registry, Path(executor.root) / "doors", self.count)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""
@@ -90,12 +98,14 @@ class Service:
         app.add_routes(
             [
                 web.post("/execute", self.execute),
+                web.put("/problems", self.put_problem),
+                web.get("/problems/{digest}", self.problem),
                 web.get("/health", self.health),
                 web.get("/ready", self.ready),
                 web.get("/languages", self.languages),
                 web.get("/metrics", self.show_metrics),
                 web.get("/openapi.json", self.openapi),
-                web.get("/docs", api_page.show),
+                *self._pages.routes(),
                 *(route for door in self._doors for route in door.routes()),
             ]
         )
@@ -116,6 +126,14 @@ class Service:
         """`POST /execute`."""
         return json_response(answer(await self.submissions.serve(request, partial(decode, strict=is_strict(request.query)))))
 
+    async def put_problem(self, request: web.Request) -> web.Response:
+        """`PUT /problems`."""
+        return json_response(problem_answer(await self._packages.put(request), self._settings))
+
+    async def problem(self, request: web.Request) -> web.Response:
+        """`GET /problems/{digest}`."""
+        return json_response(problem_answer(await self._packages.get(request.match_info["digest"]), self._settings))
+
     async def health(self, _request: web.Request) -> web.Response:
         """`GET /health`."""
         able = self._open and self._executor.alive()
@@ -127,6 +145,7 @@ class Service:
                 version=__version__,
                 uptime=round((time.monotonic() - self._started) * 1000),
                 languages=tuple(sorted(self._registry.languages)),
+                unavailable=self._registry.unavailable,
                 isolation=self._executor.isolation,
             ),
             200 if able else 503,
@@ -134,12 +153,13 @@ class Service:
 
     @property
     def _ready(self) -> bool:
-        return self._open and not self.submissions.draining and self._executor.alive()
+        return self._open and not self.submissions.draining and not self._executor.problem()
 
     async def ready(self, _request: web.Request) -> web.Response:
         """`GET /ready`."""
         ready = self._ready
-        return json_response(ReadyAnswer(ready), 200 if ready else 503)
+        reason = self._executor.problem() if self._open and not ready else ""
+        return json_response(ReadyAnswer(ready, reason), 200 if ready else 503)
 
     async def languages(self, _request: web.Request) -> web.Response:
         """`GET /languages`."""

@@ -9,16 +9,22 @@ from collections.abc import Mapping
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
+from runtime.http.pages import browser_pages
 from runtime.http.problems import UnauthorizedError
 
 _BEARER = "bearer "
-# The platform's probes and a browser that opens the page carry no key; these paths show nothing about any user.
-_OPEN_PATHS = ("/health", "/ready", "/docs", "/openapi.json")
+# The platform's probes and a browser that opens a page carry no key; these paths show nothing about any user.
+_OPEN_PATHS = ("/health", "/ready", "/openapi.json", *browser_pages.PATHS)
 #: A WebSocket's protocol here. A browser's page cannot set headers for one, so its key comes as another protocol.
 PROTOCOL = "executor"
 _KEY_PROTOCOL = "executor.key."
 #: The name of the request's key; empty where the server asks for none.
 CALLER = web.RequestKey("caller", str)
+
+
+def is_open(path: str) -> bool:
+    """Whether a path answers without a key."""
+    return path in _OPEN_PATHS or path.startswith(browser_pages.ASSETS)
 
 
 class Keys:
@@ -35,7 +41,7 @@ class Keys:
         """
         if not self._keys:
             return ""
-        given = headers.get("X-API-Key", "")
+        given = headers.get("X-API-Key", "") or headers.get("X-Auth-Token", "")
         authorization = headers.get("Authorization", "")
         if authorization[: len(_BEARER)].lower() == _BEARER:
             given = given or authorization[len(_BEARER) :].strip()
@@ -43,9 +49,11 @@ class Keys:
         digest = hashlib.sha256(given.encode("utf-8", "surrogateescape")).hexdigest()
         names = [name for name, known in self._keys if hmac.compare_digest(digest, known)]
         if not given or not names:
-            raise UnauthorizedError(
+            refusal = UnauthorizedError(
                 "Send a key as 'Authorization: Bearer KEY' or as 'X-API-Key: KEY'.", headers={"WWW-Authenticate": "Bearer"}
             )
+            refusal.key_given = bool(given)
+            raise refusal
         return names[0]
 
     def middleware(self) -> Middleware:
@@ -53,7 +61,7 @@ class Keys:
 
         @web.middleware
         async def authorize(request: web.Request, handler: Handler) -> web.StreamResponse:
-            request[CALLER] = "" if request.path in _OPEN_PATHS else self.caller(request.headers)
+            request[CALLER] = "" if is_open(request.path) else self.caller(request.headers)
             return await handler(request)
 
         return authorize

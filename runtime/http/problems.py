@@ -90,6 +90,8 @@ class UnauthorizedError(Refusal):
     """No key, or a wrong one."""
 
     status, code, title = 401, "unauthorized", "A valid key is needed"
+    #: Whether a wrong one was there.
+    key_given = False
 
 
 class ForbiddenOriginError(Refusal):
@@ -140,6 +142,30 @@ class UnknownLanguageRefusal(Refusal):
     status, code, title = 422, "unknown_language", "Unknown language"
 
 
+class ForbiddenError(Refusal):
+    """The key is valid, and not for this."""
+
+    status, code, title = 403, "forbidden", "The key may not do this"
+
+
+class InvalidProblemError(Refusal):
+    """A problem package that cannot be judged by; `errors` has each fault with its path in the package."""
+
+    status, code, title = 422, "invalid_problem", "The problem package is not valid"
+
+
+class UnknownProblemRefusal(Refusal):
+    """A problem that was not put into this executor's store."""
+
+    status, code, title = 422, "unknown_problem", "Unknown problem"
+
+
+class StoreUnavailableRefusal(Refusal):
+    """The store of problems is away, too slow or full."""
+
+    status, code, title = 503, "store_unavailable", "The store of problems is not available"
+
+
 class BusyError(Refusal):
     """Every slot is taken and the wait was too long, or there is no room for one more request."""
 
@@ -160,3 +186,9 @@ class DrainingError(Refusal):
     """The executor is about to stop."""
 
     status, code, title = 503, "draining", "The executor is shutting down"
+
+
+class NoRoomError(Refusal):
+    """The machine has no disk, no processes or no memory left for a run, which no submission is to blame for."""
+
+    status, code, title = 503, "no_room", "The executor has no room"

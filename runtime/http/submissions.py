@@ -12,12 +12,15 @@ from aiohttp import web
 from runtime.execution.executor import Slot
 from runtime.http.admission import Admission, Busy
 from runtime.http.auth import CALLER
-from runtime.http.bodies import Bodies
-from runtime.http.problems import BusyError, DrainingError
+from runtime.http.bodies import Bodies, Body
+from runtime.http.packages import Packages
+from runtime.http.problems import BusyError, DrainingError, NoRoomError
 from runtime.http.request_ids import REQUEST_ID
 from runtime.http.requests import Call
 from runtime.judging.judge import Judge, Watcher
+from runtime.judging.problem_tasks import task as problem_task
 from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult
+from runtime.judging.trials import inline
 from runtime.languages.registry import Language, Registry
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import ExecutionRecord, Log
@@ -33,6 +36,8 @@ class Served(msgspec.Struct, frozen=True):
     call: Call
     version: str
     result: Result
+    #: Of `Call.follow_up`.
+    further: RunResult | None = None
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -63,6 +68,7 @@ class Submissions:
         settings: Settings,
         registry: Registry,
         judge: Judge,
+        packages: Packages,
         admission: Admission[Slot],
         bodies: Bodies,
         metrics: Metrics,
@@ -71,6 +77,7 @@ class Submissions:
         self._settings = settings
         self._registry = registry
         self._judge = judge
+        self._packages = packages
         self._admission = admission
         self._bodies = bodies
         self._metrics = metrics
@@ -88,24 +95,36 @@ class Submissions:
     async def serve(self, request: web.Request, parse: Parse) -> Served:
         """Reads the request's body with `parse`, waits for a slot and runs the submission; raises Refusal."""
         started = time.perf_counter()
-        with self._accepted(), self._bodies.body(request) as body:
+        with self.accepting(), self._bodies.body(request) as body:
             call = parse(await body.read(), self._settings, self._registry)
             return await self._run_in_slot(call, sender_of(request), started)
+
+    def body(self, request: web.Request) -> Body:
+        """The request's body, within the limits of all bodies."""
+        return self._bodies.body(request)
 
     def parsed(self, data: bytes, parse: Parse) -> Call:
         """What `data` asks for; raises Refusal."""
         return parse(data, self._settings, self._registry)
 
-    async def execute(self, call: Call, sender: Sender, watcher: Watcher | None = None) -> Served:
-        """Waits for a slot and runs a submission that is no request's whole body; raises Refusal."""
+    @property
+    def slots(self) -> int:
+        """How many programs may run at the same time."""
+        return self._admission.total
+
+    async def execute(self, call: Call, sender: Sender, watcher: Watcher | None = None, *, accepted: bool = False) -> Served:
+        """Waits for a slot and runs a submission that is no request's whole body; raises Refusal.
+
+        One that was `accepted` before, within `accepting`, is run although the replica is about to stop.
+        """
         started = time.perf_counter()
-        with self._accepted():
+        with self.accepting(accepted=accepted):
             return await self._run_in_slot(call, sender, started, watcher)
 
     @contextmanager
-    def _accepted(self) -> Iterator[None]:
-        """Counts a submission for the length of the block; raises Refusal where none is taken."""
-        if self.draining:
+    def accepting(self, *, accepted: bool = False) -> Iterator[None]:
+        """Counts a submission for the length of the block; raises Refusal where none is taken, or no slot is free."""
+        if self.draining and not accepted:
             raise DrainingError(
                 "This replica is about to stop; try again, another one will answer.", headers={"Retry-After": "1"}
             )
@@ -120,9 +139,11 @@ class Submissions:
                 self._drained.set()
 
     async def _run_in_slot(self, call: Call, sender: Sender, started: float, watcher: Watcher | None = None) -> Served:
+        # Before it takes a slot: a store that is slow holds nobody else up.
+        call, opened = await self._packages.of_call(sender.caller, call)
         submission = call.submission
         arrived = time.perf_counter()
-        async with self._admission.slot(_user(sender, call)) as slot:
+        async with self._admission.slot(_user(sender, call), call.queue_seconds) as slot:
             waited = time.perf_counter() - arrived
             version = await self._judge.version(submission.language, slot)
             if call.check_version is not None:
@@ -131,11 +152,20 @@ class Submissions:
             status = "cancelled"
             try:
                 if submission.test_cases is None:
-                    result = await self._judge.run(submission, slot, watcher)
-                    status = result.run.status
+                    result = run = await self._judge.run(submission, slot, watcher)
+                    status = run.run.status
+                    if call.follow_up and (further := call.follow_up(run)):
+                        return Served(call, version, run, await self._judge.run(further, slot))
                 else:
-                    result = await self._judge.judge(submission, submission.test_cases, slot, self._admission)
+                    task = (
+                        inline(submission, submission.test_cases)
+                        if opened is None
+                        else problem_task(submission, opened, self._registry, self._settings, details=call.judge_details)
+                    )
+                    result = await self._judge.judge(submission, task, slot, self._admission)
                     status = result.status
+                if slot.no_room:
+                    raise NoRoomError(f"{slot.no_room}. Try again, another replica has room.", headers={"Retry-After": "1"})
                 return Served(call, version, result)
             except Exception:
                 status = Status.INTERNAL_ERROR

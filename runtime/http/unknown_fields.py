@@ -15,15 +15,15 @@ _NAME_SHOWN = 64
 _NEAR_ENOUGH = 0.55
 
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_list = msgspec.json.Decoder(list[msgspec.Raw] | None)
+_list = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 class Shape:
-    """The names of a type's fields, also of those of its fields that are lists of such types."""
+    """The names of a type's fields, also of those of its fields that are such types or lists of them."""
 
     def __init__(self, kind: type[msgspec.Struct]) -> None:
         hints = get_type_hints(kind)
-        self._nested = {field.encode_name: _shape_of_items(hints[field.name]) for field in msgspec.structs.fields(kind)}
+        self._nested = {field.encode_name: _shape(hints[field.name]) for field in msgspec.structs.fields(kind)}
 
     def unknown(self, data: bytes, most: int) -> tuple[FieldError, ...]:
         """At most `most` fields of `data` that are not known, each with the nearest name of one that is.
@@ -37,21 +37,29 @@ class Shape:
             if name not in self._nested:
                 yield FieldError(f"{place}{_shown(name)}", f"is not a field{self._nearest(name)}")
             elif (shape := self._nested[name]) is not None:
-                for position, item in enumerate(_list.decode(value) or ()):
-                    yield from shape._unknown(item, f"{place}{name}[{position}].")  # noqa: SLF001 - the same class
+                for item, inner in _items(value, f"{place}{name}"):
+                    yield from shape._unknown(item, f"{inner}.")  # noqa: SLF001 - the same class
 
     def _nearest(self, name: str) -> str:
         near = difflib.get_close_matches(name[:_NAME_SHOWN].casefold(), self._nested, 1, _NEAR_ENOUGH)
         return f"; did you mean {near[0]}?" if near else ""
 
 
-def _shape_of_items(hint: object) -> Shape | None:
-    """The shape of a list's items, where they are of a type with fields; the list may be one of several choices."""
-    for choice in (hint, *get_args(hint)):
-        for item in get_args(choice):
-            if isinstance(item, type) and issubclass(item, msgspec.Struct):
-                return Shape(item)
-    return None
+def _items(value: msgspec.Raw, place: str) -> Iterator[tuple[bytes | msgspec.Raw, str]]:
+    """The objects in a field's value, which is one, a list of them, or something else, each with its place."""
+    start = bytes(value).lstrip()[:1]
+    if start == b"{":
+        yield value, place
+    elif start == b"[":
+        for position, item in enumerate(_list.decode(value)):
+            yield item, f"{place}[{position}]"
+
+
+def _shape(hint: object) -> Shape | None:
+    """The shape of the first type with fields that the hint names; None where it names none."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return Shape(hint)
+    return next((shape for part in get_args(hint) if (shape := _shape(part))), None)
 
 
 def _shown(name: str) -> str:

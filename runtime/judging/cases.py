@@ -1,4 +1,4 @@
-"""The test cases of one submission: in which slots and until when they run, and how much of their output is kept."""
+"""The trials of one submission: in which slots and until when they run, and how much of their output is kept."""
 
 import asyncio
 import time
@@ -8,11 +8,12 @@ from typing import Protocol
 import msgspec
 
 from runtime.execution.executor import Slot
-from runtime.judging.submission import CaseResult, Status, StepResult, Submission, TestCase
-from runtime.judging.verdicts import case_result, without_run
+from runtime.judging.case_results import blank, has_failed
+from runtime.judging.submission import CaseResult, Status
+from runtime.judging.trials import Task
 
-#: Runs the submission, which has the limits of one test case, with that case's input.
-Run = Callable[[Submission, Slot, bytes], Awaitable[StepResult]]
+#: Runs the trial with this number, within so many seconds, and judges it.
+Run = Callable[[int, Slot, float], Awaitable[CaseResult]]
 
 
 _OVER = "the time of all test cases together was over"
@@ -30,9 +31,8 @@ class SpareSlots(Protocol):
         """Takes a slot back, for the submission that is next in the queue."""
 
 
-async def run_cases(
-    submission: Submission,
-    cases: tuple[TestCase, ...],
+async def run_trials(
+    task: Task,
     slot: Slot,
     spare: SpareSlots,
     run: Run,
@@ -40,39 +40,34 @@ async def run_cases(
     over_at: float,
     max_output_bytes: int,
 ) -> list[CaseResult]:
-    """The results in the order of the cases, which run in `slot` and in spare ones.
+    """The results in the order of the trials, which run in `slot` and in spare ones.
 
-    A case that has not begun, or has not ended within its own limits, at the moment `over_at` of the monotonic clock is
-    `overloaded`: nothing is known of it. After a case that exceeded its limit of time it is `time_limit_exceeded` as well:
-    the submission has used up the time of all of its cases itself. Of all outputs together `max_output_bytes` are kept.
-    A case may run ahead of one that fails; with `stop_on_failure` it is `skipped` all the same.
+    A trial that has not begun, or has not ended within its own limits, at the moment `over_at` of the monotonic clock is
+    `overloaded`: nothing is known of it. After a trial that exceeded its limit of time it is `time_limit_exceeded` as well:
+    the submission has used up the time of all of its trials itself. Of all outputs together `max_output_bytes` are kept.
+    A trial may run ahead of one that fails; where the task's plan skips it because of that one, it is `skipped` all the same.
     """
-    skipped = without_run(Status.SKIPPED)
-    results = [case_result(case, skipped, submission.comparator) for case in cases]
-    numbers = iter(range(len(cases)))
-    first_failed = len(cases)
+    trials, plan = task.trials, task.plan()
+    results: list[CaseResult | None] = [None] * len(trials)
     outputs = _KeptOutputs(results, max_output_bytes)
+    numbers = iter(range(len(trials)))
     too_slow = False
 
     async def run_next(slot: Slot) -> bool:
-        """Runs the next case in `slot`; False where there is none left to run."""
-        nonlocal first_failed, too_slow
-        number = next(numbers, first_failed)
-        if number >= first_failed:
+        """Runs the next trial in `slot`; False where there is none left to run."""
+        nonlocal too_slow
+        number = next((number for number in numbers if not plan.skips(number)), None)
+        if number is None:
             return False
-        case = cases[number]
         left = over_at - time.monotonic()
-        if left > 0:
-            step = await run(submission.for_case(case, left), slot, case.input.encode())
-        else:
-            step = without_run(Status.OVERLOADED, _OVER)
-        if step.status is Status.OVERLOADED and too_slow and time.monotonic() >= over_at:
-            step = msgspec.structs.replace(step, status=Status.TIME_LIMIT_EXCEEDED, message=_OVER)
-        too_slow = too_slow or step.status is Status.TIME_LIMIT_EXCEEDED
-        results[number] = case_result(case, step, submission.comparator)
+        found = await run(number, slot, left) if left > 0 else blank(trials[number], Status.OVERLOADED, _OVER)
+        if found.status is Status.OVERLOADED and too_slow and time.monotonic() >= over_at:
+            found = blank(trials[number], Status.TIME_LIMIT_EXCEEDED, _OVER)
+        too_slow = too_slow or found.status is Status.TIME_LIMIT_EXCEEDED
+        results[number] = found
         outputs.bound(number)
-        if submission.stop_on_failure and results[number].status not in (Status.ACCEPTED, Status.OVERLOADED):
-            first_failed = min(first_failed, number)
+        if has_failed(found):
+            plan.failed(number)
         return True
 
     async def run_in_spare_slots() -> None:
@@ -84,13 +79,23 @@ async def run_cases(
                 spare.give_back(extra)
 
     async with asyncio.TaskGroup() as group:
-        for _ in range(min(spare.total, len(cases)) - 1):
+        for _ in range(min(spare.total, len(trials)) - 1):
             group.create_task(run_in_spare_slots())
         while await run_next(slot):
             pass
-    for number in range(first_failed + 1, len(cases)):
-        results[number] = case_result(cases[number], skipped, submission.comparator)
-    return results
+    return _as_if_in_order(task, results)
+
+
+def _as_if_in_order(task: Task, results: list[CaseResult | None]) -> list[CaseResult]:
+    """The results that one slot alone would have brought."""
+    plan, final = task.plan(), []
+    for number, (trial, result) in enumerate(zip(task.trials, results, strict=True)):
+        if result is None or plan.skips(number):
+            result = blank(trial, Status.SKIPPED)  # noqa: PLW2901 - the result that counts
+        if has_failed(result):
+            plan.failed(number)
+        final.append(result)
+    return final
 
 
 class _KeptOutputs:
@@ -99,7 +104,7 @@ class _KeptOutputs:
     The cases may end in any order.
     """
 
-    def __init__(self, results: list[CaseResult], most_bytes: int) -> None:
+    def __init__(self, results: list[CaseResult | None], most_bytes: int) -> None:
         self._results = results
         self._sizes = [0] * len(results)
         self._over = -most_bytes
@@ -107,17 +112,22 @@ class _KeptOutputs:
 
     def bound(self, number: int) -> None:
         """Counts the result with this number, and shortens the last results as far as that makes it necessary."""
-        self._sizes[number] = sum(len(text.encode()) for text in _outputs(self._results[number]).values())
+        self._sizes[number] = _size(self._results[number])
         self._over += self._sizes[number]
         self._last = max(self._last, number)
         while self._over > 0:
             size = self._sizes[self._last]
             left = max(0, size - self._over)
-            if size:
-                self._results[self._last] = _shortened(self._results[self._last], left)
+            last = self._results[self._last]
+            if size and last is not None:
+                self._results[self._last] = _shortened(last, left)
             self._sizes[self._last] = left
             self._over -= size - left
             self._last -= self._over > 0
+
+
+def _size(result: CaseResult | None) -> int:
+    return 0 if result is None else sum(len(text.encode()) for text in _outputs(result).values())
 
 
 def _outputs(result: CaseResult) -> dict[str, str]:

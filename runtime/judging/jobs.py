@@ -91,7 +91,7 @@ class Jobs:
     def _run_limits(self, submission: Submission) -> Limits:
         language, settings = submission.language, self.settings
         times = time_limits.of_run(submission, settings)
-        return Limits(
+        limits = Limits(
             wall_ms=times.wall_ms,
             max_wall_ms=times.max_wall_ms,
             cpu_ms=times.cpu_ms,
@@ -99,12 +99,13 @@ class Jobs:
             data_headroom_bytes=language.data_headroom_mb * _MB,
             processes=settings.max_processes,
             tasks=settings.max_tasks,
-            output_bytes=settings.max_output_kb << 10,
+            output_bytes=(settings.max_output_kb if submission.test_cases is None else settings.max_case_output_kb) << 10,
             file_bytes=settings.max_file_mb * _MB,
             disk_bytes=settings.max_disk_mb * _MB,
             files=settings.max_files,
             stack_bytes=language.stack_mb * _MB,
         )
+        return limits if submission.caps is None else submission.caps.within(limits)
 
     def _compile_limits(self, language: Language, left_seconds: float) -> Limits:
         settings = self.settings

@@ -9,19 +9,20 @@ import msgspec
 
 from runtime.execution.executor import Slot
 from runtime.execution.protocol import Ended, Job, Outcome
-from runtime.judging import compile_cache
-from runtime.judging.cases import SpareSlots, run_cases
+from runtime.judging import compile_cache, points
+from runtime.judging.case_results import blank
+from runtime.judging.cases import SpareSlots, run_trials
 from runtime.judging.compile_cache import CompileCache, Compiled
 from runtime.judging.jobs import Jobs
-from runtime.judging.submission import JudgeResult, RunResult, Status, StepResult, Submission, TestCase
+from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult, Submission
+from runtime.judging.trial_runs import TrialRuns, until
+from runtime.judging.trials import Task
 from runtime.judging.verdicts import (
-    case_result,
     compile_result,
     judged_status,
     not_compiled,
     returned_files,
     run_result,
-    without_run,
 )
 from runtime.languages.registry import Language, Registry
 from runtime.languages.sources import arranged, unmarked, with_made
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
     from runtime.execution.live import LiveStreams
 
 _log = logging.getLogger(__name__)
+# Of what a compiler says of a checker.
+_COMPILER_CHARACTERS = 8192
+_NOBODYS_FAULT = (Status.OVERLOADED, Status.INTERNAL_ERROR)
 
 
 class Watcher(Protocol):
@@ -64,10 +68,10 @@ class Judge:
         if watcher is not None:
             return await self._run_live(submission, slot, watcher)
         over_at = time.monotonic() + self._settings.max_judging_seconds
-        compiled, prepared = await self._compile(_until(over_at, submission), slot)
+        compiled, prepared = await self._compile(until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
             return RunResult(not_compiled(compiled), compiled)
-        job = self._jobs.run(_until(over_at, prepared), slot.box, submission.stdin)
+        job = self._jobs.run(until(over_at, prepared), slot.box, submission.stdin)
         return self._result(await slot.run(job), job, prepared, compiled)
 
     async def _run_live(self, submission: Submission, slot: Slot, watcher: Watcher) -> RunResult:
@@ -75,13 +79,13 @@ class Judge:
         try:
             if submission.language.compiled:
                 watcher.begun("compile")
-            compiled, prepared = await self._compile(_until(over_at, submission), slot)
+            compiled, prepared = await self._compile(until(over_at, submission), slot)
             if compiled:
                 watcher.compiled(compiled)
                 if compiled.status is not Status.OK:
                     return RunResult(not_compiled(compiled), compiled)
             watcher.begun("run")
-            job = self._jobs.run(_until(over_at, prepared), slot.box, submission.stdin)
+            job = self._jobs.run(until(over_at, prepared), slot.box, submission.stdin)
             outcome = await slot.run(msgspec.structs.replace(job, live=True), watcher.streams)
             return self._result(outcome, job, prepared, compiled)
         finally:
@@ -92,30 +96,52 @@ class Judge:
         files = returned_files(outcome, submission.return_files, self._settings.max_returned_mb)
         return RunResult(run_result(outcome, submission, job.limits), compiled, files)
 
-    async def judge(self, submission: Submission, cases: tuple[TestCase, ...], slot: Slot, spare: SpareSlots) -> JudgeResult:
-        """The verdicts on a submission, which is compiled once and run once for each case, also in spare slots."""
+    async def judge(self, submission: Submission, task: Task, slot: Slot, spare: SpareSlots) -> JudgeResult:
+        """The verdicts on a submission, which is compiled once and run once for each trial, also in spare slots."""
         over_at = time.monotonic() + self._settings.max_judging_seconds
-        compiled, prepared = await self._compile(_until(over_at, submission), slot)
+        compiled, prepared = await self._compile(until(over_at, submission), slot)
         if compiled and compiled.status is not Status.OK:
-            results = [case_result(case, without_run(compiled.status), submission.comparator) for case in cases]
-        else:
-            results = await run_cases(
-                prepared,
-                cases,
-                slot,
-                spare,
-                self._run_case,
-                over_at=over_at,
-                max_output_bytes=self._settings.max_judged_output_kb << 10,
-            )
-        passed = sum(result.status is Status.ACCEPTED for result in results)
-        return JudgeResult(judged_status(results), passed, len(results), tuple(results), compiled)
+            return self._put_together(task, [blank(trial, compiled.status) for trial in task.trials], compiled)
+        checkers = []
+        for checker in task.checkers:
+            step, program = await self._compile(until(over_at, checker.submission), slot)
+            if step and step.status is not Status.OK:
+                _log.warning("a checker was not compiled: %s", step.message)
+                status = step.status if step.status in _NOBODYS_FAULT else Status.JUDGE_ERROR
+                results = [blank(trial, status) for trial in task.trials]
+                return self._put_together(task, results, compiled, _not_compiled_checker(step))
+            checkers.append(msgspec.structs.replace(checker, submission=program))
+        task = msgspec.structs.replace(task, checkers=tuple(checkers))
+        results = await run_trials(
+            task,
+            slot,
+            spare,
+            TrialRuns(self._jobs, task, prepared).run,
+            over_at=over_at,
+            max_output_bytes=self._settings.max_judged_output_kb << 10,
+        )
+        return self._put_together(task, results, compiled)
 
-    async def _run_case(self, submission: Submission, slot: Slot, stdin: bytes) -> StepResult:
-        job = self._jobs.run(submission, slot.box, stdin)
-        outcome = await slot.run(job)
-        _log_failure(outcome.ended, outcome.message, submission.language)
-        return run_result(outcome, submission, job.limits)
+    def _put_together(
+        self, task: Task, results: list[CaseResult], compiled: StepResult | None, judge_feedback: str = ""
+    ) -> JudgeResult:
+        passed = sum(result.status is Status.ACCEPTED for result in results)
+        result = JudgeResult(judged_status(results), passed, len(results), tuple(results), compiled)
+        if task.details:
+            result = msgspec.structs.replace(result, judge_feedback=judge_feedback)
+        if task.data is None:
+            score, max_score = points.totals(results)
+            return msgspec.structs.replace(result, score=score, max_score=max_score)
+        root = points.graded(task.data, {found.id: found for found in results}, scoring=task.scoring)
+        # A compile error is the submission's and no group's.
+        status = result.status if compiled and compiled.status is not Status.OK else root.status
+        return msgspec.structs.replace(
+            result,
+            status=status,
+            groups=root.groups if isinstance(root.groups, tuple) else (),
+            score=root.score if task.scoring and isinstance(root.score, float) else None,
+            max_score=root.max_score if task.scoring and isinstance(root.max_score, float) else None,
+        )
 
     async def version(self, language: Language, slot: Slot) -> str:
         """The version that the language's toolchain states when it is run in the sandbox; empty where it states none.
@@ -166,9 +192,9 @@ class Judge:
         return compiled.step, msgspec.structs.replace(submission, files=files, unit=unit)
 
 
-def _until(over_at: float, submission: Submission) -> Submission:
-    """The submission, whose time in its slot is over at this moment of the monotonic clock."""
-    return msgspec.structs.replace(submission, left_seconds=max(0.0, over_at - time.monotonic()))
+def _not_compiled_checker(step: StepResult) -> str:
+    words = step.stderr or step.stdout
+    return f"the checker was not compiled: {step.message}\n{words[:_COMPILER_CHARACTERS]}".rstrip()
 
 
 def _log_failure(ended: Ended, message: str, language: Language) -> None:

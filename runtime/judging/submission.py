@@ -5,7 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from runtime.execution.protocol import File
+from runtime.execution.protocol import File, Limits
+from runtime.judging.comparators import Comparator
 from runtime.languages.registry import Language
 
 
@@ -23,6 +24,8 @@ class Status(StrEnum):
     COMPILE_LIMIT_EXCEEDED = "compile_limit_exceeded"
     OVERLOADED = "overloaded"
     SKIPPED = "skipped"
+    #: The checker or the problem package is at fault, and never the program.
+    JUDGE_ERROR = "judge_error"
     INTERNAL_ERROR = "internal_error"
 
 
@@ -47,8 +50,39 @@ class TestCase(msgspec.Struct, frozen=True):
     timeout_seconds: float | None = None
     time_limit_seconds: float | None = None
     memory_bytes: int | None = None
-    #: Of a hidden case the answer shows only id, status and times.
+    #: Of a hidden case the answer shows only id, status, times, points and what the checker tells the student.
     hidden: bool = False
+    #: The most points that the case can have; None where there are none.
+    max_score: float | None = None
+
+
+class Style(StrEnum):
+    """How a checker is called, and what its exit codes mean."""
+
+    ICPC = "icpc"
+    TESTLIB = "testlib"
+
+
+class Checker(msgspec.Struct, frozen=True):
+    """A program that judges another one's output; `submission` has its files and limits, as of any program."""
+
+    submission: "Submission"
+    style: Style = Style.ICPC
+
+
+class Caps(msgspec.Struct, frozen=True):
+    """Limits of a run beside time and memory, named as in `Limits`; each counts where it is below the server's."""
+
+    wall_ms: int | None = None
+    processes: int | None = None
+    output_bytes: int | None = None
+    file_bytes: int | None = None
+    stack_bytes: int | None = None
+
+    def within(self, limits: Limits) -> Limits:
+        """`limits`, and none above these."""
+        asked = {name: value for name, value in msgspec.structs.asdict(self).items() if value is not None}
+        return msgspec.structs.replace(limits, **{name: min(value, getattr(limits, name)) for name, value in asked.items()})
 
 
 class Submission(msgspec.Struct, frozen=True):
@@ -63,12 +97,17 @@ class Submission(msgspec.Struct, frozen=True):
     time_limit_seconds: float | None
     memory_bytes: int
     test_cases: tuple[TestCase, ...] | None
-    comparator: str
+    comparator: Comparator
     stop_on_failure: bool
+    #: Instead of the comparator.
+    checker: Checker | None = None
     #: Names of the files that come back from a plain run.
     return_files: tuple[str, ...] = ()
     #: The name under which the language starts the program, where it has such names (a class in Java).
     unit: str = ""
+    caps: Caps | None = None
+    #: Output that is not UTF-8 keeps its bytes, as surrogates (PEP 383), and is not replaced.
+    keeps_bytes: bool = False
     #: Seconds until this submission's time in its slot is over.
     left_seconds: float = math.inf
 
@@ -87,13 +126,12 @@ class Submission(msgspec.Struct, frozen=True):
         """What the limits of time are multiplied by, so that a judged run does not fail by its language's slow start."""
         return self.language.time_factor if self.is_judged else 1.0
 
-    def for_case(self, case: TestCase, left_seconds: float) -> "Submission":
-        """This submission with the limits of one test case, which may take at most `left_seconds`."""
+    def for_case(self, case: TestCase) -> "Submission":
+        """This submission with the limits of one test case."""
         return msgspec.structs.replace(
             self,
             timeout_seconds=self.timeout_seconds if case.timeout_seconds is None else case.timeout_seconds,
             time_limit_seconds=self.time_limit_seconds if case.time_limit_seconds is None else case.time_limit_seconds,
-            left_seconds=left_seconds,
             memory_bytes=self.memory_bytes if case.memory_bytes is None else case.memory_bytes,
         )
 
@@ -135,6 +173,21 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | msgspec.UnsetType = msgspec.UNSET
     stdout_truncated: bool | msgspec.UnsetType = msgspec.UNSET
     stderr_truncated: bool | msgspec.UnsetType = msgspec.UNSET
+    score: float | msgspec.UnsetType = msgspec.UNSET
+    max_score: float | msgspec.UnsetType | None = msgspec.UNSET
+    feedback: str | msgspec.UnsetType = msgspec.UNSET
+    judge_feedback: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class GroupResult(msgspec.Struct, frozen=True, kw_only=True):
+    """A group of test cases: its own result, the groups in it, and the ids of the cases that are directly in it."""
+
+    name: str
+    status: Status
+    score: float | msgspec.UnsetType = msgspec.UNSET
+    max_score: float | msgspec.UnsetType | None = msgspec.UNSET
+    groups: "tuple[GroupResult, ...] | msgspec.UnsetType" = msgspec.UNSET
+    cases: tuple[str, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ReturnedFile(msgspec.Struct, frozen=True):
@@ -162,3 +215,7 @@ class JudgeResult(msgspec.Struct, frozen=True):
     total: int
     test_results: tuple[CaseResult, ...]
     compile: StepResult | None = None
+    score: float | None = None
+    max_score: float | None = None
+    groups: tuple[GroupResult, ...] | None = None
+    judge_feedback: str = ""

@@ -1,6 +1,7 @@
 """Outcomes as verdicts: pure functions from what the supervisor saw to what the API says."""
 
 import base64
+import codecs
 import re
 import signal
 from collections.abc import Iterable
@@ -8,9 +9,8 @@ from collections.abc import Iterable
 import msgspec
 
 from runtime.execution.protocol import Ended, Limits, Outcome
-from runtime.judging.comparators import COMPARATORS
 from runtime.judging.elf import static_data_bytes
-from runtime.judging.submission import CaseResult, LimitedBy, ReturnedFile, Status, StepResult, Submission, TestCase
+from runtime.judging.submission import CaseResult, LimitedBy, ReturnedFile, Status, StepResult, Submission
 from runtime.languages.registry import Language
 
 # What a runtime says of its own end stands at the end of its standard error.
@@ -49,10 +49,11 @@ _COMPILE_STOPPED = {
 }
 
 
-def run_result(outcome: Outcome, submission: Submission, limits: Limits) -> StepResult:
-    """The result of one run of `submission` within `limits`."""
+def run_result(outcome: Outcome, submission: Submission, limits: Limits, kept_bytes: int | None = None) -> StepResult:
+    """The result of one run of `submission` within `limits`, with at most `kept_bytes` of each output; None keeps all."""
     status, message = _run_status(outcome, submission, limits)
-    return _step(outcome, status, message)
+    errors = "surrogateescape" if submission.keeps_bytes else "replace"
+    return _step(outcome, status, message, kept_bytes=kept_bytes, errors=errors)
 
 
 def _run_status(outcome: Outcome, submission: Submission, limits: Limits) -> tuple[Status, str]:
@@ -144,10 +145,20 @@ def _limited_by(outcome: Outcome, status: Status) -> LimitedBy | None:
     return None
 
 
-def _step(outcome: Outcome, status: Status, message: str, limited_by: LimitedBy | None = None) -> StepResult:
+def _step(
+    outcome: Outcome,
+    status: Status,
+    message: str,
+    limited_by: LimitedBy | None = None,
+    *,
+    kept_bytes: int | None = None,
+    errors: str = "replace",
+) -> StepResult:
+    stdout, stdout_truncated = _text(outcome.stdout, kept_bytes, errors, truncated=outcome.stdout_truncated)
+    stderr, stderr_truncated = _text(outcome.stderr, kept_bytes, errors, truncated=outcome.stderr_truncated)
     return StepResult(
-        stdout=outcome.stdout.decode(errors="replace"),
-        stderr=outcome.stderr.decode(errors="replace"),
+        stdout=stdout,
+        stderr=stderr,
         code=outcome.code,
         signal=None if outcome.signal is None else _signal_name(outcome.signal),
         status=status,
@@ -157,9 +168,21 @@ def _step(outcome: Outcome, status: Status, message: str, limited_by: LimitedBy 
         waited=None if outcome.waited_ms is None else round(outcome.waited_ms, 3),
         limited_by=limited_by or _limited_by(outcome, status),
         memory=outcome.memory_bytes,
-        stdout_truncated=outcome.stdout_truncated,
-        stderr_truncated=outcome.stderr_truncated,
+        stdout_truncated=stdout_truncated,
+        stderr_truncated=stderr_truncated,
     )
+
+
+def _text(output: bytes, kept_bytes: int | None, errors: str, *, truncated: bool) -> tuple[str, bool]:
+    """The output as text, and whether there was more.
+
+    What is not UTF-8 is decoded as `errors` says; but of a character that was cut in two, which the program wrote whole,
+    nothing is left.
+    """
+    if kept_bytes is not None and len(output) > kept_bytes:
+        output, truncated = output[:kept_bytes], True
+    decoder = codecs.getincrementaldecoder("utf-8")(errors)
+    return decoder.decode(output, final=not truncated), truncated
 
 
 def without_run(status: Status, message: str = "") -> StepResult:
@@ -181,6 +204,17 @@ def without_run(status: Status, message: str = "") -> StepResult:
     )
 
 
+def added(before: StepResult, step: StepResult) -> StepResult:
+    """The result of a run together with the times and memory of the passes before it."""
+    return msgspec.structs.replace(
+        step,
+        cpu_time=round(before.cpu_time + step.cpu_time, 3),
+        wall_time=round(before.wall_time + step.wall_time, 3),
+        waited=None if step.waited is None else round((before.waited or 0.0) + step.waited, 3),
+        memory=max(before.memory, step.memory),
+    )
+
+
 def not_compiled(compiled: StepResult) -> StepResult:
     """What a plain answer shows as the run after a failed compile step: the compiler's words, repeated."""
     return msgspec.structs.replace(
@@ -199,34 +233,6 @@ def returned_files(outcome: Outcome, names: Iterable[str], max_mb: int) -> tuple
     found = {file.name: base64.b64encode(file.content).decode() for file in outcome.files}
     missing = f"is not there, is no plain file, or is past the {max_mb} MiB that may come back"
     return tuple(ReturnedFile(name, found.get(name), message="" if name in found else missing) for name in names)
-
-
-def case_result(case: TestCase, step: StepResult, comparator: str) -> CaseResult:
-    """The case's result: the output decides after an exit with 0, and `step.status` stands in every other case."""
-    status = step.status
-    if status is Status.OK:
-        same = COMPARATORS[comparator](step.stdout, case.expected_output)
-        status = Status.ACCEPTED if same else Status.WRONG_ANSWER
-    if case.hidden:
-        return CaseResult(id=case.id, status=status, cpu_time=step.cpu_time, wall_time=step.wall_time)
-    return CaseResult(
-        id=case.id,
-        passed=status is Status.ACCEPTED,
-        status=status,
-        stdout=step.stdout,
-        stderr=step.stderr,
-        code=step.code,
-        signal=step.signal,
-        expected_output=case.expected_output,
-        cpu_time=step.cpu_time,
-        wall_time=step.wall_time,
-        waited=step.waited,
-        limited_by=step.limited_by,
-        message=step.message,
-        memory=step.memory,
-        stdout_truncated=step.stdout_truncated,
-        stderr_truncated=step.stderr_truncated,
-    )
 
 
 def judged_status(results: Iterable[CaseResult]) -> Status:

@@ -158,16 +158,34 @@ class Registry:
         self._path = path
         self._found: dict[str, str] = {}
         self.languages: dict[str, Language] = {}
+        #: Why each other language cannot be run here.
+        self.unavailable: dict[str, str] = {}
         self._names: dict[str, Language] = {}
         for language in languages:
-            commands = [command[0] for command in (language.compile, language.run, language.version) if command]
-            if not all(command.startswith("{") or self.find(command) for command in (*commands, *language.needs)):
-                continue
-            if language.program and not can_execute_files:
+            if reason := self._reason_against(language, can_execute_files=can_execute_files):
+                self.unavailable[language.name] = reason
                 continue
             self.languages[language.name] = language
             for name in (language.name, *language.aliases):
                 self._names[name] = language
+
+    def _reason_against(self, language: Language, *, can_execute_files: bool) -> str:
+        """Why the language cannot be run here; empty where it can."""
+        commands = [command[0] for command in (language.compile, language.run, language.version) if command]
+        for command in (*commands, *language.needs):
+            if not command.startswith("{") and not self.find(command):
+                return f"there is no {command}" + ("" if command.startswith("/") else " on EXECUTOR_PATH")
+        if language.program and not can_execute_files:
+            return (
+                "its programs are files in EXECUTOR_WORK_DIR (the temporary directory if unset), and the file system there "
+                "is mounted noexec"
+            )
+        return ""
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Every name and alias of the languages that are here."""
+        return self._names.keys()
 
     def find(self, command: str) -> str | None:
         """The absolute path of a command, or None where it is not on the path; an absolute path need only exist."""

@@ -100,6 +100,35 @@ class BlobStore:
                 raise BlobCorruptError(f"{self._name} has another content under {digest}")
         return size
 
+    async def has_named(self, scope: str, name: str) -> bool:
+        """Whether there is a named file; raises StoreUnavailableError."""
+        import obstore  # noqa: PLC0415
+
+        try:
+            async with self._speaking():
+                await obstore.head_async(self._store, f"named/{scope}/{name}")
+        except BlobMissingError:
+            return False
+        return True
+
+    async def put_named(self, scope: str, name: str, content: bytes) -> None:
+        """Puts a small file under a name, in the place of an earlier one; raises StoreUnavailableError."""
+        import obstore  # noqa: PLC0415
+
+        async with self._speaking():
+            await obstore.put_async(self._store, f"named/{scope}/{name}", content)
+
+    async def get_named(self, scope: str, name: str) -> bytes | None:
+        """The content of a named file, or None; raises StoreUnavailableError."""
+        import obstore  # noqa: PLC0415
+
+        try:
+            async with self._speaking():
+                found = await obstore.get_async(self._store, f"named/{scope}/{name}")
+                return bytes(await found.bytes_async())
+        except BlobMissingError:
+            return None
+
     @contextlib.asynccontextmanager
     async def _speaking(self) -> AsyncIterator[None]:
         """Bounds the time, and turns what obstore raises into the errors of this room."""

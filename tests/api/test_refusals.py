@@ -30,6 +30,7 @@ _INVALID = [
     ({"memory_limit_mb": 100_000}, "memory_limit_mb"),
     ({"memory_limit_mb": 10**30}, "memory_limit_mb"),
     ({"memory_limit_mb": 1.5}, "memory_limit_mb"),
+    ({"memory_limit_mb": True}, "memory_limit_mb"),
     ({"stdin": 5}, "stdin"),
     ({"args": "a"}, "args"),
     ({"args": ["a\0b"]}, "args[0]"),
@@ -58,7 +59,13 @@ _INVALID = [
     ),
     ({"code": None, "files": [{"name": "a", "content": "1"}, {"name": "a", "content": "2"}]}, "files[1].name"),
     ({"code": None, "files": [{"name": "a", "content": "1"}, {"name": "a/b", "content": "2"}]}, "files[1].name"),
-    ({"code": None, "files": [{"name": "a", "content": "%%", "encoding": "base64"}]}, "files[0].content"),
+    *(
+        ({"code": None, "files": [{"name": "a", "content": content, "encoding": encoding}]}, "files[0].content")
+        for content, encoding in (
+            ("%%", "base64"), ("QQ", "base64"), ("QUI==", "base64"), ("QQ==\n", "base64"), ("QQ==QQ==", "base64"),
+            ("", "utf8"), ("", "hex"), (" ", "hex"), ("0", "hex"), ("0 0", "hex"),
+        )
+    ),
     ({"code": None, "files": [{"name": "a", "content": "xyz", "encoding": "hex"}]}, "files[0].content"),
     ({"code": None, "files": [{"name": "a", "content": "1", "encoding": "rot13"}]}, "files[0].encoding"),
 ]  # fmt: skip
@@ -79,6 +86,11 @@ def test_a_wrong_field_is_named(executor: Executor, change: dict[str, Any], fiel
     assert problem["code"] == "invalid_request"
     assert field in [error["field"] for error in problem["errors"]], problem
     assert response.headers["content-type"].startswith("application/problem+json")
+
+
+@pytest.mark.parametrize("change", [{"memory_limit_mb": 64.0}, {"timeout": 1}, {"timeout": 1e-300}])
+def test_a_number_may_be_written_in_any_way(executor: Executor, change: dict[str, Any]) -> None:
+    assert executor.post({**_GOOD, **change}).status_code == 200
 
 
 def test_all_wrong_fields_are_named_at_once(executor: Executor) -> None:

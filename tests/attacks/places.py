@@ -33,6 +33,7 @@ PLACES = {
     "d": "host as root",
     "e": "image without capabilities, Landlock ABI 1",
     "f": "image with default capabilities, without Landlock",
+    "g": "image without capabilities and without Docker's own filter of system calls",
 }
 
 
@@ -141,7 +142,9 @@ def place(letter: str) -> Iterator[Place]:
             yield Place(letter, executor, executor.pid, Path("/"))
         return
     image = built()
-    options = NO_CAPABILITIES if letter in "ae" else ("--memory", "1g")
+    options = NO_CAPABILITIES if letter in "aeg" else ("--memory", "1g")
+    if letter == "g":
+        options = (*options, "--security-opt", "seccomp=unconfined")
     settings = {"e": {"EXECUTOR_TEST_LANDLOCK_ABI": "1"}, "f": {"EXECUTOR_TEST_DISABLE_LAYERS": "landlock"}}.get(letter, {})
     with container(image, *options, settings=settings) as executor:
         first = int(str(state(executor.container)["Pid"]))

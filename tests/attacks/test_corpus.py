@@ -75,13 +75,7 @@ ATTACKS = _read("attack")
 BENIGN = _read("program")
 
 
-def _place(letter: str) -> Any:
-    """A place is one process's: it looks at what is left there after each program."""
-    name = f"place_{letter}"
-    return pytest.param(letter, id=name, marks=pytest.mark.xdist_group(name))
-
-
-@pytest.fixture(scope="session", params=[_place(letter) for letter in _LETTERS])
+@pytest.fixture(scope="session", params=[pytest.param(letter, id=f"place_{letter}") for letter in _LETTERS])
 def here(request: pytest.FixtureRequest) -> Iterator[Place]:
     """One place after the other; each is looked at as a whole when its programs are through."""
     letter: str = request.param

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from devtools.docker import AS_ON_AZURE, container
-from devtools.executor import Executor
+from devtools.executor import ROOT, Executor
 from runtime.languages.registry import load
 from tests.image.built import built
 from tests.warm.programs import run_cold, run_warm
@@ -48,15 +48,26 @@ def _rows(program: str) -> pytest.MarkDecorator:
 
 
 def _run(full: Executor, name: str, program: str, **fields: Any) -> dict[str, Any]:
-    return full.execute(name, _LANGUAGES[name][program], **fields)
+    return full.execute(name, _LANGUAGES[name][program], **{"timeout": 10, **fields})
 
 
 @_rows("hello")
 def test_hello(full: Executor, name: str) -> None:
-    answer = full.post({"language": name, "code": _LANGUAGES[name]["hello"]}).json()
+    answer = full.post({"language": name, "code": _LANGUAGES[name]["hello"], "timeout": 10}).json()
     run = answer["run"]
     assert (run["stdout"], run["stderr"], run["code"], run["status"]) == ("hello\n", "", 0, "ok"), answer
     assert answer["version"]
+
+
+@pytest.mark.parametrize("name", _LANGUAGES)
+def test_the_playground_s_first_program_passes_its_test_cases(full: Executor, name: str) -> None:
+    code = (ROOT / f"web/starters/{name}.txt").read_text("utf-8")
+    cases = [
+        {"id": "1", "input": "19 23\n", "expected_output": "42\n"},
+        {"id": "2", "input": "-5 2\n", "expected_output": "-3\n"},
+    ]
+    answer = full.judge(name, code, cases)
+    assert answer["status"] == "accepted", answer
 
 
 @_rows("echo")

@@ -41,22 +41,31 @@ def test_two_files_cannot_claim_the_same_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "reason"),
     [
-        _SHELL.replace('["sh", "{file}"]', '["no-such-interpreter", "{file}"]'),
-        _SHELL + 'needs = ["no-such-command"]\n',
-        _SHELL + 'needs = ["/no/such/library"]\n',
+        (
+            _SHELL.replace('["sh", "{file}"]', '["no-such-interpreter", "{file}"]'),
+            "there is no no-such-interpreter on EXECUTOR_PATH",
+        ),
+        (_SHELL + 'compile = ["no-such-compiler"]\n', "there is no no-such-compiler on EXECUTOR_PATH"),
+        (_SHELL + 'needs = ["no-such-command"]\n', "there is no no-such-command on EXECUTOR_PATH"),
+        (_SHELL + 'needs = ["/no/such/library"]\n', "there is no /no/such/library"),
     ],
 )
-def test_a_language_without_its_toolchain_is_not_listed(tmp_path: Path, text: str) -> None:
+def test_a_language_without_its_toolchain_is_not_listed_and_the_reason_is_known(
+    tmp_path: Path, text: str, reason: str
+) -> None:
     (tmp_path / "x.toml").write_text(text)
-    assert Registry(load(tmp_path), _PATH, can_execute_files=True).languages == {}
+    registry = Registry(load(tmp_path), _PATH, can_execute_files=True)
+    assert (registry.languages, registry.unavailable) == ({}, {"dash": reason})
 
 
 def test_nothing_compiled_is_listed_where_files_cannot_be_executed() -> None:
-    languages = Registry(load(FOLDER), _PATH, can_execute_files=False).languages
-    assert "c" not in languages
-    assert "bash" in languages
+    registry = Registry(load(FOLDER), _PATH, can_execute_files=False)
+    assert "c" not in registry.languages
+    assert "bash" in registry.languages
+    assert registry.languages.keys() | registry.unavailable.keys() == {language.name for language in load(FOLDER)}
+    assert "noexec" in registry.unavailable["c"]
 
 
 def test_an_unknown_language_gets_the_nearest_name(tmp_path: Path) -> None:

@@ -17,7 +17,9 @@ _ELSEWHERE = ("build/", ".venv/", "REGISTRY/", "ai-ta")
 def _is_there(name: str) -> bool:
     for word, pattern in _PLACEHOLDERS.items():
         name = name.replace(word, pattern)
-    places = (ROOT, ROOT / "runtime", ROOT / "docs")
+    # The page on problems names the files of a package.
+    packages = (path.parent for path in (ROOT / "tests/problems/packages").rglob("*"))
+    places = (ROOT, ROOT / "runtime", ROOT / "docs", *set(packages))
     return any(next(place.glob(name.rstrip("/")), None) for place in places)
 
 
@@ -57,6 +59,6 @@ def test_each_entry_of_the_tree_is_there() -> None:
 
 def test_each_module_of_the_runtime_is_in_the_tree() -> None:
     entries = set(_tree())
-    for room in ("http", "judging", "execution", "sandbox"):
+    for room in ("http", "judging", "problems", "store", "execution", "sandbox"):
         modules = {path.with_suffix("").relative_to(ROOT) for path in (ROOT / "runtime" / room).glob("*.py")}
         assert sorted(str(path) for path in modules - entries if path.name != "__init__") == []

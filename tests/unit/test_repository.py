@@ -32,13 +32,17 @@ def _prerequisites(target: str) -> list[str]:
     return rule[1].split()
 
 
-def _steps() -> list[dict[str, Any]]:
-    jobs = _document(".github/workflows/ci.yml")["jobs"]
+_CI = ".github/workflows/ci.yml"
+_WORKFLOWS = sorted(str(path.relative_to(_ROOT)) for path in (_ROOT / ".github/workflows").iterdir())
+
+
+def _steps(workflow: str = _CI) -> list[dict[str, Any]]:
+    jobs = _document(workflow)["jobs"]
     return [step for job in jobs.values() for step in job["steps"]]
 
 
 def test_the_workflow_runs_for_pushes_and_pull_requests_and_may_only_read() -> None:
-    workflow = _document(".github/workflows/ci.yml")
+    workflow = _document(_CI)
     assert {"push", "pull_request"} <= workflow[True].keys()  # YAML 1.1 takes `on` for a truth
     assert workflow["permissions"] == {"contents": "read"}
     assert all(job["timeout-minutes"] for job in workflow["jobs"].values())
@@ -54,9 +58,19 @@ def test_the_workflow_runs_what_ci_runs_elsewhere_and_make_targets_that_there_ar
         _prerequisites(target)
 
 
-def test_each_action_is_one_commit_whose_version_stands_beside_it() -> None:
-    text = (_ROOT / ".github/workflows/ci.yml").read_text("utf-8")
-    used = [step["uses"] for step in _steps() if "uses" in step]
+def test_what_publishes_the_site_builds_it_with_make_and_may_write_pages_alone() -> None:
+    workflow = _document(".github/workflows/site.yml")
+    assert workflow["permissions"] == {"contents": "read"}
+    [job] = workflow["jobs"].values()
+    assert job["permissions"] == {"contents": "read", "pages": "write", "id-token": "write"}
+    assert [step["run"] for step in job["steps"] if "run" in step] == ["make site"]
+    _prerequisites("site")
+
+
+@pytest.mark.parametrize("workflow", _WORKFLOWS)
+def test_each_action_is_one_commit_whose_version_stands_beside_it(workflow: str) -> None:
+    text = (_ROOT / workflow).read_text("utf-8")
+    used = [step["uses"] for step in _steps(workflow) if "uses" in step]
     assert used
     for action in used:
         assert re.search(rf"{re.escape(action)} # v\d+\.\d+\.\d+\n", text), action
@@ -86,7 +100,7 @@ def test_nothing_that_is_pinned_is_left_out_of_the_updates() -> None:
         for directory in update.get("directories") or [update["directory"]]
     }
     for ecosystem, pattern in (("npm", "package-lock.json"), ("gomod", "go.mod"), ("docker", "Dockerfile")):
-        for folder in ("runtime", "client", "infra"):
+        for folder in ("runtime", "client", "infra", "web"):
             for path in (_ROOT / folder).rglob(pattern):
                 if "node_modules" not in path.parts:
                     assert (path.parent, ecosystem) in looked_at, path

@@ -6,6 +6,8 @@ from typing import Any, Protocol
 from aiohttp import web
 
 from runtime.http.problems import Refusal
+from runtime.languages.registry import Registry
+from runtime.settings import Settings
 
 
 class Door(Protocol):
@@ -24,6 +26,9 @@ class Door(Protocol):
 
     def refused(self, refusal: Refusal) -> web.Response:
         """The answer to a request below `prefix` that is refused."""
+
+    def bound(self, schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
+        """Adds to the schemas of its types what its checks refuse and the types do not say."""
 
     def described(self, security: list[dict[str, list[str]]]) -> dict[str, Any]:
         """Its paths for the OpenAPI document, each with these requirements of `security`."""

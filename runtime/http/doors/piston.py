@@ -8,15 +8,17 @@ order a program wrote to them is not known here.
 import math
 from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast
 
 import msgspec
 from aiohttp import web
 
+from runtime.http import bounds
 from runtime.http.answers import json_response
+from runtime.http.checks import Checks
 from runtime.http.doors.npm_versions import is_selector, selects
 from runtime.http.problems import Problem, Refusal, UnknownLanguageRefusal, problem_response
-from runtime.http.requests import Call, Checks, ExecuteBody, FileBody, decode_as, submission
+from runtime.http.requests import Call, ExecuteBody, FileBody, decode_as, submission
 from runtime.http.submissions import Submissions
 from runtime.judging.submission import RunResult, Status, StepResult
 from runtime.languages.registry import Registry
@@ -26,7 +28,11 @@ if TYPE_CHECKING:
     from runtime.http.doors.piston_live import PistonLive
 
 _PREFIX = "/api/v2"
-_EXAMPLE = {"language": "python", "version": "3.x", "files": [{"content": "print(42)"}], "run_timeout": 3000}
+_EXAMPLE = {"language": "python", "version": "*", "files": [{"content": "print(42)"}], "run_timeout": 3000}
+
+
+# Others fit where the language has such a version, which no schema knows.
+_FITS_ALWAYS = {"pattern": r"^[*xX](?!\n)$"}
 
 
 class PistonBody(msgspec.Struct, frozen=True):
@@ -34,10 +40,9 @@ class PistonBody(msgspec.Struct, frozen=True):
 
     language: str
     version: str
-    files: list[FileBody]
+    files: Annotated[list[FileBody], bounds.FILES]
     stdin: str | None = None
-    #: An empty text stands for no arguments, as clients send it.
-    args: list[str] | Literal[""] | None = None
+    args: Annotated[list[Annotated[str, bounds.ARGUMENT]], bounds.ARGUMENTS] | str | None = None
     run_timeout: float | None = None
     compile_timeout: float | None = None
     run_cpu_time: float | None = None
@@ -133,6 +138,16 @@ class PistonDoor:
         problem = PistonProblem("about:blank", refusal.title, status, refusal.detail, refusal.code, refusal.errors, told)
         return problem_response(problem, refusal.headers)
 
+    def bound(self, schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
+        """Languages, limits of this server, and the selectors that always fit."""
+        body = schemas[PistonBody.__name__]["properties"]
+        body["language"] |= bounds.any_case(registry.names)
+        body["version"] |= _FITS_ALWAYS
+        body["args"]["anyOf"][1] = {"const": ""}
+        for field, most in _limits(settings).items():
+            server_limit, asked = {"enum": [-1, 0]}, {"type": "number", "exclusiveMinimum": 0, "maximum": most}
+            body[field]["anyOf"] = [server_limit, asked, {"type": "null"}]
+
     def described(self, security: list[dict[str, list[str]]]) -> dict[str, Any]:
         """Both paths."""
         from runtime.http import openapi  # noqa: PLC0415 - a start need not wait for it
@@ -167,11 +182,9 @@ def words(refusal: Refusal) -> str:
     return " ".join((refusal.detail, *(f"{error.field} {error.message}." for error in refusal.errors)))
 
 
-def decode(data: bytes, settings: Settings, registry: Registry, return_files: Sequence[str] = ()) -> Call:
-    """The body as a submission that brings `return_files` back; raises Refusal."""
-    body = decode_as(_decoder, data)
-    checks = Checks()
-    limits = {
+def _limits(settings: Settings) -> dict[str, float]:
+    """The most that each field may ask for, in its own unit."""
+    return {
         "run_timeout": settings.max_timeout_seconds * 1000,
         "compile_timeout": settings.compile_timeout_seconds * 1000,
         "run_cpu_time": settings.max_time_limit_seconds * 1000,
@@ -179,24 +192,30 @@ def decode(data: bytes, settings: Settings, registry: Registry, return_files: Se
         "run_memory_limit": settings.max_memory_mb << 20,
         "compile_memory_limit": settings.compile_memory_mb << 20,
     }
-    asked = {field: _asked(body, field, limit, checks) for field, limit in limits.items()}
+
+
+def decode(data: bytes, settings: Settings, registry: Registry, return_files: Sequence[str] = ()) -> Call:
+    """The body as a submission that brings `return_files` back; raises Refusal."""
+    body = decode_as(_decoder, data)
+    checks = Checks()
+    asked = {field: _asked(body, field, limit, checks) for field, limit in _limits(settings).items()}
     if not is_selector(body.version):
         checks.refuse("version", "must be a version such as 3.11.2, or a selector such as 3.x")
+    if isinstance(body.args, str) and body.args:
+        checks.refuse("args", "must be a list of strings")
     checks.raise_if_any()
     timeout, memory = asked["run_timeout"], asked["run_memory_limit"]
     execute = ExecuteBody(
         language=body.language,
-        files=[
-            file if file.name or not position else msgspec.structs.replace(file, name=f"file{position}.code")
-            for position, file in enumerate(body.files)
-        ],
+        files=_named(body.files),
         stdin=body.stdin or "",
-        args=body.args or [],
-        timeout=timeout / 1000 if timeout else None,
-        memory_limit_mb=math.ceil(memory / (1 << 20)) if memory else None,
+        # Some clients send "" for no arguments, which Piston takes.
+        args=body.args if isinstance(body.args, list) else [],
+        timeout=max(timeout, 1) / 1000 if timeout else None,
+        memory_limit_mb=max(1, math.ceil(memory / (1 << 20))) if memory else None,
         return_files=list(return_files),
     )
-    checked = submission(execute, settings, registry)
+    checked = submission(execute, settings, registry, empty_main=True)
 
     def check_version(version: str) -> None:
         if not selects(body.version, version):
@@ -204,6 +223,15 @@ def decode(data: bytes, settings: Settings, registry: Registry, return_files: Se
             raise UnknownLanguageRefusal(f"{name}-{body.version} runtime is unknown; here is {name}-{version}.")
 
     return Call(checked, check_version=check_version)
+
+
+def _named(files: list[FileBody]) -> list[FileBody]:
+    """The files, all but the main one with a name; of two with the same name the later one counts, as it does in Piston."""
+    named: dict[str, FileBody] = {}
+    for position, file in enumerate(files):
+        name = file.name or (f"file{position}.code" if position else "")
+        named[name] = msgspec.structs.replace(file, name=name)
+    return list(named.values())
 
 
 def _asked(body: PistonBody, field: str, limit: float, checks: Checks) -> float | None:

@@ -13,16 +13,16 @@ import signal
 from collections import deque
 from collections.abc import Callable
 from typing import Literal, NamedTuple, cast
-from urllib.parse import urlsplit
 
 import msgspec
 from aiohttp import WSMsgType, web
 
 from runtime.execution.live import LiveStreams
 from runtime.execution.protocol import Event
-from runtime.http.auth import CALLER, PROTOCOL
+from runtime.http.auth import PROTOCOL
 from runtime.http.doors import piston
-from runtime.http.problems import BadRequestError, BusyError, ForbiddenOriginError, InvalidJsonError, Refusal
+from runtime.http.origins import require_own_page
+from runtime.http.problems import BadRequestError, BusyError, InvalidJsonError, Refusal
 from runtime.http.requests import Call, decode_as
 from runtime.http.submissions import Sender, Served, Submissions, sender_of
 from runtime.judging.submission import ReturnedFile, RunResult, StepResult
@@ -125,7 +125,7 @@ class PistonLive:
 
     async def connect(self, request: web.Request) -> web.WebSocketResponse:
         """`GET /api/v2/connect`: serves one connection to its end."""
-        _require_own_page(request)
+        require_own_page(request)
         socket = web.WebSocketResponse(
             timeout=_CLOSE_SECONDS,
             max_msg_size=_MESSAGE_BYTES,
@@ -146,13 +146,6 @@ class PistonLive:
         finally:
             self._open -= 1
         return socket
-
-
-def _require_own_page(request: web.Request) -> None:
-    """A page of another site may not use what only its reader's browser can reach; with a key it could ask from anywhere."""
-    origin = request.headers.get("Origin")
-    if origin is not None and not request[CALLER] and urlsplit(origin).netloc.lower() != request.host.lower():
-        raise ForbiddenOriginError("Pages of other sites may connect only with a key.")
 
 
 class _Session:
@@ -244,8 +237,10 @@ class _Session:
 
     def _tell_end(self, served: Served) -> None:
         result = cast(RunResult, served.result)
+        cut = {Event.STDOUT: result.run.stdout_truncated, Event.STDERR: result.run.stderr_truncated}
         for event, decoder in self._decoders.items():
-            if rest := decoder.decode(b"", final=True):
+            # A character that the limit cut in two was whole when the program wrote it.
+            if not cut[event] and (rest := decoder.decode(b"", final=True)):
                 self._tell(DataMessage(_NAMES[event], rest))
         if not self._refused_by_compiler(result):
             self._tell(_exit("run", result.run, result.files))
