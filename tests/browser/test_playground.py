@@ -179,6 +179,7 @@ def test_a_problem_package_judges_with_its_groups_and_points(page: Page, shot: S
     assert re.search(r"passed, \d+ of \d+ points", words)
     assert page.locator(".groups > li").count() >= 2
     assert page.locator("#cases > .only").count() > 2
+    expect(page.get_by_label("Input, test case 1")).to_be_hidden()
     shot("package")
     page.locator("#package").set_input_files({"name": "x.zip", "mimeType": "application/zip", "buffer": b"no zip"})
     expect(page.locator("#judge-result")).to_contain_text("Correct the package where the answer names it")

@@ -47,9 +47,13 @@ function failed(where: HTMLElement, error: unknown): void {
 /* ---- the work ---- */
 
 function changed(): void {
+  markPackage();
   clearTimeout(saving);
   saving = setTimeout(keep, 300);
 }
+
+/* A package's own cases stand in place of those of the page. */
+const markPackage = (): void => { place("cases").classList.toggle("of-package", Boolean(work.problem)); };
 
 function keep(): void {
   clearTimeout(saving);
@@ -146,6 +150,7 @@ function show(): void {
   code.forget();
   openFile(0);
   cases.draw();
+  markPackage();
   void showLanguage();
 }
 
