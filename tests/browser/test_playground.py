@@ -3,21 +3,24 @@
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from devtools import docker
-from devtools.executor import Executor, running
+from devtools.executor import ROOT, Executor, running
 from tests.browser import playground
 from tests.image.built import built
 
 pytestmark = pytest.mark.xdist_group("browser")
 Shot = Callable[[str], None]
+_PACKAGE = ROOT / "tests/problems/packages/pairs"
 # 1 by 1, from the format's specification: a header, one row of one pixel, an end.
 _PICTURE = """
 import struct, zlib
@@ -160,6 +163,26 @@ def test_expected_outputs_are_taken_from_a_teacher_s_program(page: Page) -> None
     expect(page.locator("#judge-result")).to_contain_text("2 expected outputs were taken")
     expect(page.get_by_label("Expected output, test case 1")).to_have_value("1900\n")
     assert playground.judge(page) == "Accepted 2 of 2 test cases passed."
+
+
+def test_a_problem_package_judges_with_its_groups_and_points(page: Page, shot: Shot, tmp_path: Path) -> None:
+    archive = shutil.make_archive(str(tmp_path / "pairs"), "zip", _PACKAGE)
+    playground.visit(page)
+    solution = _PACKAGE / "submissions/partially_accepted/distinct.py"
+    playground.write(page, solution.read_text("utf-8"))
+    page.locator("#tab-judge").click()
+    page.locator(".settings summary").click()
+    page.locator("#package").set_input_files(archive)
+    expect(page.locator("#judge-result")).to_contain_text("test cases. Judge uses them now")
+    expect(page.locator("#problem")).to_have_value(re.compile("sha256:[0-9a-f]{64}"))
+    words = playground.judge(page)
+    assert re.search(r"passed, \d+ of \d+ points", words)
+    assert page.locator(".groups > li").count() >= 2
+    assert page.locator("#cases > .only").count() > 2
+    expect(page.get_by_label("Input, test case 1")).to_be_hidden()
+    shot("package")
+    page.locator("#package").set_input_files({"name": "x.zip", "mimeType": "application/zip", "buffer": b"no zip"})
+    expect(page.locator("#judge-result")).to_contain_text("Correct the package where the answer names it")
 
 
 def test_a_compile_error_is_shown_once_with_its_line(page: Page, served: Executor) -> None:

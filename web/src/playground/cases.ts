@@ -1,5 +1,6 @@
 /* Test cases as rows: input, expected output, and the verdict when there is one. */
 import { empty, make } from "../shared/elements";
+import { harmless } from "./output";
 import type { Case } from "./work";
 
 export class Cases {
@@ -31,13 +32,14 @@ export class Cases {
       this.verdicts[position] ?? null);
   }
 
-  /* Shows each case's result beside it; results without a case of this page, as of a package, go into rows of their own. */
-  show(results: readonly HTMLElement[], names: readonly string[]): void {
+  /* Shows each case's result beside it; those of a package's cases go into rows of their own. */
+  show(results: readonly HTMLElement[], names: readonly string[], ofPackage: boolean): void {
     this.clear();
     results.forEach((result, position) => {
       const place = this.verdicts[position];
-      if (place) empty(place, result);
-      else this.list.append(make("li", { className: "only", "aria-label": `Test case ${names[position]}` }, result));
+      if (place && !ofPackage) empty(place, result);
+      else this.list.append(make("li", { className: "only", "aria-label": `Test case ${names[position]}` },
+        make("h2", { className: "small" }, harmless(names[position] ?? "")), result));
     });
   }
 

@@ -2,7 +2,7 @@
 import { Prec } from "@codemirror/state";
 import { keymap } from "@codemirror/view";
 import { empty, find, make } from "../shared/elements";
-import { execute, health, type Language, languages, Trouble } from "../shared/executor";
+import { execute, health, type Language, languages, putProblem, Trouble } from "../shared/executor";
 import { askForKey, keyField } from "../shared/key";
 import { theme } from "../shared/theme";
 import { Cases } from "./cases";
@@ -47,9 +47,13 @@ function failed(where: HTMLElement, error: unknown): void {
 /* ---- the work ---- */
 
 function changed(): void {
+  markPackage();
   clearTimeout(saving);
   saving = setTimeout(keep, 300);
 }
+
+/* A package's own cases stand in place of those of the page. */
+const markPackage = (): void => { place("cases").classList.toggle("of-package", Boolean(work.problem)); };
 
 function keep(): void {
   clearTimeout(saving);
@@ -146,6 +150,7 @@ function show(): void {
   code.forget();
   openFile(0);
   cases.draw();
+  markPackage();
   void showLanguage();
 }
 
@@ -302,7 +307,7 @@ async function judge(generate = false): Promise<void> {
       empty(result, judgeSummary(answer), answer.groups ? groups(answer.groups) : null,
         ...(answer.warnings ?? []).map(warning => make("p", { className: "note" }, `${warning.field}: ${warning.message}`)));
       const visible = answer.status === "compile_error" ? [] : found;
-      cases.show(visible.map((each, position) => caseResult(each, work.cases[position]?.expected ?? "", names(), shifted)), found.map(each => each.id));
+      cases.show(visible.map((each, position) => caseResult(each, work.cases[position]?.expected ?? "", names(), shifted)), found.map(each => each.id), Boolean(work.problem));
     }
   } catch (error) {
     failed(result, error);
@@ -310,6 +315,20 @@ async function judge(generate = false): Promise<void> {
     judging = null;
     button("judge").disabled = button("generate").disabled = false;
     button("stop-judge").disabled = true;
+  }
+}
+
+async function openPackage(file: File): Promise<void> {
+  const result = place("judge-result");
+  empty(result, make("p", { className: "summary" }, `Putting ${file.name} …`));
+  try {
+    const problem = await putProblem(file);
+    work.problem = field("problem").value = problem.problem;
+    changed();
+    empty(result, make("p", { className: "summary" }, `${problem.name}: ${problem.cases} test cases. Judge uses them now, not those below.`),
+      ...problem.warnings.map(warning => make("p", { className: "note" }, [warning.path, warning.message].filter(Boolean).join(": "))));
+  } catch (error) {
+    failed(result, error);
   }
 }
 
@@ -373,6 +392,12 @@ function bind(): void {
   field("open-file").addEventListener("change", async event => {
     const node = event.target as HTMLInputElement;
     for (const file of node.files ?? []) add(file.name, await file.text());
+    node.value = "";
+  });
+  field("package").addEventListener("change", async event => {
+    const node = event.target as HTMLInputElement;
+    const [file] = node.files ?? [];
+    if (file) await openPackage(file);
     node.value = "";
   });
   document.addEventListener("keydown", event => {

@@ -49,15 +49,20 @@ export function compileOutput(step: Step, names: readonly string[], goTo: Place)
   return make("section", { className: "compiler" }, make("h2", { className: "small" }, "Compiler"), output.node);
 }
 
+/* A score may have no bound. */
+function points(of: { score?: number | null; max_score?: number | null }): string {
+  return of.score === undefined || of.score === null ? "" : `${of.score}${of.max_score ? ` of ${of.max_score}` : ""} points`;
+}
+
 export function judgeSummary(answer: Answer): HTMLElement {
-  const points = answer.max_score ? `, ${answer.score ?? 0} of ${answer.max_score} points` : "";
+  const score = points(answer);
   return make("p", { className: "summary" }, badge(answer.status ?? ""),
-    ` ${answer.passed} of ${answer.total} test cases passed${points}.`);
+    ` ${answer.passed} of ${answer.total} test cases passed${score && `, ${score}`}.`);
 }
 
 export function groups(found: readonly Group[]): HTMLElement {
   return make("ul", { className: "groups" }, ...found.map(group => make("li", {},
-    harmless(group.name), " ", badge(group.status), ` ${group.score} of ${group.max_score} points`,
+    harmless(group.name), " ", badge(group.status), ` ${points(group)}`,
     group.groups?.length ? groups(group.groups) : null)));
 }
 
@@ -71,7 +76,7 @@ export function caseResult(result: CaseResult, expected: string, names: readonly
   if (result.feedback) parts.push(make("p", { className: "note" }, harmless(result.feedback)));
   return make("div", { className: "verdict" },
     make("p", { className: "summary" }, badge(result.status), why && ` ${why}. `,
-      result.max_score !== undefined && ` ${result.score ?? 0} of ${result.max_score} points. `,
+      points(result) && ` ${points(result)}. `,
       result.status !== "skipped" && make("span", { className: "figures" },
         ` CPU ${milliseconds(result.cpu_time)} · wall ${milliseconds(result.wall_time)} · memory ${mebibytes(result.memory)}`)),
     ...parts);

@@ -8,16 +8,17 @@ export interface Step {
 }
 export interface CaseResult extends Partial<Step> {
   id: string; status: string; passed?: boolean; expected_output?: string;
-  score?: number; max_score?: number; feedback?: string; judge_feedback?: string;
+  score?: number | null; max_score?: number | null; feedback?: string; judge_feedback?: string;
 }
-export interface Group { name: string; status: string; score: number; max_score: number; groups?: Group[] }
+export interface Group { name: string; status: string; score?: number; max_score?: number | null; groups?: Group[] }
+export interface Problem { problem: string; name: string; cases: number; warnings: { path?: string; message?: string }[] }
 export interface ReturnedFile { name: string; content: string | null; message: string }
 export interface FieldError { field: string; message: string }
 export interface Answer {
   language: string; version: string; compile?: Step; warnings?: FieldError[];
   run?: Step; files?: ReturnedFile[];
   status?: string; passed?: number; total?: number; test_results?: CaseResult[];
-  score?: number; max_score?: number; groups?: Group[];
+  score?: number; max_score?: number | null; groups?: Group[];
 }
 export interface Language { language: string; version: string; aliases: string[]; compiled: boolean }
 export interface ExecuteBody {
@@ -40,6 +41,10 @@ export const ADVICE: Record<string, string> = {
   unauthorized: "Enter a key that this executor accepts. Whoever runs it can give you one.",
   forbidden: "Use a key that may do this; whoever runs the executor lists those that may.",
   forbidden_origin: "Send a key: pages of other sites may not connect without one.",
+  forbidden: "Use a key that may do this; whoever runs the executor can give you one.",
+  invalid_problem: "Correct the package where the answer names it, and put it again.",
+  unknown_problem: "Put the package into this executor first, and use the name that comes back.",
+  store_unavailable: "Try again in a moment: what keeps the problems does not answer.",
   not_found: "Look at the path: it is not one of this executor's.",
   method_not_allowed: "Use the method that the answer names.",
   request_timeout: "Send it again; the connection was too slow.",
@@ -100,6 +105,9 @@ export async function execute(body: ExecuteBody, signal?: AbortSignal): Promise<
     }
   }
 }
+
+export const putProblem = async (zip: Blob): Promise<Problem> =>
+  await (await call("problems", { method: "PUT", body: zip, headers: { "Content-Type": "application/zip" } })).json() as Problem;
 
 export const languages = async (): Promise<Language[]> => await (await call("languages")).json() as Language[];
 export interface Health {
