@@ -219,7 +219,7 @@ class Settings:
         (), _keys, "names and SHA-256 of the keys that may call; every caller may if unset"
     )
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
-    playground: bool = _setting(True, _switch, "whether GET / is the playground and GET /status shows this replica to people")
+    playground: bool = _setting(True, _switch, "whether GET / is the playground")
     frame_origins: tuple[str, ...] = _setting(
         (), _origins, "pages that may show the playground in a frame, or have codapi's widget, by their origins"
     )
