@@ -41,12 +41,16 @@ class ExecutorApp(pulumi.ComponentResource):
             (pulumi#2756).
         url: Where the backend sends its requests.
         revision: The revision that the deployment made.
+        min_replicas: Replicas that are always there, as Azure answers.
+        max_replicas: Replicas at most, likewise.
     """
 
     id: pulumi.Output[str]
     host: pulumi.Output[str]
     url: pulumi.Output[str]
     revision: pulumi.Output[str]
+    min_replicas: pulumi.Output[int]
+    max_replicas: pulumi.Output[int]
 
     def __init__(self, name: str, args: ExecutorAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares the app."""
@@ -66,6 +70,7 @@ class ExecutorApp(pulumi.ComponentResource):
             tags=args.executor.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                protect=args.executor.protect,
                 depends_on=[] if args.executor.pull_role is None else [args.executor.pull_role],
                 # A revision that cannot pull or start hangs until the provider gives up, by default after an hour.
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
@@ -79,7 +84,19 @@ class ExecutorApp(pulumi.ComponentResource):
         self.host = pulumi.Output.from_input(access.custom_domain) if bound and access.custom_domain else own
         self.url = pulumi.Output.concat("https://", self.host)
         self.revision = made.latest_revision_name
+        size = args.executor.size
+        self.min_replicas = made.template.apply(lambda template: _answered(template, "min_replicas", size.min_replicas))
+        self.max_replicas = made.template.apply(lambda template: _answered(template, "max_replicas", size.max_replicas))
         self.register_outputs({"host": self.host, "url": self.url, "revision": self.revision})
+
+
+def _answered(template: app.outputs.TemplateResponse | None, number: str, wanted: int) -> int:
+    """Gives a number of replicas as Azure has it: one report has it that a change to 0 did not take."""
+    scale = None if template is None else template.scale
+    found = int(getattr(scale, number, None) or 0)
+    if found != wanted:
+        pulumi.log.warn(f"Azure answers {found} as {number.replace('_r', 'R')}, where {wanted} was set: `pulumi up` again.")
+    return found
 
 
 def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:

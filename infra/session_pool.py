@@ -34,10 +34,14 @@ class SessionPool(pulumi.ComponentResource):
         id: Resource id.
         url: The pool's management endpoint. A request to it names its user with `?identifier=` and carries a
             Microsoft Entra token of one of the callers; what comes after the host goes to the user's container.
+        min_sessions: Sessions that are kept ready, as Azure answers.
+        max_sessions: Sessions at the same time at most, likewise.
     """
 
     id: pulumi.Output[str]
     url: pulumi.Output[str]
+    min_sessions: pulumi.Output[int]
+    max_sessions: pulumi.Output[int]
 
     def __init__(self, name: str, args: SessionPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares the pool, and lets the callers in."""
@@ -93,6 +97,7 @@ class SessionPool(pulumi.ComponentResource):
             tags=executor.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                protect=executor.protect,
                 depends_on=[] if executor.pull_role is None else [executor.pull_role],
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
             ),
@@ -109,6 +114,8 @@ class SessionPool(pulumi.ComponentResource):
             )
         self.id = pool.id
         self.url = pool.pool_management_endpoint
+        self.min_sessions = pool.scale_configuration.apply(lambda scale: int((scale and scale.ready_session_instances) or 0))
+        self.max_sessions = pool.scale_configuration.apply(lambda scale: int((scale and scale.max_concurrent_sessions) or 0))
         self.register_outputs({"url": self.url})
 
 

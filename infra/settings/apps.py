@@ -8,7 +8,19 @@ from pathlib import Path
 
 from infra.settings import formats
 from infra.settings.formats import MEMORY_FOR_CPU
-from infra.settings.kinds import choice, cores, declarations, gibibytes, integer, mapping, optional, read_group, setting, text
+from infra.settings.kinds import (
+    HOSTINGS,
+    choice,
+    cores,
+    declarations,
+    gibibytes,
+    integer,
+    mapping,
+    optional,
+    read_group,
+    setting,
+    text,
+)
 from infra.settings.reader import ConfigReader
 
 DOCKERFILE = Path(__file__).parents[2] / "runtime" / "Dockerfile"
@@ -67,11 +79,13 @@ class SizeSettings:
         integer(0, MAX_REPLICAS),
         5,
         "Replicas that are always there, {bounds}. 0 costs nothing and makes the first request wait.",
+        hostings=HOSTINGS,
     )
     max_replicas: int = setting(
         integer(1, MAX_REPLICAS),
         1000,
         "Replicas at most, {bounds}, which is also how many programs can run at the same time.",
+        hostings=HOSTINGS,
     )
     cpu: float = setting(
         cores(formats.CPU, tuple(MEMORY_FOR_CPU)),

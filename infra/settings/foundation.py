@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from infra.settings import formats
-from infra.settings.kinds import choice, integer, optional, setting, switch, text
+from infra.settings.kinds import HOSTINGS, choice, integer, optional, setting, switch, text
 from infra.settings.reader import ConfigReader
 
 
@@ -39,6 +39,7 @@ class FoundationSettings:
         text(formats.GROUP_NAME),
         "ai-ta-2",
         "Resource group that holds the registry and the environment, and receives the app.",
+        hostings=HOSTINGS,
     )
     registry_mode: str = setting(
         choice("existing", "create"), "existing", "existing or create, for the container registry.", key="registry"

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,10 @@ class Project:
     folder: Path
     cloud: CloudFile
     environment: Mapping[str, str]
+
+    def beside(self, variables: Mapping[str, str]) -> "Project":
+        """Gives the same project with more variables for its commands."""
+        return replace(self, environment={**self.environment, **variables})
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Starts `pulumi` with `arguments`, and does not wait for it."""
@@ -62,6 +66,17 @@ class Project:
         command = ["pulumi", "--non-interactive", *arguments]
         done = subprocess.run(command, cwd=self.folder, env=dict(self.environment), capture_output=True, check=True)
         return json.loads(done.stdout)
+
+    def app(self, name: str) -> dict[str, Any]:
+        """Gives an app as the stand-in's cloud has it."""
+        (found,) = (each["outputs"] for key, each in self.cloud.resources().items() if key.endswith(f"/containerApps/{name}"))
+        assert isinstance(found, dict)
+        return found
+
+    def replicas(self, name: str) -> tuple[int, int]:
+        """Gives how many replicas it has at least and at most."""
+        scale = self.app(name)["template"]["scale"]
+        return scale["minReplicas"], scale["maxReplicas"]
 
     def made(self) -> dict[str, Any]:
         """Gives what the stand-in made, by its type."""

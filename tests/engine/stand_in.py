@@ -30,6 +30,7 @@ from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
 from tests.infra import arm_types, stack_files
 from tests.infra.azure_double import AzureDouble, create_in_azure, create_in_docker, look_up_in_azure, plain
 from tests.infra.engine_double import NotFoundError, decode
+from tests.infra.program import APP
 
 CLOUD_VARIABLE = "STAND_IN_CLOUD"
 """Names the file that holds the cloud: what was made, and the faults to come."""
@@ -41,6 +42,10 @@ IMMUTABLE: Mapping[str, frozenset[str]] = {kind: arm.in_url | {"location"} for k
     "azure-native:resources:ResourceGroup": frozenset({"resourceGroupName", "location"})
 }
 """Inputs that no update changes: another value is another resource."""
+
+
+READ_ONLY = frozenset({"id", "name", "type", "latestRevisionName", "provisioningState", "systemData"})
+"""What of an app only Azure writes."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +66,10 @@ class Fault:
     message: str = "ResourceGroupQuotaExceeded: a fault of the test's"
 
 
+EMPTY: Mapping[str, Any] = {"resources": {}, "faults": [], "calls": [], "permissions": [{"actions": ["*"]}]}
+"""A cloud at the beginning."""
+
+
 class CloudFile:
     """What the cloud holds, from one run of the command to the next, for all processes and threads that use it."""
 
@@ -74,7 +83,11 @@ class CloudFile:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             text = file.read()
-            content: dict[str, Any] = json.loads(text) if text else {"resources": {}, "faults": [], "calls": []}
+            content: dict[str, Any] = (
+                json.loads(text)
+                if text
+                else {"resources": {}, "faults": [], "calls": [], "permissions": [{"actions": ["*"]}]}
+            )
             yield content
             file.truncate(0)
             file.write(json.dumps(content, indent=1))
@@ -93,6 +106,30 @@ class CloudFile:
         """Takes something away behind Pulumi's back."""
         with self.changed() as content:
             del content["resources"][resource_id]
+
+    def put(self, resource_id: str, resource_type: str, outputs: Mapping[str, Any]) -> None:
+        """Makes something behind Pulumi's back, as a person with the Azure CLI does."""
+        with self.changed() as content:
+            content["resources"][resource_id] = {"type": resource_type, "outputs": dict(outputs)}
+
+    def scale(self, resource_id: str, low: int, high: int) -> None:
+        """Changes an app behind Pulumi's back, as `az containerapp update --min-replicas --max-replicas` does."""
+        with self.changed() as content:
+            resource = content["resources"][resource_id]
+            outputs = resource["outputs"]
+            scale = {**outputs["template"].get("scale", {}), "minReplicas": low, "maxReplicas": high}
+            template = {**outputs["template"], "scale": scale}
+            resource["outputs"] = changed_app(outputs, {**outputs, "template": template})
+
+    def permissions(self) -> list[Any]:
+        """Gives what the caller may do, as Azure lists it."""
+        with self.changed() as content:
+            return list(content["permissions"])
+
+    def permit(self, *actions: str) -> None:
+        """Leaves the caller these actions and no other."""
+        with self.changed() as content:
+            content["permissions"] = [{"actions": list(actions), "notActions": []}]
 
     def add_fault(self, fault: Fault) -> None:
         """Lets something go wrong once."""
@@ -147,10 +184,14 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(self, request: provider_pb2.InvokeRequest, context: object) -> provider_pb2.InvokeResponse:
         response = provider_pb2.InvokeResponse()
         try:
-            getattr(response, "return").update(look_up_in_azure(request.tok, decode(request.args)))
+            getattr(response, "return").update(look_up_in_azure(request.tok, decode(request.args), self._apps()))
         except NotFoundError as error:
             response.failures.append(provider_pb2.CheckFailure(reason=str(error)))
         return response
+
+    def _apps(self) -> dict[str, Any]:
+        resources = self._cloud.resources().items()
+        return {each["outputs"]["name"]: {"id": key, **each["outputs"]} for key, each in resources if each["type"] == APP}
 
     def Check(self, request: provider_pb2.CheckRequest, context: object) -> provider_pb2.CheckResponse:
         response = provider_pb2.CheckResponse(inputs=request.news)
@@ -189,13 +230,24 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         with self._cloud.changed() as content:
             if request.id not in content["resources"]:
                 context.abort(grpc.StatusCode.NOT_FOUND, f"ResourceNotFound: there is no {request.id}")
+            if kind == APP:
+                outputs = changed_app(content["resources"][request.id]["outputs"], outputs)
             content["resources"][request.id] = {"type": kind, "outputs": outputs}
         return provider_pb2.UpdateResponse(properties=_answer(request.news, outputs))
 
     def Read(self, request: provider_pb2.ReadRequest, context: object) -> provider_pb2.ReadResponse:
-        if request.id not in self._cloud.resources():
+        """Answers with what the cloud has now, and with the inputs that the differences make of those that were known."""
+        found = self._cloud.resources().get(request.id)
+        if found is None:
             return provider_pb2.ReadResponse()  # without an id: it is gone
-        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+        live, known = found["outputs"], json_format.MessageToDict(request.properties)
+        inputs = json_format.MessageToDict(request.inputs)
+        if not known:  # an import
+            known, inputs = live, imported_inputs(request.id, live)
+        answer = provider_pb2.ReadResponse(id=request.id)
+        answer.properties.update(drifted(known, known, live))
+        answer.inputs.update(drifted(inputs, known, live))
+        return answer
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self._begin("Delete", request.urn, context)
@@ -223,6 +275,54 @@ def _made(kind: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]
     return create_in_docker(kind, inputs) if kind.startswith("docker:") else create_in_azure(kind, inputs)
 
 
+def changed_app(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives an app after a change: another template is another revision."""
+    name, _, number = old["latestRevisionName"].rpartition("--")
+    changed = old["template"] != new["template"]
+    return {**new, "latestRevisionName": f"{name}--{int(number) + 1:07}" if changed else old["latestRevisionName"]}
+
+
+def drifted(value: Any, known: Any, live: Any) -> Any:
+    """Applies to `value` the difference between what was known of a resource and what the cloud has.
+
+    What did not change keeps its marks of secrecy. azure-native does the same to a resource's inputs when it reads it.
+    """
+    if plain(_unmarked(known)) == live or (value is known is None):
+        return value
+    if isinstance(known, dict) and isinstance(live, dict) and isinstance(value, dict):
+        kept = {key: inner for key, inner in value.items() if key not in known or key in live}
+        for key, inner in live.items():
+            if key not in known or (key not in value and plain(_unmarked(known[key])) != inner):
+                kept[key] = inner
+            elif key in value:
+                kept[key] = drifted(value[key], known[key], inner)
+        return kept
+    if (
+        isinstance(known, list)
+        and isinstance(live, list)
+        and isinstance(value, list)
+        and len(known) == len(live) == len(value)
+    ):
+        return [drifted(*each) for each in zip(value, known, live, strict=True)]
+    return live
+
+
+def _unmarked(value: Any) -> Any:
+    message = struct_pb2.Struct()
+    message.update({"value": value})
+    return decode(message)["value"]
+
+
+def imported_inputs(resource_id: str, live: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives the inputs of a resource that is imported: what Azure has, without what only Azure writes."""
+    inputs = {key: value for key, value in live.items() if key not in READ_ONLY}
+    if "ingress" in inputs.get("configuration", {}):
+        ingress = {key: value for key, value in inputs["configuration"]["ingress"].items() if key != "fqdn"}
+        inputs["configuration"] = {**inputs["configuration"], "ingress": ingress}
+    parts = resource_id.split("/")
+    return {**inputs, "resourceGroupName": parts[4], "containerAppName": parts[-1]}
+
+
 def _foreseen(urn: str, inputs: struct_pb2.Struct) -> struct_pb2.Struct:
     """Gives what a preview knows of the outputs: the inputs, without those that come back in another shape."""
     foreseen = struct_pb2.Struct()
@@ -233,11 +333,10 @@ def _foreseen(urn: str, inputs: struct_pb2.Struct) -> struct_pb2.Struct:
 
 
 def _answer(inputs: struct_pb2.Struct, outputs: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Gives the outputs, with those that were inputs as they came: secret ones still marked."""
+    """Gives the outputs; those that were inputs come back as they were sent, secret ones still marked."""
     answer = struct_pb2.Struct()
-    answer.CopyFrom(inputs)
     sent = json_format.MessageToDict(inputs)
-    answer.update({key: value for key, value in outputs.items() if key not in sent or key == "identity"})
+    answer.update(drifted(sent, sent, outputs))
     return answer
 
 

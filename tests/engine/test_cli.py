@@ -16,10 +16,11 @@ from moto.server import ThreadedMotoServer
 
 from infra.state import main as prepare_state
 from tests.engine.cli import Project, copied_project
+from tests.engine.resource_manager import resource_manager
 from tests.engine.stand_in import VERSIONS, Fault
 from tests.infra import stack_files
-from tests.infra.azure_double import ENVIRONMENT_DOMAIN
-from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, STACKS
+from tests.infra.azure_double import ENVIRONMENT_DOMAIN, live_app
+from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, SCALING, STACKS
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi command is not on PATH"),
@@ -27,6 +28,7 @@ pytestmark = [
 ]
 
 NAME = STACKS["contest"][0]
+APP_ID: str = live_app()["id"]
 URL = f"https://{NAME}.{ENVIRONMENT_DOMAIN}"
 
 
@@ -35,7 +37,9 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     """The project with its state in a folder, and in a bucket that `infra.state` made."""
     if request.param == "file":
         (tmp_path / "state").mkdir()
-        yield copied_project(tmp_path / "project", f"file://{tmp_path / 'state'}")
+        made = copied_project(tmp_path / "project", f"file://{tmp_path / 'state'}")
+        with resource_manager(made.cloud) as variables:
+            yield made.beside(variables)
         return
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "test")
@@ -44,14 +48,18 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
     host, port = server.get_host_and_port()
     url = f"s3://state-{port}?region=eu-west-1&endpoint={host}:{port}&disableSSL=true&s3ForcePathStyle=true"
     assert prepare_state([url]) == 0
-    yield copied_project(tmp_path / "project", url)
+    made = copied_project(tmp_path / "project", url)
+    with resource_manager(made.cloud) as variables:
+        yield made.beside(variables)
     server.stop()
 
 
 @pytest.fixture
-def local_state(tmp_path: Path) -> Project:
+def local_state(tmp_path: Path) -> Iterator[Project]:
     (tmp_path / "state").mkdir()
-    return copied_project(tmp_path / "project", f"file://{tmp_path / 'state'}")
+    made = copied_project(tmp_path / "project", f"file://{tmp_path / 'state'}")
+    with resource_manager(made.cloud) as variables:
+        yield made.beside(variables)
 
 
 def test_a_stack_lives_from_its_first_preview_to_its_end(project: Project) -> None:
@@ -77,6 +85,8 @@ def test_a_stack_lives_from_its_first_preview_to_its_end(project: Project) -> No
     assert project.cloud.calls()[len(before) :] == [f"Update {APP}"]
 
     project.run("refresh", "--yes", "--expect-no-changes")
+    assert "protect" in project.run("destroy", "--yes", fails=True)
+    project.run("state", "unprotect", "--all", "--yes")
     project.run("destroy", "--yes")
     assert project.cloud.resources() == {}
     project.run("stack", "rm", "--yes", "contest")
@@ -90,7 +100,56 @@ def test_the_readme_s_deploy_section_works_as_it_is_written(local_state: Project
     for command in commands:
         if command[0] != "login":  # the test has a place of its own for the state
             local_state.run(*command, *(["--yes"] if command[0] in ("up", "destroy") else []))
-    assert local_state.outputs()["appName"] == STACKS["idle"][0]
+    assert local_state.outputs()["executorUrl"] == URL
+    assert local_state.replicas(NAME) == SCALING["idle"][1:]
+
+
+def test_one_app_and_one_url_from_contest_to_idle_and_back(local_state: Project) -> None:
+    cloud = local_state.cloud
+    local_state.run("stack", "init", "contest")
+    local_state.run("up", "--yes", "--stack", "contest")
+    app_id = next(key for key, each in cloud.resources().items() if each["type"] == APP)
+    before = cloud.calls()
+
+    local_state.run("stack", "select", "--create", "idle")
+    assert "keeps" not in local_state.run("up", "--yes")
+    assert cloud.calls()[len(before) :] == [f"Patch {APP}"]
+    assert local_state.replicas(NAME) == (0, 1000)
+    outputs = local_state.outputs()
+    assert (outputs["executorUrl"], outputs["minReplicas"], outputs["maxReplicas"]) == (URL, 0, 1000)
+    assert outputs["revision"] == f"{NAME}--0000002" == local_state.app(NAME)["latestRevisionName"]
+    local_state.run("up", "--yes", "--expect-no-changes")
+
+    # Each sees what the other did, and what somebody did by hand.
+    assert "10 replicas" in local_state.run("up", "--yes", "--stack", "contest")
+    assert local_state.replicas(NAME) == (10, 1000)
+    cloud.scale(app_id, 3, 50)
+    assert "minReplicas" in local_state.run("preview", "--diff", "--stack", "contest")
+    local_state.run("up", "--yes", "--stack", "contest")
+    assert local_state.replicas(NAME) == (10, 1000)
+    local_state.run("up", "--yes", "--stack", "idle")
+    assert local_state.replicas(NAME) == (0, 1000)
+
+    # The end of idle is no end of the app, and the app's own stack does not let it go either.
+    there = cloud.resources()
+    local_state.run("destroy", "--yes", "--stack", "idle")
+    local_state.run("destroy", "--yes", "--stack", "contest", fails=True)
+    assert cloud.resources()[app_id] == there[app_id]
+
+
+def test_idle_without_the_contest_s_app_says_what_to_type_and_changes_nothing(local_state: Project) -> None:
+    local_state.run("stack", "init", "idle")
+    printed = local_state.run("up", "--yes", fails=True)
+    assert f"There is no app {NAME} in ai-ta-2 to scale: `pulumi up --stack contest` makes it." in printed
+    assert "Traceback" not in printed
+    local_state.cloud.put(APP_ID, APP, {**live_app(), "tags": {}})
+    assert "is not one that this project deployed" in local_state.run("up", "--yes", fails=True)
+    local_state.cloud.put(APP_ID, APP, live_app())
+    local_state.cloud.permit("*/read")
+    printed = local_state.run("preview", fails=True)
+    assert "you may not change" in printed
+    assert "Traceback" not in printed
+    assert local_state.cloud.calls() == []
 
 
 def test_each_stack_has_an_app_of_its_own(local_state: Project) -> None:

@@ -19,15 +19,18 @@ ROLE = "azure-native:authorization:RoleAssignment"
 BUDGET = "azure-native:consumption:Budget"
 ALERT = "azure-native:monitor:MetricAlert"
 PEOPLE = "azure-native:monitor:ActionGroup"
+SCALE = "pulumi-python:dynamic/code-executor:AppScale"
 IMAGE = "docker:index/image:Image"
 CONTAINER = "docker:index/container:Container"
 
 STACKS = {
     "dev": ("ai-ta-ra-code-executor2-dev", 2, 200),
     "contest": ("ai-ta-ra-code-executor2", 10, 1000),
-    "idle": ("ai-ta-ra-code-executor2-idle", 0, 1000),
 }
-"""The stacks in Azure: their app, and its replicas."""
+"""The stacks that own an app in Azure: the app, and its replicas."""
+
+SCALING = {"idle": ("ai-ta-ra-code-executor2", 0, 1000)}
+"""The stacks that scale an app which another one owns, likewise."""
 
 PREBUILT = f"{REGISTRY_SERVER}/executor-image@sha256:" + "ab" * 32
 

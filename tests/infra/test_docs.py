@@ -13,7 +13,7 @@ from infra.pricing import Size, estimate, load_rates
 from infra.quota import Demand, cores_needed
 from infra.settings import DECLARATIONS, KEYS, parse_settings
 from tests.infra import stack_files
-from tests.infra.program import STACKS, deploy, update
+from tests.infra.program import SCALING, STACKS, deploy, update
 
 RUNBOOK = stack_files.ROOT / "docs" / "operations.md"
 
@@ -32,7 +32,7 @@ def cost_table() -> Iterator[str]:
     rates = load_rates()
     yield "| stack | a day | a contest | a month |"
     yield "|---|---|---|---|"
-    for stack in STACKS:
+    for stack in (*STACKS, *SCALING):
         config = {key.removeprefix("code-executor:"): value for key, value in stack_files.stack_config(stack).items()}
         apps = parse_settings(config).apps
         cost = estimate([Size(app.min_replicas, app.max_replicas, app.cpu, app.memory_gib) for app in apps], rates)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import os
 import re
 import subprocess
 import sys
@@ -13,7 +12,7 @@ import pytest
 
 from infra.settings import DECLARATIONS, KEYS, Settings, SettingsError, parse_settings
 from infra.settings.formats import MEMORY_FOR_CPU
-from infra.settings.kinds import Declaration
+from infra.settings.kinds import HOSTINGS, Declaration
 from infra.settings.schema import PROJECT_FILE, project_file
 from runtime import settings as runtime_settings
 from tests.infra import stack_files
@@ -111,7 +110,8 @@ WRONG = [
     ("memory", "0.75Gi", "steps of 0.5Gi"),
     ("memory", "16Gi", "0.5Gi to 8.0Gi"),
     ("memory", "4.0Gi", "must be 1.0Gi where cpu is 0.5"),
-    ("hosting", "vm", "app, sessions or local"),
+    ("hosting", "vm", "app, sessions, local or scale"),
+    ("protectApp", "yes", "false or true"),
     ("production", "yes", "false or true"),
     ("tags", "course", "a map of names to texts"),
     ("resourceGroup", "maybe", "existing or create"),
@@ -350,9 +350,7 @@ def test_settings_cannot_be_changed_after_they_were_checked() -> None:
 
 
 def test_the_project_file_s_settings_are_those_that_are_declared() -> None:
-    """`UPDATE_SNAPSHOTS=1` writes them anew."""
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        PROJECT_FILE.write_text(project_file(), encoding="utf-8")
+    # `python -m infra.settings.schema` writes them anew.
     assert PROJECT_FILE.read_text(encoding="utf-8") == project_file()
     assert tuple(stack_files.project()["config"]) == KEYS
 
@@ -383,21 +381,62 @@ def test_the_defaults_are_those_for_500_users_and_leave_only_the_app_s_name_open
     assert (app.cpu, app.memory) == (0.5, "1.0Gi")
 
 
-@pytest.mark.parametrize("hosting", ["sessions", "local"])
-@pytest.mark.parametrize("key", [declared.key for declared in DECLARATIONS if declared.hostings == ("app",)])
+OTHERS = {
+    "tags": '{"course": "cs101"}',
+    "allowedIps": '["203.0.113.0/24"]',
+    "corsOrigins": '["*"]',
+    "buildArgs": '{"BASE_IMAGE": "debian:x"}',
+    "apps": '[{"imageTarget": "node"}]',
+    "contests": contests(),
+    "environmentVariables": '{"TZ": "UTC"}',
+    "sessionCallers": '["22222222-3333-4444-5555-666666666666"]',
+    "alertEmails": '["ta@example.org"]',
+    "resourceGroup": "create",
+    "registry": "create",
+    "environment": "create",
+    "logWorkspace": "create",
+    "registrySku": "Premium",
+    "registryCredentials": "admin",
+    "registryName": "anotherregistry",
+    "environmentName": "another-env",
+    "logWorkspaceName": "other-logs",
+    "environmentSubnetId": SUBNET,
+    "workloadProfile": "Consumption",
+    "workloadProfileType": "D4",
+    "pullIdentityId": IDENTITY,
+    "imageName": "executor-image:v2",
+    "image": DIGEST,
+    "imageTarget": "judge",
+    "cpu": "1",
+    "memory": "2.0Gi",
+    "ingress": "internal",
+    "customDomain": "executor.example.org",
+    "certificateId": CERTIFICATE,
+    "apiKeys": f"backend:{HASH}",
+    "revisionMode": "multiple",
+    "budgetStart": "2026-03-01",
+    "sessionCooldownSeconds": "600",
+}
+
+
+def another(key: str) -> str:
+    """Gives a sound value that is not the default."""
+    (declared,) = (each for each in DECLARATIONS if each.key == key)
+    match declared.default:
+        case bool():
+            return json.dumps(not declared.default)
+        case int():
+            return OTHERS.get(key) or str(declared.default - 1 if declared.default >= 100 else declared.default + 1)
+        case _:
+            return OTHERS[key]
+
+
+NOT_EVERYWHERE = [(hosting, each.key) for each in DECLARATIONS for hosting in HOSTINGS if hosting not in each.hostings]
+
+
+@pytest.mark.parametrize(("hosting", "key"), NOT_EVERYWHERE)
 def test_a_setting_that_would_have_no_effect_is_refused(hosting: str, key: str) -> None:
-    values = {
-        "contests": contests(),
-        "ingress": "internal",
-        "replicaAlert": "50",
-        "allowedIps": '["203.0.113.0/24"]',
-        "corsOrigins": '["*"]',
-        "customDomain": "executor.example.org",
-        "certificateId": CERTIFICATE,
-        "workloadProfile": "Consumption",
-    }
-    beside = {"customDomain": "executor.example.org"} if key == "certificateId" else {}
-    refused = refusal(**{"hosting": hosting, **beside, key: values[key]})
+    refused = refusal(**{"hosting": hosting, key: another(key)})
     assert any(problem.key == key and "no effect" in problem.expected for problem in refused.problems)
 
 

@@ -28,7 +28,6 @@ GUARDED: Mapping[str, str] = {
 CASES: Mapping[str, tuple[str, Mapping[str, str]]] = {
     "dev": ("dev", {}),
     "contest": ("contest", {}),
-    "idle": ("idle", {}),
     "local": ("local", {}),
     "contest-guarded": ("contest", GUARDED),
     "sessions": ("contest", {**GUARDED, "hosting": "sessions"}),
