@@ -39,7 +39,9 @@ run_program(program, target, stack_files.stack_config(stack), [])
 def measure(stack: str, variables: Mapping[str, str]) -> tuple[float, int]:
     """Gives the seconds that one preview took with these variables, and the number of resources that it declared."""
     live = {name: live_app(name) for name, _, _ in STACKS.values()}
-    engine = EngineDouble(AzureDouble(apps=live), preview=True)
+    cloud = AzureDouble(apps=live)
+    cloud.state = ("urn:pulumi:x::code-executor::azure-native:app:ContainerApp::executor-app",)
+    engine = EngineDouble(cloud, preview=True)
     with engine.serving() as address:
         start = time.perf_counter()
         subprocess.run([sys.executable, "-c", PROGRAM, address, stack], check=True, env={**os.environ, **variables})

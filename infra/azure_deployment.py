@@ -8,6 +8,7 @@ from infra.executor_app import ExecutorApp, ExecutorAppArgs
 from infra.foundation import Foundation, FoundationArgs
 from infra.guardrails import Guardrails, GuardrailsArgs, WatchedApp
 from infra.image import ExecutorImage, ExecutorImageArgs
+from infra.live_apps import refuse_unowned
 from infra.pricing import Size
 from infra.session_pool import SessionPool, SessionPoolArgs
 from infra.settings import AppSettings, Settings
@@ -15,6 +16,9 @@ from infra.settings import AppSettings, Settings
 
 def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedApp, ...]:
     """Declares what the apps stand on, each app or pool with its image, and the guardrails."""
+    if settings.hosting == "app":
+        names = {size.name: f"{_named('executor', size)}-app" for size in settings.apps}
+        refuse_unowned(settings.foundation.resource_group_name, names)
     foundation = Foundation(
         "foundation",
         FoundationArgs(

@@ -1,6 +1,7 @@
 """What runs in Azure already: the apps that this project's stacks name, as Azure has them."""
 
 import importlib.metadata
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -82,6 +83,49 @@ def _host(ingress: Mapping[str, Any]) -> str:
         if domain.get("certificateId"):
             return str(domain["name"])
     return str(ingress.get("fqdn") or "")
+
+
+ADOPTING_VARIABLE = "CODE_EXECUTOR_ADOPTING"
+"""Set by `infra.adopt`, which previews the stack as it will be once the app is in its state."""
+
+
+def refuse_unowned(group: str, resources: Mapping[str, str]) -> None:
+    """Stops before anything is declared where an app exists that this stack's state does not hold.
+
+    azure-native would refuse to create it as well, but after everything else was made.
+
+    Args:
+        group: The resource group.
+        resources: Each app's name in Azure, with its name in the stack.
+
+    Raises:
+        pulumi.RunError: There is such an app.
+    """
+    if os.environ.get(ADOPTING_VARIABLE):
+        return
+    live = {name: app for name in resources if (app := look_up(group, name))}
+    held = _resources_in_state() if live else frozenset()
+    for name, app in live.items():
+        if resources[name] in held:
+            continue
+        stack = app.tags.get("stack") if app.tags.get("project") == pulumi.get_project() else None
+        if stack not in {None, pulumi.get_stack()}:
+            raise pulumi.RunError(
+                f"The app {name} in {group} is the stack {stack}'s, so nothing was touched: two stacks never own one app. "
+                "Give this one an appName of its own, or hosting: scale where it is only to change the number of replicas."
+            )
+        raise pulumi.RunError(
+            f"The app {name} exists in {group}, and is not in this stack's state, so nothing was touched. To take it over as "
+            f"it is: `python -m infra.adopt --stack {pulumi.get_stack()}` (docs/migrating.md)."
+        )
+
+
+def _resources_in_state() -> frozenset[str]:
+    """Gives the names of the apps in the stack's own state, which the engine itself reads."""
+    stack = f"{pulumi.get_organization()}/{pulumi.get_project()}/{pulumi.get_stack()}"
+    found = invoke("pulumi:pulumi:readStackResourceOutputs", {"stackName": stack}).value["outputs"]
+    parts = (urn.split("::") for urn in found)
+    return frozenset(name for *_, kind, name in parts if kind.endswith("azure-native:app:ContainerApp"))
 
 
 @dataclass(frozen=True)

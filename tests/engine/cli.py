@@ -55,6 +55,19 @@ class Project:
         assert (process.returncode != 0) == fails, f"pulumi {' '.join(arguments)}: {printed}"
         return printed
 
+    def adopt(self, *arguments: str) -> str:
+        """Runs `python -m infra.adopt` in the project, and gives what it printed."""
+        command = [sys.executable, "-m", "infra.adopt", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=dict(self.environment), capture_output=True, text=True, timeout=240, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def state(self) -> list[dict[str, Any]]:
+        """Gives the resources in the selected stack's state."""
+        return list(self.read_json("stack", "export")["deployment"].get("resources") or [])
+
     def outputs(self) -> dict[str, Any]:
         """Gives the outputs of the selected stack."""
         found = self.read_json("stack", "output", "--json", "--show-secrets")

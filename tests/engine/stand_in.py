@@ -203,7 +203,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: provider_pb2.DiffRequest, context: object) -> provider_pb2.DiffResponse:
         old, new = decode(request.old_inputs), decode(request.news)
-        differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        differing = sorted(key for key in old.keys() | new.keys() if not _alike(key, old.get(key), new.get(key)))
         replacing = [key for key in differing if key in IMMUTABLE.get(_type_of(request.urn), frozenset())]
         changes = provider_pb2.DiffResponse.DIFF_SOME if differing else provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(changes=changes, diffs=differing, replaces=replacing)
@@ -265,6 +265,13 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             cancelled = self.cancelled.wait(timeout=300)
             context.abort(grpc.StatusCode.CANCELLED, "cancelled" if cancelled else "nobody cancelled in five minutes")
         return kind, fault
+
+
+def _alike(key: str, old: Any, new: Any) -> bool:
+    """Compares as azure-native does, to which a region is the same with spaces and capitals."""
+    if key == "location" and isinstance(old, str) and isinstance(new, str):
+        return old.replace(" ", "").lower() == new.replace(" ", "").lower()
+    return bool(old == new)
 
 
 def _type_of(urn: str) -> str:

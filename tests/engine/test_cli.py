@@ -19,7 +19,7 @@ from tests.engine.cli import Project, copied_project
 from tests.engine.resource_manager import resource_manager
 from tests.engine.stand_in import VERSIONS, Fault
 from tests.infra import stack_files
-from tests.infra.azure_double import ENVIRONMENT_DOMAIN, live_app
+from tests.infra.azure_double import ENVIRONMENT_DOMAIN, REGISTRY_SERVER, live_app
 from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, SCALING, STACKS
 
 pytestmark = [
@@ -135,6 +135,44 @@ def test_one_app_and_one_url_from_contest_to_idle_and_back(local_state: Project)
     local_state.run("destroy", "--yes", "--stack", "idle")
     local_state.run("destroy", "--yes", "--stack", "contest", fails=True)
     assert cloud.resources()[app_id] == there[app_id]
+
+
+def test_an_app_that_was_made_by_hand_is_taken_over_and_changed_in_place(local_state: Project) -> None:
+    by_hand = {key: value for key, value in live_app(minReplicas=5).items() if key != "id"}
+    by_hand["tags"] = None
+    by_hand["configuration"] = {
+        **by_hand["configuration"],
+        "secrets": [{"name": "reg-pswd"}],
+        "registries": [{"server": REGISTRY_SERVER, "username": "admin", "passwordSecretRef": "reg-pswd"}],
+    }
+    local_state.cloud.put(APP_ID, APP, by_hand)
+    local_state.run("stack", "init", "contest")
+    refused = local_state.run("up", "--yes", "--skip-preview", fails=True)
+    assert f"The app {NAME} exists in ai-ta-2, and is not in this stack's state, so nothing was touched." in refused
+    assert "`python -m infra.adopt --stack contest`" in refused
+    assert "Traceback" not in refused
+
+    shown = local_state.adopt()
+    assert "~ registry" in shown
+    assert "reg-pswd" in shown
+    assert "Nothing was changed yet" in shown
+    assert APP not in {each["type"] for each in local_state.state()}
+    assert "terraform state rm" in local_state.adopt("--yes")
+    assert APP in {each["type"] for each in local_state.state()}
+    assert "Nothing to adopt" in local_state.adopt("--yes")
+    assert local_state.cloud.calls() == []
+
+    printed = local_state.run("up", "--yes")
+    assert "replace" not in printed
+    assert local_state.cloud.calls().count(f"Update {APP}") == 1
+    assert not [call for call in local_state.cloud.calls() if call.startswith("Delete") or call == f"Create {APP}"]
+    assert local_state.outputs()["executorUrl"] == URL
+    app = local_state.app(NAME)
+    assert local_state.replicas(NAME) == (10, 1000)
+    assert "secrets" not in app["configuration"]
+    assert app["tags"]["stack"] == "contest"
+    local_state.run("up", "--yes", "--expect-no-changes")
+    local_state.run("up", "--yes", "--stack", "contest")
 
 
 def test_idle_without_the_contest_s_app_says_what_to_type_and_changes_nothing(local_state: Project) -> None:

@@ -14,7 +14,7 @@ from tests.engine.stand_in import CloudFile
 from tests.infra import stack_files
 from tests.infra.azure_double import ENVIRONMENT_DOMAIN, GROUP_ID, AzureDouble, live_app
 from tests.infra.engine_double import EngineDouble
-from tests.infra.program import IMAGE, SCALE, SCALING, STACKS, deploy
+from tests.infra.program import IMAGE, SCALE, SCALING, STACKS, deploy, update
 
 NAME, LOW, HIGH = SCALING["idle"]
 DEV = STACKS["dev"][0]
@@ -49,7 +49,7 @@ def test_one_resource_is_declared_and_it_holds_two_numbers_of_the_owner_s_app(pr
 
 
 def test_the_url_is_the_owner_s_and_the_outputs_are_what_the_app_has() -> None:
-    owner = deploy("contest", engine()).outputs
+    owner = deploy("contest", update()).outputs
     outputs = deploy("idle", engine()).outputs
     assert outputs["executorUrl"] == owner["executorUrl"] == f"https://{NAME}.{ENVIRONMENT_DOMAIN}"
     assert (outputs["fqdn"], outputs["executorUrls"]) == (owner["fqdn"], owner["executorUrls"])
