@@ -26,7 +26,7 @@ pulumi.export("maxReplicas", first.max_replicas)
 
 if sizes := [app.size for app in deployed if app.size is not None]:
     rates = load_rates()
-    cost = estimate(sizes, rates)
+    cost = estimate(sizes, rates, settings.scaling.windows)
     pulumi.export(
         "estimatedCost",
         {
@@ -34,6 +34,7 @@ if sizes := [app.size for app in deployed if app.size is not None]:
             "idleDay": round(cost.idle_day, 2),
             "busyDay": round(cost.busy_day, 2),
             "contest": round(cost.contest, 2),
+            "contests": round(cost.windows, 2),
             "month": round(cost.month, 2),
             "ratesOf": rates.date.isoformat(),
         },

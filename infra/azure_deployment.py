@@ -8,17 +8,17 @@ from infra.executor_app import ExecutorApp, ExecutorAppArgs
 from infra.foundation import Foundation, FoundationArgs
 from infra.guardrails import Guardrails, GuardrailsArgs, WatchedApp
 from infra.image import ExecutorImage, ExecutorImageArgs
-from infra.live_apps import refuse_unowned
-from infra.pricing import Size
+from infra.live_apps import LiveApp, own_apps
 from infra.session_pool import SessionPool, SessionPoolArgs
 from infra.settings import AppSettings, Settings
 
 
 def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedApp, ...]:
     """Declares what the apps stand on, each app or pool with its image, and the guardrails."""
+    live: dict[str, LiveApp] = {}
     if settings.hosting == "app":
         names = {size.name: f"{_named('executor', size)}-app" for size in settings.apps}
-        refuse_unowned(settings.foundation.resource_group_name, names)
+        live = own_apps(settings.foundation.resource_group_name, names)
     foundation = Foundation(
         "foundation",
         FoundationArgs(
@@ -27,6 +27,7 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
             settings=settings.foundation,
             identity_name=f"{settings.app_name}-pull",
             registry_admin=settings.image.registry_admin,
+            needs_profiles=settings.hosting == "sessions",
         ),
     )
     deployed: list[DeployedApp] = []
@@ -38,7 +39,7 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
             pool = SessionPool(_named("executor", size), SessionPoolArgs(args, settings.sessions))
             deployed.append(DeployedApp(size.key, size.name, pool.url, image.digest, pool.min_sessions, pool.max_sessions))
         else:
-            executor = _executor_app(settings, args, foundation.environment_domain)
+            executor = _executor_app(settings, args, foundation.environment_domain, live.get(size.name))
             deployed.append(
                 DeployedApp(
                     size.key,
@@ -49,7 +50,7 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
                     executor.max_replicas,
                     executor.host,
                     executor.revision,
-                    Size(size.min_replicas, size.max_replicas, size.cpu, size.memory_gib),
+                    size.priced,
                 )
             )
             watched.append(WatchedApp(executor.id, size))
@@ -91,7 +92,7 @@ def _executor_args(
     settings: Settings, size: AppSettings, foundation: Foundation, image: ExecutorImage, tags: dict[str, str]
 ) -> ExecutorArgs:
     return ExecutorArgs(
-        location=settings.location,
+        location=foundation.environment_location,
         tags=tags,
         resource_group_name=foundation.resource_group_name,
         environment_id=foundation.environment_id,
@@ -106,7 +107,9 @@ def _executor_args(
     )
 
 
-def _executor_app(settings: Settings, args: ExecutorArgs, environment_domain: pulumi.Input[str]) -> ExecutorApp:
+def _executor_app(
+    settings: Settings, args: ExecutorArgs, environment_domain: pulumi.Input[str], live: LiveApp | None
+) -> ExecutorApp:
     profile = settings.foundation.workload_profile
     return ExecutorApp(
         _named("executor", args.size),
@@ -117,5 +120,23 @@ def _executor_app(settings: Settings, args: ExecutorArgs, environment_domain: pu
             scaling=settings.scaling,
             access=settings.access,
             revisions=settings.revisions,
+            attempt=_attempt(live),
+            domains=() if live is None else live.domains,
         ),
     )
+
+
+def _attempt(live: LiveApp | None) -> int:
+    """Gives the number of a failed app's next attempt, and of any other app the last one's.
+
+    A refresh takes what failed for what is there: without a difference nothing would be tried again.
+    """
+    if live is None:
+        return 0
+    if not live.failed:
+        return live.attempt
+    pulumi.log.warn(
+        f"The last change of {live.name} failed in Azure, so it is tried again as a new revision. Why it failed: "
+        f"az containerapp logs show --name {live.name} --resource-group {live.id.split('/')[4]} --type system"
+    )
+    return live.attempt + 1

@@ -80,8 +80,7 @@ def _others() -> list[NamedApp]:
 def _say_what_keeps_costing(settings: Settings) -> None:
     own = {app.name: app for app in settings.apps}
     for app in settings.apps if settings.hosting == "app" else ():
-        size = Size(app.min_replicas, app.max_replicas, app.cpu, app.memory_gib)
-        if said := running_cost(app.name, size):
+        if said := running_cost(app.name, app.priced):
             pulumi.log.info(said)
     for other in _others():
         if other.name in own:

@@ -35,7 +35,7 @@ class ExecutorArgs:
         protect: Whether no deployment may delete or replace it.
     """
 
-    location: str
+    location: pulumi.Input[str]
     tags: Mapping[str, str]
     resource_group_name: pulumi.Input[str]
     environment_id: pulumi.Input[str]

@@ -18,6 +18,10 @@ AZURE_DEFAULT_MAX_REPLICAS = 10
 """Where an app says nothing of its scale. Source: Microsoft's page on scaling in Azure Container Apps."""
 
 
+ATTEMPT_VARIABLE = "REVISION_ATTEMPT"
+"""Counts the revisions that were made only because the one before had failed."""
+
+
 @dataclass(frozen=True)
 class LiveApp:
     """An app as Azure has it.
@@ -30,6 +34,9 @@ class LiveApp:
         image: Image of its first container.
         revision: Its latest revision.
         size: Replicas, and what each has.
+        domains: Its own host names, each as Azure writes it.
+        failed: Whether its last change failed.
+        attempt: What the variable `ATTEMPT_VARIABLE` of its container says, or 0.
     """
 
     id: str
@@ -39,6 +46,9 @@ class LiveApp:
     image: str
     revision: str
     size: Size
+    domains: tuple[Mapping[str, Any], ...]
+    failed: bool
+    attempt: int
 
 
 def look_up(group: str, name: str) -> LiveApp | None:
@@ -75,7 +85,15 @@ def live_app(found: Mapping[str, Any]) -> LiveApp:
             cpu=float(resources.get("cpu") or 0),
             memory_gib=float(str(resources.get("memory") or "0").removesuffix("Gi")),
         ),
+        domains=tuple(((found.get("configuration") or {}).get("ingress") or {}).get("customDomains") or ()),
+        failed=found.get("provisioningState") == "Failed",
+        attempt=_attempt(container),
     )
+
+
+def _attempt(container: Mapping[str, Any]) -> int:
+    values = (each.get("value") or "" for each in container.get("env") or [] if each.get("name") == ATTEMPT_VARIABLE)
+    return next((int(value) for value in values if value.isdecimal()), 0)
 
 
 def _host(ingress: Mapping[str, Any]) -> str:
@@ -89,8 +107,8 @@ ADOPTING_VARIABLE = "CODE_EXECUTOR_ADOPTING"
 """Set by `infra.adopt`, which previews the stack as it will be once the app is in its state."""
 
 
-def refuse_unowned(group: str, resources: Mapping[str, str]) -> None:
-    """Stops before anything is declared where an app exists that this stack's state does not hold.
+def own_apps(group: str, resources: Mapping[str, str]) -> dict[str, LiveApp]:
+    """Gives those of the stack's apps that exist, and stops before anything is declared where one is not in its state.
 
     azure-native would refuse to create it as well, but after everything else was made.
 
@@ -101,9 +119,9 @@ def refuse_unowned(group: str, resources: Mapping[str, str]) -> None:
     Raises:
         pulumi.RunError: There is such an app.
     """
-    if os.environ.get(ADOPTING_VARIABLE):
-        return
     live = {name: app for name in resources if (app := look_up(group, name))}
+    if os.environ.get(ADOPTING_VARIABLE):
+        return live
     held = _resources_in_state() if live else frozenset()
     for name, app in live.items():
         if resources[name] in held:
@@ -118,6 +136,7 @@ def refuse_unowned(group: str, resources: Mapping[str, str]) -> None:
             f"The app {name} exists in {group}, and is not in this stack's state, so nothing was touched. To take it over as "
             f"it is: `python -m infra.adopt --stack {pulumi.get_stack()}` (docs/migrating.md)."
         )
+    return live
 
 
 def _resources_in_state() -> frozenset[str]:

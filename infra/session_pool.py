@@ -14,6 +14,13 @@ SESSION_EXECUTOR_ROLE = "0fb8eba5-a2bb-4abe-b1c1-49dfad359bb0"
 """The built-in role "Azure ContainerApps Session Executor". Source: Microsoft's list of Azure built-in roles."""
 
 
+_PRINCIPAL_TYPES = {
+    "": authorization.PrincipalType.SERVICE_PRINCIPAL,
+    "user": authorization.PrincipalType.USER,
+    "group": authorization.PrincipalType.GROUP,
+}
+
+
 @dataclass(frozen=True)
 class SessionPoolArgs:
     """What only a session pool has.
@@ -102,13 +109,15 @@ class SessionPool(pulumi.ComponentResource):
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
             ),
         )
-        for place, caller in enumerate(args.sessions.callers, start=1):
+        for place, listed in enumerate(args.sessions.callers, start=1):
+            kind, _, caller = listed.rpartition(":")
             authorization.RoleAssignment(
                 f"{name}-caller-{place}",
                 role_assignment_name=pool.id.apply(partial(_assignment_name, caller)),
                 scope=pool.id,
                 principal_id=caller,
-                principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
+                # A wrong type is refused (UnmatchedPrincipalType), and none is looked up too early for a new identity.
+                principal_type=_PRINCIPAL_TYPES[kind],
                 role_definition_id=pool.id.apply(lambda scope: role_definition(scope, SESSION_EXECUTOR_ROLE)),
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )

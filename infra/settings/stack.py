@@ -12,10 +12,17 @@ from infra.settings import formats
 from infra.settings.access import AccessSettings, check_access, check_keys_are_encrypted, check_public
 from infra.settings.apps import AppSettings, ImageSettings, SizeSettings, read_apps
 from infra.settings.foundation import FoundationSettings, check_foundation
-from infra.settings.guardrails import GuardrailSettings, QuotaSettings, check_alert, check_quota
+from infra.settings.guardrails import (
+    GuardrailSettings,
+    QuotaSettings,
+    check_alert,
+    check_budget_start,
+    check_cost,
+    check_quota,
+)
 from infra.settings.kinds import HOSTINGS, choice, declarations, integer, mapping, objects, read_group, setting, switch, text
 from infra.settings.reader import ConfigReader, SettingsError
-from infra.settings.revisions import RevisionSettings, check_grace
+from infra.settings.revisions import RevisionSettings, check_grace, check_mode
 from infra.settings.scaling import ScalingSettings, read_contests
 from infra.settings.sessions import SessionSettings, pool_name
 from infra.settings.variables import check_variables
@@ -125,7 +132,8 @@ def parse_settings(
     _check_effect(reader, read.hosting)
     apps = read_apps(reader, read.app_name, read.image, read.size)
     check_variables(reader, read.environment_variables, apps, production=read.production, warnings=warnings)
-    contests = read_contests(reader, apps, now or datetime.now(UTC), warnings)
+    now = now or datetime.now(UTC)
+    contests = read_contests(reader, apps, now, warnings)
     settings = replace(read, apps=apps, scaling=replace(read.scaling, contests=contests))
     _check_hosting(reader, settings)
     _check_tags(reader, settings)
@@ -133,11 +141,14 @@ def parse_settings(
     check_access(reader, settings.access)
     if secret_keys is not None:
         check_keys_are_encrypted(reader, settings.access, secret_keys)
+    check_mode(reader, settings.revisions)
     check_grace(reader, settings.revisions, settings.environment_variables)
     check_alert(reader, settings.guardrails, apps)
+    check_budget_start(reader, settings.guardrails, now)
     if settings.hosting == "app":
         if not settings.foundation.environment_internal:
             check_public(reader, settings.access, production=settings.production, warnings=warnings)
+        check_cost(reader, settings.guardrails, apps, settings.scaling, warnings)
         check_quota(reader, settings.quota, apps, settings.foundation, location=settings.location, warnings=warnings)
     if settings.hosting in {"app", "sessions"} and not settings.guardrails.emails:
         warnings.append("Nobody watches what this costs: set alertEmails to have a budget and an alert on replicas.")

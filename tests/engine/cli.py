@@ -37,8 +37,8 @@ class Project:
         """Gives the same project with more variables for its commands."""
         return replace(self, environment={**self.environment, **variables})
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts `pulumi` with `arguments`, and does not wait for it."""
+    def start(self, *arguments: str, session: bool = False) -> subprocess.Popen[str]:
+        """Starts `pulumi` with `arguments`, in a session of its own where it is to be killed, and does not wait for it."""
         return subprocess.Popen(
             ["pulumi", "--non-interactive", *arguments],
             cwd=self.folder,
@@ -46,6 +46,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=session,
         )
 
     def run(self, *arguments: str, fails: bool = False) -> str:

@@ -9,6 +9,7 @@ plugin. There is one process for each of the two, and both work on the same clou
 # ruff: noqa: N802, ARG002
 
 import contextlib
+import copy
 import fcntl
 import json
 import os
@@ -25,7 +26,7 @@ from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from tests.infra import arm_types, stack_files
 from tests.infra.azure_double import AzureDouble, create_in_azure, create_in_docker, look_up_in_azure, plain
@@ -56,7 +57,9 @@ class Fault:
         call: The method, such as `Create`.
         type: The resource type.
         kind: `refuse` answers with an error; `hang` waits until the engine cancels; `die` makes the resource and ends the
-            process before the answer, as a lost connection does.
+            process before the answer, as a lost connection does; `linger` makes it and does not answer until the engine
+            cancels; `partial` makes it, and says that it failed all the same, as Azure does where a revision does not
+            start. A `Patch` knows `fail`, accepted and failed, and `ignore`, accepted and not done.
         message: What Azure says.
     """
 
@@ -66,7 +69,13 @@ class Fault:
     message: str = "ResourceGroupQuotaExceeded: a fault of the test's"
 
 
-EMPTY: Mapping[str, Any] = {"resources": {}, "faults": [], "calls": [], "permissions": [{"actions": ["*"]}]}
+EMPTY: Mapping[str, Any] = {
+    "resources": {},
+    "secrets": {},
+    "faults": [],
+    "calls": [],
+    "permissions": [{"actions": ["*"]}],
+}
 """A cloud at the beginning."""
 
 
@@ -83,11 +92,7 @@ class CloudFile:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             text = file.read()
-            content: dict[str, Any] = (
-                json.loads(text)
-                if text
-                else {"resources": {}, "faults": [], "calls": [], "permissions": [{"actions": ["*"]}]}
-            )
+            content: dict[str, Any] = json.loads(text) if text else copy.deepcopy(dict(EMPTY))
             yield content
             file.truncate(0)
             file.write(json.dumps(content, indent=1))
@@ -120,6 +125,11 @@ class CloudFile:
             scale = {**outputs["template"].get("scale", {}), "minReplicas": low, "maxReplicas": high}
             template = {**outputs["template"], "scale": scale}
             resource["outputs"] = changed_app(outputs, {**outputs, "template": template})
+
+    def secrets(self) -> dict[str, str]:
+        """Gives the secrets that apps were given, by name: Azure keeps them, and never gives them back."""
+        with self.changed() as content:
+            return dict(content["secrets"])
 
     def permissions(self) -> list[Any]:
         """Gives what the caller may do, as Azure lists it."""
@@ -218,14 +228,19 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             if made_id in content["resources"] and not kind.startswith("docker:"):
                 context.abort(grpc.StatusCode.ALREADY_EXISTS, f"cannot create already existing resource {made_id!r}")
             content["resources"][made_id] = {"type": kind, "outputs": outputs}
+            content["secrets"] |= _secrets(request.properties)
         if fault is not None and fault.kind == "die":
             os._exit(1)
+        if fault is not None and fault.kind == "linger":
+            self.cancelled.wait(timeout=300)
+        if fault is not None and fault.kind == "partial":
+            self._fail_partially(made_id, request.properties, fault, context)
         return provider_pb2.CreateResponse(id=made_id, properties=_answer(request.properties, outputs))
 
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         if request.preview:
             return provider_pb2.UpdateResponse(properties=_foreseen(request.urn, request.news))
-        kind, _ = self._begin("Update", request.urn, context)
+        kind, fault = self._begin("Update", request.urn, context)
         _, outputs = _made(kind, plain(decode(request.news)))
         with self._cloud.changed() as content:
             if request.id not in content["resources"]:
@@ -233,6 +248,9 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             if kind == APP:
                 outputs = changed_app(content["resources"][request.id]["outputs"], outputs)
             content["resources"][request.id] = {"type": kind, "outputs": outputs}
+            content["secrets"] |= _secrets(request.news)
+        if fault is not None and fault.kind == "partial":
+            self._fail_partially(request.id, request.news, fault, context)
         return provider_pb2.UpdateResponse(properties=_answer(request.news, outputs))
 
     def Read(self, request: provider_pb2.ReadRequest, context: object) -> provider_pb2.ReadResponse:
@@ -254,6 +272,19 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         with self._cloud.changed() as content:
             content["resources"].pop(request.id, None)
         return empty_pb2.Empty()
+
+    def _fail_partially(self, made_id: str, inputs: struct_pb2.Struct, fault: Fault, context: grpc.ServicerContext) -> None:
+        """Ends the call as azure-native does: with an error that carries what there is nevertheless."""
+        with self._cloud.changed() as content:
+            outputs = content["resources"][made_id]["outputs"]
+            outputs["provisioningState"] = "Failed"
+        detail = provider_pb2.ErrorResourceInitFailed(
+            id=made_id, properties=_answer(inputs, outputs), inputs=inputs, reasons=[fault.message]
+        )
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=fault.message)
+        status.details.add().Pack(detail)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(grpc.StatusCode.UNKNOWN, fault.message)
 
     def _begin(self, call: str, urn: str, context: grpc.ServicerContext) -> tuple[str, Fault | None]:
         """Lets a fault that is due happen, unless it comes later in the call."""
@@ -280,6 +311,12 @@ def _type_of(urn: str) -> str:
 
 def _made(kind: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     return create_in_docker(kind, inputs) if kind.startswith("docker:") else create_in_azure(kind, inputs)
+
+
+def _secrets(inputs: struct_pb2.Struct) -> dict[str, str]:
+    configuration = plain(decode(inputs)).get("configuration")
+    listed = configuration.get("secrets") if isinstance(configuration, dict) else None
+    return {each["name"]: each["value"] for each in listed or []}
 
 
 def changed_app(old: Mapping[str, Any], new: Mapping[str, Any]) -> dict[str, Any]:

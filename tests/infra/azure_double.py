@@ -2,7 +2,7 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from tests.infra.engine_double import Declared, NotFoundError, RefusedError, Secret
@@ -34,6 +34,7 @@ EXISTING: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
             "name": "ai-ta-RA-env",
             "defaultDomain": ENVIRONMENT_DOMAIN,
             "location": "East US 2",
+            "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
         },
     ),
 }
@@ -78,12 +79,23 @@ class AzureDouble:
     Attributes:
         pushes: False makes the Docker engine answer as it does for an image that it did not push.
         apps: What `getContainerApp` finds, by the app's name.
+        groups: Resource groups that are there besides.
+        profiles: Whether the environment has workload profiles.
         state: The URNs in the stack's state.
         refusal: What `getContainerApp` answers instead, where it is set.
     """
 
-    def __init__(self, *, pushes: bool = True, apps: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        pushes: bool = True,
+        apps: Mapping[str, Mapping[str, Any]] | None = None,
+        groups: Collection[str] = (),
+        profiles: bool = True,
+    ) -> None:
         self.pushes = pushes
+        self.groups = groups
+        self.profiles = profiles
         self.apps = apps or {}
         self.refusal: str | None = None
         self.state: tuple[str, ...] = ()
@@ -102,7 +114,11 @@ class AzureDouble:
             raise RefusedError(self.refusal)
         if token == "pulumi:pulumi:readStackResourceOutputs":  # noqa: S105 - the name of a function
             return {"name": arguments["stackName"], "outputs": {urn: {} for urn in self.state}}
-        return look_up_in_azure(token, arguments, self.apps)
+        if token == "azure-native:resources:getResourceGroup" and arguments["resourceGroupName"] in self.groups:  # noqa: S105
+            name = arguments["resourceGroupName"]
+            return {"id": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}", "name": name, "location": "eastus2"}
+        found = look_up_in_azure(token, arguments, self.apps)
+        return found if self.profiles else {key: value for key, value in found.items() if key != "workloadProfiles"}
 
     def create(self, resource: Declared) -> tuple[str, Mapping[str, Any]]:
         """Gives each type the outputs that it has in reality, as far as a program may use them."""

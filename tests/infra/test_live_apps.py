@@ -51,3 +51,22 @@ def test_each_app_of_a_list_is_looked_up_by_its_own_name() -> None:
     run = engine(None)
     with pytest.raises(pulumi.RunError, match=f"The app {NAME} exists"):
         deploy("contest", run, apps=f'[{{"imageTarget": "node"}}, {{"imageTarget": "judge", "appName": "{NAME}"}}]')
+
+
+@pytest.mark.parametrize(
+    ("state", "before", "after"), [("Succeeded", None, None), ("Succeeded", "2", "2"), ("Failed", "2", "3")]
+)
+def test_an_app_whose_last_change_failed_is_tried_again_and_any_other_is_left_as_it_is(
+    state: str, before: str | None, after: list[str]
+) -> None:
+    app = {**live_app(), "provisioningState": state}
+    if before is not None:
+        app["template"]["containers"][0]["env"] = [{"name": "REVISION_ATTEMPT", "value": before}]
+    cloud = AzureDouble(apps={NAME: app})
+    cloud.state = (OWN,)
+    run = EngineDouble(cloud, preview=True)
+    (container,) = deploy("contest", run).only(APP).inputs["template"]["containers"]
+    assert [each["value"] for each in container.get("env", []) if each["name"] == "REVISION_ATTEMPT"] == (
+        [after] if after else []
+    )
+    assert any("failed in Azure" in text and "--type system" in text for text in run.warnings) is (state == "Failed")

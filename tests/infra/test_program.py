@@ -1,6 +1,7 @@
 """The whole Pulumi program, run for every stack file as a preview and as an update against the engine double."""
 
 import ast
+import re
 import runpy
 import sys
 from collections.abc import Iterator
@@ -85,7 +86,7 @@ def test_the_outputs_tell_where_the_executor_is_what_it_runs_and_how_far_it_scal
         "appName": name,
         "imageDigests": {"default": digest},
     }
-    assert set(cost) == {"currency", "idleDay", "busyDay", "contest", "month", "ratesOf"}
+    assert set(cost) == {"currency", "idleDay", "busyDay", "contest", "contests", "month", "ratesOf"}
     if run.preview:
         assert (digest, revision, replicas) == (Unknown(), Unknown(), (Unknown(), Unknown()))
     else:
@@ -125,7 +126,7 @@ def test_the_app_runs_the_image_by_its_digest_and_never_by_its_tag(run: Run) -> 
 def test_the_image_is_built_from_the_runtime_folder_for_the_one_platform_that_azure_runs_and_pushed(run: Run) -> None:
     image = run.engine.only(IMAGE).inputs
     build = image["build"]
-    assert image["imageName"] == f"{REGISTRY_SERVER}/executor-image:v1"
+    assert re.fullmatch(rf"{re.escape(REGISTRY_SERVER)}/executor-image:v1-[0-9a-f]{{12}}", image["imageName"])
     assert (build["context"], build["dockerfile"]) == ("./runtime", "./runtime/Dockerfile")
     assert (build["platform"], build["builderVersion"]) == ("linux/amd64", "BuilderBuildKit")
     assert image["skipPush"] is False
@@ -249,6 +250,21 @@ def test_a_prebuilt_image_is_run_as_it_is_and_asks_for_no_docker(engine: EngineD
 def test_the_digest_that_one_deployment_puts_out_is_an_image_that_another_takes() -> None:
     first = deploy("dev", update()).outputs["imageDigest"]
     assert deploy("contest", update(), image=first).outputs["imageDigest"] == first
+
+
+def test_the_replicas_that_azure_answers_are_put_out_and_a_difference_is_a_warning() -> None:
+    class Stubborn(AzureDouble):
+        def create(self, resource: Declared) -> tuple[str, Any]:
+            made, outputs = super().create(resource)
+            if resource.type == APP:
+                template = outputs["template"]
+                outputs = {**outputs, "template": {**template, "scale": {**template["scale"], "minReplicas": 1}}}
+            return made, outputs
+
+    engine = deploy("contest", EngineDouble(Stubborn(), preview=False))
+    assert engine.outputs["minReplicas"] == 1
+    assert "Azure answers 1 as minReplicas, where 10 was set: `pulumi up` again." in engine.warnings
+    assert not any("maxReplicas" in text for text in engine.warnings)
 
 
 def test_a_larger_replica_is_declared_as_it_is_set() -> None:

@@ -153,6 +153,11 @@ WRONG = [
     ("certificateId", CERTIFICATE, "must be empty without customDomain"),
     ("environmentVariables", "A=1", "a map of names to texts"),
     ("revisionMode", "blue", "single or multiple"),
+    ("revisionMode", "multiple", "must be single"),
+    ("registryGroupName", "g/roup", "1 to 90"),
+    ("environmentGroupName", "group.", "not end in a dot"),
+    ("pullRole", "owner", "acrPull or repositoryReader"),
+    ("budgetStart", "2027-04-01", "at most 12 months ahead"),
     ("revisionTransitionThreshold", "101", "from 1 to 100"),
     ("maxInactiveRevisions", "101", "from 0 to 100"),
     ("terminationGraceSeconds", "601", "from 1 to 600"),
@@ -181,7 +186,7 @@ WRONG_WITHIN = [
     ("allowedIps", '["203.0.113.1", "203.0.113.1"]', "allowedIps[1]", "203.0.113.1", "not stand there twice"),
     ("corsOrigins", '["https://ta.example.org/"]', "corsOrigins[0]", "https://ta.example.org/", "without a path"),
     ("corsOrigins", "[5]", "corsOrigins[0]", "5", "an origin"),
-    ("sessionCallers", '["backend"]', "sessionCallers[0]", "backend", "a GUID"),
+    ("sessionCallers", '["backend"]', "sessionCallers[0]", "backend", "(a GUID)"),
     ("alertEmails", '["ta at example.org"]', "alertEmails[0]", "ta at example.org", "an e-mail address"),
     ("environmentVariables", '{"A B": "1"}', "environmentVariables.A B", None, "no name of an environment variable"),
     ("environmentVariables", '{"A": 1}', "environmentVariables.A", "1", "must be a text"),
@@ -404,6 +409,9 @@ OTHERS = {
     "workloadProfile": "Consumption",
     "workloadProfileType": "D4",
     "pullIdentityId": IDENTITY,
+    "pullRole": "repositoryReader",
+    "registryGroupName": "another-group",
+    "environmentGroupName": "another-group",
     "imageName": "executor-image:v2",
     "image": DIGEST,
     "imageTarget": "judge",
@@ -583,3 +591,20 @@ def test_the_keys_that_a_stack_takes_are_those_that_the_executor_takes() -> None
         assert parsed(apiKeys=keys).access.api_keys == keys
         taken = runtime_settings.read_settings({"EXECUTOR_API_KEYS": keys}).api_keys
         assert ",".join(":".join(pair) for pair in taken) == keys
+
+
+def test_contests_that_cost_more_than_the_budget_are_warned_of_whatever_the_number_of_apps() -> None:
+    def warned(**changes: str) -> list[str]:
+        return [text for text in parsed(**changes).warnings if "above the budgetAmount" in text]
+
+    assert warned() == []
+    (said,) = warned(budgetStart="2027-03-01", budgetAmount="40")
+    assert said.startswith(
+        "A month of this stack is estimated at 45 USD, one contest about 22 of it, above the budgetAmount of 40"
+    )
+    week = contests(start="2026-03-14T09:00", end="2026-03-21T09:00", replicas=200)
+    (said,) = warned(contests=week)
+    assert "its contests about 1800 of it" in said
+    (said,) = warned(contests=week, apps='[{"imageTarget": "node"}, {"imageTarget": "judge"}]')
+    assert "its contests about 3600 of it" in said
+    assert warned(contests=week, budgetAmount="2000") == []
