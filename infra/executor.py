@@ -32,9 +32,10 @@ class ExecutorArgs:
         size: Name, replicas (of a pool: sessions that are kept ready, and at the same time), cores and memory.
         api_keys: As in `AccessSettings`.
         environment_variables: The executor's own settings and others.
+        protect: Whether no deployment may delete or replace it.
     """
 
-    location: str
+    location: pulumi.Input[str]
     tags: Mapping[str, str]
     resource_group_name: pulumi.Input[str]
     environment_id: pulumi.Input[str]
@@ -45,6 +46,7 @@ class ExecutorArgs:
     size: AppSettings
     api_keys: str | None
     environment_variables: Mapping[str, str]
+    protect: bool
 
 
 def variables(args: ExecutorArgs) -> list[app.EnvironmentVarArgs]:
