@@ -76,6 +76,12 @@ class Settings:
         False,
         "Refuse what is otherwise warned of: an app that the whole internet can use without a key, and weak isolation.",
     )
+    stack_readme: bool = setting(
+        switch,
+        False,
+        "Put Pulumi.README.md out as the output readme, which Pulumi Cloud shows beside the stack.",
+        hostings=HOSTINGS,
+    )
     tags: Mapping[str, str] = setting(
         mapping(formats.TAG_NAME, formats.TAG_VALUE),
         {},

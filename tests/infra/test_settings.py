@@ -112,6 +112,7 @@ WRONG = [
     ("memory", "4.0Gi", "must be 1.0Gi where cpu is 0.5"),
     ("hosting", "vm", "app, sessions, local or scale"),
     ("protectApp", "yes", "false or true"),
+    ("stackReadme", "yes", "false or true"),
     ("production", "yes", "false or true"),
     ("tags", "course", "a map of names to texts"),
     ("resourceGroup", "maybe", "existing or create"),
