@@ -1,21 +1,49 @@
-# make run | test | check | bench | bench-host | bench-peers | burst | image | lock. A new machine needs Python >= 3.11 with venv, and make.
+# make run | test | check | docs | site | pages | bench | bench-host | bench-peers | burst | image | sbom | lock. A new machine needs Python >= 3.11 with venv, and make.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run test check format bench bench-host bench-peers burst image images lock clean
+.PHONY: run test check lint types layers docs pages site format bench bench-host bench-peers burst image images sbom lock clean
 
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
 
+# In a process for each core; what shares a server, a container or a place stays in one. `python -m pytest PATH` for a few.
 test: $(VENV)/dev.stamp
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto
 
-check: $(VENV)/dev.stamp
+# The documentation as a site; strict, so that a link or heading that is not there ends it.
+SITE := build/site
+site: $(VENV)/dev.stamp
+	PYTHONPATH=. NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict -d $(abspath $(SITE))
+
+# Its parts are the hooks of .pre-commit-config.yaml.
+check: lint types layers
+
+lint: $(VENV)/dev.stamp
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+
+types: $(VENV)/dev.stamp
 	$(BIN)/mypy
 	$(BIN)/mypy __main__.py
+
+# Which folder may import which; the contracts are in pyproject.toml.
+layers: $(VENV)/dev.stamp
+	$(BIN)/lint-imports --no-logo
+
+# What pages and Pulumi.yaml have from the code; a test says where this was forgotten.
+docs: $(VENV)/dev.stamp
+	$(BIN)/python -m devtools.pages
+
+# The pages for browsers, from web/ into PAGES; needs Node and npm. What they make is committed, so that nothing else needs them.
+PAGES := runtime/http/pages/built
+pages: web/node_modules/.package-lock.json
+	cd web && npm run --silent types && npm run --silent build -- $(abspath $(PAGES))
+
+web/node_modules/.package-lock.json: web/package-lock.json
+	npm ci --prefix web --ignore-scripts --no-audit --no-fund --loglevel error
+	@touch $@
 
 format: $(VENV)/dev.stamp
 	$(BIN)/ruff check --fix .
@@ -34,13 +62,21 @@ bench-peers: $(VENV)/dev.stamp
 burst: $(VENV)/dev.stamp
 	$(BIN)/python -m loadtest.burst $(BURST)
 
+# What the image says of itself; a checkout without Git, or with changes, is of no revision. An address can hold a password.
+REVISION = $(shell git diff --quiet HEAD 2>/dev/null && git rev-parse HEAD 2>/dev/null || echo unknown)
+SOURCE = $(shell git config --get remote.origin.url | sed 's,//[^/@]*@,//,' | grep . || echo unknown)
+LABELS = --build-arg REVISION='$(REVISION)' --build-arg SOURCE='$(SOURCE)'
+
 image:
-	docker build --target judge -t executor-image:dev runtime
+	docker build --target judge $(LABELS) -t executor-image:dev runtime
+
+sbom: $(VENV)/dev.stamp image
+	$(BIN)/python -m devtools.sbom executor-image:dev build/sbom.json
 
 images:
 	@base=$$(docker image inspect -f '{{.Size}}' debian:trixie-slim); \
 	for target in python node judge full; do \
-	  docker build -q --target $$target -t executor-image:$$target runtime >/dev/null || exit 1; \
+	  docker build -q --target $$target $(LABELS) -t executor-image:$$target runtime >/dev/null || exit 1; \
 	  size=$$(docker image inspect -f '{{.Size}}' executor-image:$$target); \
 	  echo "executor-image:$$target $$((size / 1000000)) MB, $$(((size - base) / 1000000)) MB over its base"; \
 	done
@@ -50,6 +86,8 @@ lock: $(VENV)/dev.stamp
 	  --no-emit-find-links --strip-extras --no-header -o requirements.lock requirements.txt
 	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \
 	  --no-emit-find-links --strip-extras --no-header -o judge-packages.txt judge-packages.in
+	cd runtime && ../$(BIN)/pip-compile -q --generate-hashes --no-emit-index-url --no-emit-trusted-host \
+	  --no-emit-find-links --strip-extras --no-header -o science-packages.txt science-packages.in
 
 clean:
 	rm -rf $(VENV)

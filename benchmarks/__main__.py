@@ -27,9 +27,9 @@ from benchmarks.bare import Bare, bare
 from benchmarks.chart import draw
 from benchmarks.peers import PEERS, Runner, installed
 from benchmarks.workloads import ANSWER, WORKLOADS, Workload
-from runtime.execution.usage import descendants
-from tests.image.engine import AS_ON_AZURE, container, docker
-from tests.server import ROOT, Executor, environment, running
+from devtools.docker import AS_ON_AZURE, container, docker
+from devtools.executor import ROOT, Executor, environment, running
+from runtime.execution.process_tree import descendants
 
 _UNCOUNTED = 3
 _THROUGHPUT_SECONDS = 2.0

@@ -6,8 +6,8 @@ import socket
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from tests.image.engine import docker
-from tests.server import Executor
+from devtools.docker import docker
+from devtools.executor import Executor
 
 #: Asks with a request's body for the answer; raises RuntimeError where it is a refusal.
 Ask = Callable[[Mapping[str, Any]], dict[str, Any]]

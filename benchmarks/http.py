@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.server import Executor, running
+from devtools.executor import Executor, running
 
 _REFUSALS = 2000
 _MOST_REFUSAL_MS = 1.0

@@ -1,4 +1,4 @@
-"""`python -m benchmarks.languages`: measures every language in its image on half a core; writes docs/languages.md's tables.
+"""`python -m benchmarks.languages`: measures every language in its image on half a core, for docs/languages.md.
 
 The first hello is that of a fresh replica, with everything that is asked once; the second is the same program again; a new
 source is one that differs from it. What the executor adds is the time of the whole request without that of the steps.
@@ -7,15 +7,15 @@ source is one that differs from it. What the executor adds is the time of the wh
 import statistics
 import time
 import tomllib
-from pathlib import Path
 from typing import Any
 
 from benchmarks.asking import Ask, asking, go_straight_to
-from runtime.languages.registry import Language, load
-from tests.image.engine import AS_ON_AZURE, build, container, docker
-from tests.server import ROOT
+from devtools.docker import AS_ON_AZURE, build, container, docker
+from devtools.executor import ROOT
+from devtools.pages import replaced
+from runtime.languages.registry import load
 
-PAGE = ROOT / "docs/languages.md"
+_PAGE = ROOT / "docs/languages.md"
 _PROGRAMS = tomllib.loads((ROOT / "tests/image/languages.toml").read_text("utf-8"))
 _TARGETS = ("python", "node", "judge", "full")
 _BASE = "debian:trixie-slim"
@@ -24,6 +24,7 @@ _REPEATS = 3
 _REST_SECONDS = 0.5
 _COMMENT = {
     "python": "#",
+    "pypy": "#",
     "ruby": "#",
     "perl": "#",
     "bash": "#",
@@ -33,31 +34,6 @@ _COMMENT = {
     "haskell": "--",
     "fortran": "!",
 }
-
-
-def replaced(text: str, name: str, table: str) -> str:
-    """`text` with the table of this name in the place that its two comments mark."""
-    start, end = f"<!-- {name}: written by `python -m benchmarks.languages` -->\n", f"<!-- end of {name} -->\n"
-    head, rest = text.split(start)
-    return head + start + table + end + rest.split(end)[1]
-
-
-def languages_table() -> str:
-    """What the language files say: the part of the page that is the same on every machine."""
-    rows = ["| language | names | main file | compiled | time factor | started ahead |", "|---|---|---|---|---|---|"]
-    for language in load():
-        names = ", ".join(f"`{name}`" for name in (language.name, *language.aliases))
-        compiled = "yes" if language.compiled else "no"
-        rows.append(
-            f"| {language.name} | {names} | `{language.file}` | {compiled} | {language.time_factor:g} | {_ahead(language)} |"
-        )
-    return "\n".join(rows) + "\n"
-
-
-def _ahead(language: Language) -> str:
-    if language.workers:
-        return f"by {language.workers}'s"
-    return "yes" if language.warm else "no"
 
 
 def _hello(ask: Ask, name: str, code: str) -> tuple[float, dict[str, Any]]:
@@ -113,10 +89,8 @@ def main() -> None:
     head = ["| language | version | first, ms | second, ms | new source, ms | executor adds, ms | memory, MiB |",
             "|---|---|---|---|---|---|---|"]  # fmt: skip
     targets = ["| target | MB | over its base | first healthy answer, s | languages |", "|---|---|---|---|---|"]
-    text = replaced(PAGE.read_text("utf-8"), "languages", languages_table())
-    text = replaced(text, "measured", "\n".join([*head, *measured]) + "\n")
-    text = replaced(text, "targets", "\n".join([*targets, *map(_target, _TARGETS)]) + "\n")
-    Path(PAGE).write_text(text, "utf-8")
+    _PAGE.write_text(replaced(_PAGE, "measured", iter([*head, *measured])), "utf-8")
+    _PAGE.write_text(replaced(_PAGE, "targets", iter([*targets, *map(_target, _TARGETS)])), "utf-8")
 
 
 if __name__ == "__main__":

@@ -15,19 +15,19 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from devtools import stack_files
+from devtools.azure_double import AzureDouble, live_app
+from devtools.engine_double import EngineDouble
 from tests.engine.resource_manager import resource_manager
 from tests.engine.stand_in import CloudFile
-from tests.infra import stack_files
-from tests.infra.azure_double import AzureDouble, live_app
-from tests.infra.engine_double import EngineDouble
 from tests.infra.program import STACKS
 
 LIMIT_SECONDS = 3.0
 
 PROGRAM = """
 import runpy, sys
-from tests.infra import stack_files
-from tests.infra.engine_double import Target, run_program
+from devtools import stack_files
+from devtools.engine_double import Target, run_program
 address, stack = sys.argv[1:]
 target = Target(address, stack_files.project()["name"], stack, preview=True)
 program = lambda: runpy.run_path(str(stack_files.ROOT), run_name="__main__")

@@ -85,6 +85,7 @@ class ExecutorImage(pulumi.ComponentResource):
                 platform="linux/amd64",
                 builder_version=docker.BuilderVersion.BUILDER_BUILD_KIT,
                 # The pushed image carries its cache, so that a build on a fresh machine starts from the last one.
+                # No REVISION for its label: each commit would be another digest, and so another revision of the app.
                 args={"BUILDKIT_INLINE_CACHE": "1", **args.build_args},
                 cache_from=None if registry is None else docker.CacheFromArgs(images=[tagged]),
             ),

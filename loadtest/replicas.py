@@ -17,8 +17,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from runtime.execution.usage import descendants, stat_fields
-from tests.server import ROOT, environment
+from devtools.executor import ROOT, environment
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import stat_fields
 
 MOST_REPLICAS = 16
 _START_SECONDS = 30

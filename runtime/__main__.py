@@ -17,6 +17,7 @@ import sys
 import uvloop
 from aiohttp import web
 
+from runtime import composition
 from runtime.execution.executor import Executor, WeakIsolationError
 from runtime.http.app import Service
 from runtime.http.connections import Connections
@@ -40,11 +41,15 @@ Try it:
   curl http://{host}:{port}/execute -H 'Content-Type: application/json' \\
        -d '{{"language": "python", "code": "print(42)", "stdin": "", "timeout": 5}}'"""
 
+_PLAYGROUND = """
+In a browser:
+  http://{host}:{port}/"""
+
 
 def main() -> int:
     """Returns the exit code: 2 for wrong settings, 3 for a host that cannot isolate, 0 after an orderly end."""
     try:
-        settings = read_settings()
+        settings = _settings()
         languages = load()
     except (SettingsError, LanguageFileError) as error:
         return _wrong_settings(str(error))
@@ -71,12 +76,30 @@ def main() -> int:
         registry = Registry(languages, settings.path, can_execute_files=can_execute)
         if not registry.languages:
             return _wrong_settings(f"EXECUTOR_PATH is {settings.path!r}: no language's toolchain is there")
+        for name, reason in sorted(registry.unavailable.items()):
+            _log.warning("%s cannot be run here: %s", name, reason)
+        composition.configure(executor, registry, settings)
         return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
     except WeakIsolationError as error:
         print(f"The executor was not started, because this host cannot isolate programs: {error}.", file=sys.stderr)
         return 3
     finally:
         executor.close()
+
+
+def _settings() -> Settings:
+    """This process's settings; raises SettingsError."""
+    settings = read_settings()
+    if not settings.store:
+        return settings
+    from runtime.store.blobs import check_url  # noqa: PLC0415 - a start without a store need not wait for it
+    from runtime.store.errors import StoreUrlError  # noqa: PLC0415
+
+    try:
+        check_url(settings.store)
+    except StoreUrlError as error:
+        raise SettingsError([f"EXECUTOR_STORE {error}"]) from error
+    return settings
 
 
 def _wrong_settings(problems: str) -> int:
@@ -124,7 +147,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         layers = [f"Landlock {force.landlock_abi}" if force.landlock_abi else "", "seccomp" if force.seccomp else "",
                   "own uid" if force.own_uid else ""]  # fmt: skip
         print(
-            _USAGE.format(
+            (_USAGE + (_PLAYGROUND if settings.playground else "")).format(
                 host=settings.host,
                 port=server.sockets[0].getsockname()[1],
                 languages=", ".join(registry.languages),
@@ -136,7 +159,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         # The door stays open: who comes now is told that another replica will answer.
         try:
             async with asyncio.timeout(settings.drain_seconds):
-                await service.drain()
+                await service.submissions.drain()
         except TimeoutError:
             _log.error("running work was not finished within %g s", settings.drain_seconds)
     finally:

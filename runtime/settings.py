@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
@@ -9,7 +10,10 @@ from typing import Any
 
 _DIGEST_BYTES = 32
 _PREFIX = "EXECUTOR_"
+_ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:(\d{1,5}|\*))?")
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
+#: Interfaces of other services.
+APIS = ("piston", "jobe", "judge0", "codapi", "mcp")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -69,6 +73,38 @@ def _keys(text: str) -> tuple[tuple[str, str], ...]:
     return tuple(pairs)
 
 
+def _origins(text: str) -> tuple[str, ...]:
+    """Origins separated by spaces, as in `https://moodle.example.org https://*.example.net`."""
+    origins = tuple(text.split())
+    if not all(_ORIGIN.fullmatch(origin) for origin in origins):
+        raise ValueError
+    return origins
+
+
+def _apis(text: str) -> tuple[str, ...]:
+    """Names of other services' APIs, separated by commas: piston, jobe, judge0, codapi, mcp."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    if any(name not in APIS for name in names):
+        raise ValueError
+    return names
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Names of hosts, each with or without a port, separated by commas."""
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    if not all(re.fullmatch(r"[a-z0-9._-]+(:\d{1,5})?|\[[0-9a-f:]+\](:\d{1,5})?", name) for name in names):
+        raise ValueError
+    return names
+
+
+def _names(text: str) -> tuple[str, ...]:
+    """Names of keys, separated by commas."""
+    names = tuple(name.strip() for name in text.split(","))
+    if not all(names):
+        raise ValueError
+    return names
+
+
 def _layers(text: str) -> tuple[str, ...]:
     """Names of layers, separated by commas."""
     names = tuple(name for name in text.split(",") if name)
@@ -98,8 +134,16 @@ class Settings:
     queue_length: int = _setting(16, _integer(0, 10_000), "submissions that may wait for a slot")
     default_timeout_seconds: float = _setting(5.0, _number(0.1, 240), "wall time of a run that names none")
     max_timeout_seconds: float = _setting(10.0, _number(0.1, 240), "longest wall time that a request may ask for")
-    cpu_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of a run, all of its processes together")
-    compile_timeout_seconds: float = _setting(10.0, _number(0.1, 240), "wall time of a compile step")
+    max_time_limit_seconds: float = _setting(
+        10.0, _number(0.1, 240), "CPU time of a run, all of its processes together, and the most that a request may ask for"
+    )
+    max_stretch: float = _setting(
+        4.0, _number(1, 100), "how many times its wall time a run may take where it is kept from a processor"
+    )
+    compile_time_limit_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of a compile step")
+    compile_timeout_seconds: float = _setting(
+        20.0, _number(0.1, 240), "wall time of a compile step, without the time in which it is kept from a processor"
+    )
     default_memory_mb: int = _setting(256, _integer(16, 65_536), "memory of a run that names none, in MiB")
     max_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory that a request may ask for, in MiB")
     compile_memory_mb: int = _setting(512, _integer(64, 65_536), "memory of a compile step, in MiB")
@@ -109,7 +153,14 @@ class Settings:
     max_file_mb: int = _setting(10, _integer(1, 1024), "largest file that a program may write, in MiB")
     max_disk_mb: int = _setting(64, _integer(1, 4096), "all files of a run together, in MiB")
     max_files: int = _setting(10_000, _integer(10, 1_000_000), "files of a run")
-    max_output_kb: int = _setting(1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB")
+    max_output_kb: int = _setting(
+        1024, _integer(1, 65_536), "kept of each of stdout and stderr, in KiB; a plain run may write no more"
+    )
+    max_case_output_kb: int = _setting(
+        16_384,
+        _integer(1, 65_536),
+        "what a judged run may write to each of stdout and stderr, in KiB; EXECUTOR_MAX_OUTPUT_KB of it come back",
+    )
     max_judged_output_kb: int = _setting(
         4096, _integer(1, 65_536), "kept of stdout and stderr of all test cases of a submission together, in KiB"
     )
@@ -129,20 +180,52 @@ class Settings:
     max_connections: int = _setting(
         10_000, _integer(1, 1_000_000), "open connections; fewer where the process may not have as many descriptors"
     )
+    max_live_sessions: int = _setting(250, _integer(0, 100_000), "live sessions (/api/v2/connect) at the same time")
     max_test_cases: int = _setting(200, _integer(1, 10_000), "test cases of one submission")
     # So that an answer comes before a client has gone (the project's own stays 120 s, Azure's ingress 240).
-    max_judging_seconds: float = _setting(100.0, _number(0.1, 3600), "wall time of all test cases of one submission")
+    max_judging_seconds: float = _setting(
+        100.0, _number(0.1, 3600), "wall time of one submission in its slot: compile step and all runs"
+    )
+    apis: tuple[str, ...] = _setting(APIS, _apis, "other services' APIs that are spoken (docs/moving.md)")
+    jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time that a request to Jobe's API may ask for")
+    jobe_files_mb: int = _setting(64, _integer(1, 1_048_576), "files of Jobe's API kept on this replica's disk, in MiB")
+    accepted_most: int = _setting(100, _integer(0, 100_000), "submissions that wait for a run without an open request")
+    accepted_mb: int = _setting(64, _integer(1, 65_536), "such submissions and their results in memory, in MiB")
+    accepted_seconds: float = _setting(3600.0, _number(1, 2_592_000), "how long such a result is kept")
+    callback_hosts: tuple[str, ...] = _setting(
+        (), _hosts, "hosts that results may be sent to, as example.org or example.org:8443; none if unset"
+    )
+    checker_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of one run of a checker")
+    checker_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory of a checker, in MiB")
+    store: str = _setting(
+        "",
+        _text,
+        "where problems and Jobe's files are: file:///folder, az://account/container, s3://bucket; this replica if unset",
+    )
+    store_seconds: float = _setting(
+        30.0, _number(0.1, 600), "longest time for a problem or a file to come from the store or to go there"
+    )
+    store_cache_mb: int = _setting(512, _integer(1, 1_048_576), "problems kept on this replica's disk, in MiB")
+    max_problem_mb: int = _setting(256, _integer(1, 16_384), "largest problem package, packed and unpacked, in MiB")
+    judge_keys: tuple[str, ...] = _setting(
+        (), _names, "names of the keys that may put problems and ask for judge_details; every key if unset"
+    )
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
     path: str = _setting(
         "/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin", _text, "where toolchains are looked for, and PATH of programs"
     )
     api_keys: tuple[tuple[str, str], ...] = _setting(
-        (), _keys, "who may call: names and SHA-256 of keys; nobody is asked if unset"
+        (), _keys, "names and SHA-256 of the keys that may call; every caller may if unset"
     )
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
+    playground: bool = _setting(True, _switch, "whether GET / is the playground")
+    frame_origins: tuple[str, ...] = _setting(
+        (), _origins, "pages that may show the playground in a frame, or have codapi's widget, by their origins"
+    )
     log_level: str = _setting("info", _text, "debug, info, warning or error")
     test_disable_layers: tuple[str, ...] = _setting((), _layers, "for tests only: layers to leave out")
+    test_private_callbacks: bool = _setting(False, _switch, "for tests only: results may be sent into private networks")
     test_landlock_abi: int = _setting(99, _integer(0, 99), "for tests only: highest Landlock ABI to use")
 
     def work_parent(self) -> str:
@@ -155,6 +238,25 @@ def _unknown(variable: str) -> str:
         return f"{variable} is a setting of the client, not of the executor: unset it where the executor starts"
     near = difflib.get_close_matches(variable.removeprefix(_PREFIX), [item.name.upper() for item in fields(Settings)], 1)
     return f"{variable} is not a setting" + (f"; did you mean {_PREFIX}{near[0]}?" if near else "")
+
+
+def _misfits(settings: Settings) -> list[str]:
+    """Times that do not fit together: a longer one must have room for the shorter ones within it."""
+    # As judging/time_limits.py has it for a run that is judged by CPU time.
+    longest_run = 2 * settings.max_time_limit_seconds + 1
+    served = settings.queue_seconds + settings.max_judging_seconds
+    sums = (
+        ("MAX_JUDGING_SECONDS", settings.max_judging_seconds, longest_run, "twice EXECUTOR_MAX_TIME_LIMIT_SECONDS and 1"),
+        ("MAX_JUDGING_SECONDS", settings.max_judging_seconds, settings.max_timeout_seconds, "EXECUTOR_MAX_TIMEOUT_SECONDS"),
+        ("MAX_JUDGING_SECONDS", settings.max_judging_seconds, settings.compile_timeout_seconds,
+         "EXECUTOR_COMPILE_TIMEOUT_SECONDS"),
+        ("DRAIN_SECONDS", settings.drain_seconds, served, "EXECUTOR_QUEUE_SECONDS and EXECUTOR_MAX_JUDGING_SECONDS together"),
+    )  # fmt: skip
+    return [
+        f"EXECUTOR_{name} is {value:g}: must be at least {least:g}, which is {words}"
+        for name, value, least, words in sums
+        if value < least
+    ]
 
 
 def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
@@ -180,6 +282,7 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
     for low, high in (
         ("default_timeout_seconds", "max_timeout_seconds"),
         ("default_memory_mb", "max_memory_mb"),
+        ("default_timeout_seconds", "max_time_limit_seconds"),
         ("max_processes", "max_tasks"),
         ("max_body_mb", "max_bodies_mb"),
     ):
@@ -188,6 +291,13 @@ def read_settings(environment: Mapping[str, str] | None = None) -> Settings:
                 f"EXECUTOR_{low.upper()} is {getattr(settings, low)}: must be at most EXECUTOR_{high.upper()}, "
                 f"which is {getattr(settings, high)}"
             )
+    known_keys = {name for name, _ in settings.api_keys}
+    problems += [
+        f"EXECUTOR_JUDGE_KEYS names {name!r}: EXECUTOR_API_KEYS has no key of this name"
+        for name in settings.judge_keys
+        if name not in known_keys
+    ]
+    problems += _misfits(settings)
     if settings.log_level not in ("debug", "info", "warning", "error"):
         problems.append(f"EXECUTOR_LOG_LEVEL is {settings.log_level!r}: must be debug, info, warning or error")
     if problems:

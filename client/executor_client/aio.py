@@ -5,12 +5,13 @@ import email.utils
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypedDict, TypeVar, Unpack
+from typing import Any, NamedTuple, Self, TypedDict, TypeVar, Unpack
 
 import aiohttp
 import msgspec
 import yarl
 
+from executor_client import overload
 from executor_client.errors import (
     BusyError,
     CircuitOpenError,
@@ -25,7 +26,18 @@ from executor_client.errors import (
     UnavailableError,
     UnexpectedAnswerError,
 )
-from executor_client.models import Execution, File, Judgement, Problem, Submission, TestCase
+from executor_client.models import (
+    Checker,
+    Comparator,
+    Execution,
+    File,
+    Judgement,
+    Language,
+    Problem,
+    ProblemPackage,
+    Submission,
+    TestCase,
+)
 from executor_client.retries import Backoff, CircuitBreaker
 from executor_client.sessions import Credential, TokenSource, identifier
 
@@ -45,6 +57,8 @@ class Options(TypedDict, total=False):
         hedge_after: Seconds after which a request that has no answer is sent a second time, beside the first; the
             first answer counts. Costs work, saves waiting behind a slow replica. None, the default, never does.
         breaker: When to stop sending.
+        strict: Whether the executor is to refuse a request with a field that it does not know, such as a mistyped one or
+            one that only a newer executor has. True unless told; else the answer names such fields in `warnings`.
         session_pool: Whether the URL is a session pool's, which has a session for each `user_id`.
         credential: For a session pool, a credential of azure.identity.aio; DefaultAzureCredential unless told.
     """
@@ -53,6 +67,7 @@ class Options(TypedDict, total=False):
     backoff: Backoff
     hedge_after: float | None
     breaker: CircuitBreaker
+    strict: bool
     session_pool: bool
     credential: Credential | None
 
@@ -64,6 +79,7 @@ class RunFields(TypedDict, total=False):
     stdin: str
     args: tuple[str, ...]
     timeout: float | None
+    time_limit: float | None
     memory_limit_mb: int | None
     user_id: str | None
     question_id: str | None
@@ -72,7 +88,8 @@ class RunFields(TypedDict, total=False):
 class JudgeFields(RunFields, total=False):
     """What a submission with test cases may say besides, as in `Submission`."""
 
-    comparator: str
+    comparator: str | Comparator
+    checker: Checker | None
     stop_on_failure: bool
 
 
@@ -93,7 +110,8 @@ class AsyncExecutorClient:
             raise ConfigurationError(f"deadline={self._deadline}, hedge_after={self._hedge_after}: must be seconds above 0")
         self._breaker = options.get("breaker") or CircuitBreaker()
         # The executor takes its key in this header too, which leaves Authorization to a session pool's token.
-        self._headers = {"Content-Type": "application/json"} | ({"X-API-Key": api_key} if api_key else {})
+        self._headers = {"X-API-Key": api_key} if api_key else {}
+        self._strict = {"strict": "1"} if options.get("strict", True) else {}
         self._tokens = TokenSource(options.get("credential")) if options.get("session_pool") else None
         self._http: aiohttp.ClientSession | None = None
 
@@ -126,11 +144,23 @@ class AsyncExecutorClient:
         submission = Submission(language=language, code=code, test_cases=tuple(test_cases), **fields)
         return await self._exchange(submission, Judgement)
 
+    async def languages(self) -> list[Language]:
+        """The languages that the executor has."""
+        end = time.monotonic() + self._deadline
+        read = msgspec.json.Decoder(list[Language]).decode
+        return await self._retried(_Request("GET", self._endpoint.with_name("languages")), read, end)
+
     async def submit(self, submission: Submission) -> Execution | Judgement:
-        """Judges a submission that has test cases, and runs one that has none."""
-        if submission.test_cases is None:
+        """Judges a submission that has test cases or a problem, and runs one that has none."""
+        if submission.test_cases is None and submission.problem is None:
             return await self._exchange(submission, Execution)
         return await self._exchange(submission, Judgement)
+
+    async def put_problem(self, package: bytes) -> ProblemPackage:
+        """Puts a problem package, a zip; what is wrong with it is in the `errors` of an InvalidRequestError, by its path."""
+        url = self._endpoint.with_name("problems")
+        end = time.monotonic() + self._deadline
+        return await self._retried(_Request("PUT", url, package, "application/zip"), _package, end)
 
     async def execute_many(
         self, submissions: Iterable[Submission], *, concurrency: int = 64, progress: Progress | None = None
@@ -164,21 +194,41 @@ class AsyncExecutorClient:
         return [result for result in results if result is not None]
 
     async def send(self, request: Mapping[str, Any]) -> dict[str, Any]:
-        """Sends a request of the HTTP contract as it is, and gives the answer as it is."""
+        """Sends a request of the HTTP contract as it is, and gives the answer as it is.
+
+        What an overloaded replica could not run or judge is sent again, to whichever replica takes it, as long as the
+        deadline lasts; what is still `overloaded` then stays so in the answer.
+        """
+        end = time.monotonic() + self._deadline
+        answer = await self._ask(request, end)
+        attempt = 0
+        while (remaining := overload.again(request, answer)) is not None:
+            delay = self._backoff.delay(attempt, 0.0, 0.0)
+            if time.monotonic() + delay >= end:
+                break
+            await asyncio.sleep(delay)
+            attempt += 1
+            try:
+                answer = overload.merged(answer, await self._ask(remaining, end))
+            except UnavailableError:
+                break  # what the answer says of the others holds
+        return answer
+
+    async def _ask(self, request: Mapping[str, Any], end: float) -> dict[str, Any]:
         user_id = request.get("user_id")
-        body = _encoded(dict(request))
-        shape: type[Judgement] | type[Execution] = Execution if request.get("test_cases") is None else Judgement
-        return await self._retried(body, user_id if isinstance(user_id, str) else None, lambda raw: _checked(raw, shape))
+        session = {}
+        if self._tokens is not None:
+            session = {"identifier": identifier(user_id if isinstance(user_id, str) else None)}
+        plain = request.get("test_cases") is None and request.get("problem") is None
+        shape: type[Judgement] | type[Execution] = Execution if plain else Judgement
+        url = self._endpoint.with_query(session | self._strict)
+        sent = _Request("POST", url, _encoded(dict(request)), "application/json")
+        return await self._retried(sent, lambda raw: _checked(raw, shape), end)
 
     async def _exchange(self, submission: Submission, shape: type[Answer]) -> Answer:
-        read = msgspec.json.Decoder(shape).decode
-        return await self._retried(_encoded(submission), submission.user_id, read)
+        return msgspec.convert(await self.send(msgspec.to_builtins(submission)), shape)
 
-    async def _retried(self, body: bytes, user_id: str | None, read: Callable[[bytes], Answer]) -> Answer:
-        query = {} if self._tokens is None else {"identifier": identifier(user_id)}
-        url = self._endpoint.with_query(query)
-        started = time.monotonic()
-        end = started + self._deadline
+    async def _retried(self, request: "_Request", read: Callable[[bytes], Answer], end: float) -> Answer:
         attempt = 0
         last: UnavailableError | None = None
         while True:
@@ -187,13 +237,13 @@ class AsyncExecutorClient:
                 if (wait := self._breaker.wait()) > 0:
                     raise CircuitOpenError(f"{self._endpoint} failed too often; it is tried again in {wait:.1f} s", wait)
                 async with asyncio.timeout(end - sent):
-                    return await self._hedged(lambda: self._once(url, body, read))
+                    return await self._hedged(lambda: self._once(request, read))
             except TimeoutError:
                 self._breaker.failed()
                 # An attempt that was hardly begun says less than what happened to those before it.
                 if last is None or time.monotonic() - sent > self._deadline / 2:
                     before = f"; before that: {last}" if last else ""
-                    last = NoAnswerError(f"{url} gave no answer in {self._deadline:g} s{before}")
+                    last = NoAnswerError(f"{request.url} gave no answer in {self._deadline:g} s{before}")
                 last.attempts = attempt + 1
                 raise last from None
             except UnavailableError as failure:
@@ -230,9 +280,9 @@ class AsyncExecutorClient:
                 task.cancel()
             await asyncio.gather(*running, return_exceptions=True)
 
-    async def _once(self, url: yarl.URL, body: bytes, read: Callable[[bytes], Answer]) -> Answer:
+    async def _once(self, request: "_Request", read: Callable[[bytes], Answer]) -> Answer:
         """One request. What it raises says by its class whether another one can help."""
-        headers = self._headers
+        url, headers = request.url, self._headers | {"Content-Type": request.content_type}
         if self._tokens is not None:
             headers = headers | {"Authorization": f"Bearer {await self._tokens.token()}"}
         if self._http is None:
@@ -241,7 +291,9 @@ class AsyncExecutorClient:
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             )
         try:
-            async with self._http.post(url, data=body, headers=headers, allow_redirects=False) as response:
+            async with self._http.request(
+                request.method, url, data=request.body, headers=headers, allow_redirects=False
+            ) as response:
                 raw = await response.read()
                 answer = _read(response, raw, read)
         except aiohttp.ClientConnectorCertificateError as error:
@@ -257,6 +309,17 @@ class AsyncExecutorClient:
             raise
         self._breaker.succeeded()
         return answer
+
+
+class _Request(NamedTuple):
+    method: str
+    url: yarl.URL
+    body: bytes | None = None
+    content_type: str = "application/json"
+
+
+def _package(raw: bytes) -> ProblemPackage:
+    return msgspec.json.decode(raw, type=ProblemPackage)
 
 
 def _endpoint(url: str) -> yarl.URL:

@@ -1,6 +1,7 @@
 """The command `executor-client`: run or judge a file, or see how an executor stands a burst."""
 
 import argparse
+import math
 import os
 import statistics
 import sys
@@ -13,11 +14,17 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from executor_client import problem_command
+from executor_client.aio import AsyncExecutorClient
 from executor_client.errors import ExecutorError
 from executor_client.models import Execution, Judgement, Submission, TestCase
+from executor_client.problem_folder import FolderError
 from executor_client.sync import ExecutorClient
 
 _MOST_IN_LOAD = 10_000
+_MOST_TIMES = 20
+# Seconds; a shorter time limit would be decided by the start of an interpreter.
+_LEAST_LIMIT = 0.5
 _PROGRAMS = {"python": "print({})", "javascript": "console.log({})", "bash": "echo {}"}
 _stderr = Console(stderr=True)
 
@@ -31,7 +38,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         code: int = options.action(options)
-    except (ExecutorError, _UsageError) as error:
+    except (ExecutorError, FolderError, _UsageError) as error:
         _stderr.print(f"{type(error).__name__.lstrip('_')}: {error}", style="red", markup=False, soft_wrap=True)
         return 2
     return code
@@ -44,25 +51,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hedge-after", type=float, help="send a request again that waits longer than so many seconds")
     parser.add_argument("--sessions", action="store_true", help="the URL is a session pool's")
     parser.epilog = "The key, where one is needed, is taken from EXECUTOR_API_KEY."
-    actions = parser.add_subparsers(required=True, metavar="run | judge | load")
+    actions = parser.add_subparsers(required=True, metavar="run | judge | time | mcp | load | problem")
 
     run = actions.add_parser("run", help="run a file with this command's standard input, if that is no terminal")
     run.set_defaults(action=_run)
     judge = actions.add_parser("judge", help="judge a file by test cases")
     judge.set_defaults(action=_judge)
-    for command in (run, judge):
+    timed = actions.add_parser("time", help="how long a reference solution takes, and the time limit to choose")
+    timed.set_defaults(action=_time)
+    for command in (run, judge, timed):
         command.add_argument("file", type=Path, help="the program")
         command.add_argument("--language", help="its language; the file's ending unless told")
-        command.add_argument("--timeout", type=float, help="seconds for each run")
+        command.add_argument("--timeout", type=float, help="seconds of wall time for each run")
+        command.add_argument("--time-limit", type=float, help="seconds of CPU time for each run")
         command.add_argument("--user", default="executor-client", help="whose it is")
-    judge.add_argument("cases", type=Path, help="JSON: a list of {id, input, expected_output}")
-    judge.add_argument("--comparator", default="lines", help="lines, exact, tokens or float")
+    for command in (judge, timed):
+        command.add_argument("cases", type=Path, help="JSON: a list of {id, input, expected_output}")
+    timed.add_argument("--times", type=int, default=3, help="how often each test case is run; the slowest counts")
+    judge.add_argument("--comparator", default="lines", help="lines, exact, tokens, float or another one by its name")
+
+    mcp = actions.add_parser("mcp", help="serve tools for assistants (MCP) over standard input and output")
+    mcp.set_defaults(action=_mcp)
 
     load = actions.add_parser("load", help="many small programs at one moment, each answer checked")
     load.add_argument("--users", type=int, default=20)
     load.add_argument("--questions", type=int, default=2, help="submissions of each user")
     load.add_argument("--language", choices=sorted(_PROGRAMS), default="python")
     load.set_defaults(action=_load)
+    problem_command.add_to(actions, _client)
     return parser
 
 
@@ -97,7 +113,14 @@ def _run(options: argparse.Namespace) -> int:
     code = _text(options.file)
     stdin = "" if sys.stdin.isatty() else sys.stdin.read()
     with _client(options) as client:
-        answer = client.execute(_language(options), code, stdin=stdin, timeout=options.timeout, user_id=options.user)
+        answer = client.execute(
+            _language(options),
+            code,
+            stdin=stdin,
+            timeout=options.timeout,
+            time_limit=options.time_limit,
+            user_id=options.user,
+        )
     run = answer.run
     sys.stdout.write(run.stdout)
     sys.stderr.write(run.stderr)
@@ -107,23 +130,79 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _judge(options: argparse.Namespace) -> int:
-    code = _text(options.file)
-    try:
-        cases = msgspec.json.decode(_text(options.cases), type=list[TestCase])
-    except msgspec.MsgspecError as error:
-        raise _UsageError(f"{options.cases} is not a list of {{id, input, expected_output}}: {error}") from error
+    code, cases = _text(options.file), _cases(options.cases)
     with _client(options) as client:
         answer = client.judge(
-            _language(options), code, cases, comparator=options.comparator, timeout=options.timeout, user_id=options.user
+            _language(options),
+            code,
+            cases,
+            comparator=options.comparator,
+            timeout=options.timeout,
+            time_limit=options.time_limit,
+            user_id=options.user,
         )
-    if answer.compile is not None and answer.status == "compile_error":
-        sys.stderr.write(answer.compile.stderr)
+    _print_failed_compilation(answer)
     table = Table("test case", "status", "ms", "MiB")
     for case in answer.test_results:
         style = "green" if case.passed else "red"
         table.add_row(case.id, case.status, f"{case.wall_time:.0f}", f"{case.memory / 2**20:.0f}", style=style)
     Console().print(table, f"{answer.status}: {answer.passed} of {answer.total} passed")
     return 0 if answer.status == "accepted" else 1
+
+
+def _cases(path: Path) -> list[TestCase]:
+    try:
+        return msgspec.json.decode(_text(path), type=list[TestCase])
+    except msgspec.MsgspecError as error:
+        raise _UsageError(f"{path} is not a list of {{id, input, expected_output}}: {error}") from error
+
+
+def _print_failed_compilation(answer: Judgement) -> None:
+    if answer.compile is not None and answer.compile.status != "ok":
+        sys.stderr.write(answer.compile.stderr + answer.compile.message + "\n")
+
+
+def _time(options: argparse.Namespace) -> int:
+    """The slowest run of each test case by its CPU time; twice the slowest of all is the time limit to choose."""
+    code, cases = _text(options.file), _cases(options.cases)
+    if not 1 <= options.times <= _MOST_TIMES:
+        raise _UsageError(f"--times is {options.times}: must be from 1 to {_MOST_TIMES}")
+    with _client(options) as client:
+        answers = [
+            client.judge(
+                _language(options), code, cases, timeout=options.timeout, time_limit=options.time_limit, user_id=options.user
+            )
+            for _ in range(options.times)
+        ]
+    for answer in answers:
+        if answer.status not in ("accepted", "wrong_answer"):
+            _print_failed_compilation(answer)
+            case = next((f", test case {case.id}: {case.message}" for case in answer.test_results if not case.passed), "")
+            raise _UsageError(
+                f"{options.file} is {answer.status}{case}: only a program that ends within its limits can be timed"
+            )
+    table = Table("test case", "CPU ms", "wall ms")
+    slowest = 0.0
+    for runs in zip(*(answer.test_results for answer in answers), strict=True):
+        worst = max(runs, key=lambda run: run.cpu_time)
+        slowest = max(slowest, worst.cpu_time / 1000)
+        table.add_row(worst.id, f"{worst.cpu_time:.0f}", f"{worst.wall_time:.0f}")
+    # Of so little a tenth would be noise.
+    limit = max(_LEAST_LIMIT, math.ceil(2 * slowest * 10) / 10)
+    Console().print(table, f"slowest: {slowest:.3f} s of CPU time; time_limit to choose: {limit:g}", highlight=False)
+    return 0
+
+
+def _mcp(options: argparse.Namespace) -> int:
+    try:
+        from executor_client.mcp_server import serve  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise _UsageError(f"this needs the protocol's package: pip install 'executor-client[mcp]' ({error})") from error
+    if not options.url:
+        raise _UsageError("no executor: give --url, or set EXECUTOR_URL")
+    url, key, deadline = options.url, os.environ.get("EXECUTOR_API_KEY") or None, options.deadline
+    serve(lambda: AsyncExecutorClient(url, key, deadline=deadline))
+    return 0
 
 
 def _load(options: argparse.Namespace) -> int:

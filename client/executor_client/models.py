@@ -17,7 +17,7 @@ class File(msgspec.Struct, frozen=True, omit_defaults=True):
 class TestCase(msgspec.Struct, frozen=True, omit_defaults=True):
     """One test case, with limits of its own where they are set. The program never sees `expected_output`.
 
-    Of a `hidden` one only id, status and times come back.
+    Of a `hidden` one only id, status, times, points and the checker's feedback come back.
     """
 
     __test__ = False  # it is no class of tests, whatever pytest makes of its name
@@ -26,8 +26,33 @@ class TestCase(msgspec.Struct, frozen=True, omit_defaults=True):
     input: str
     expected_output: str
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     hidden: bool = False
+    max_score: float | None = None
+
+
+class Comparator(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A comparator with parameters, of which each takes some: the executor's docs/problems.md says which."""
+
+    name: str
+    absolute: float | None = None
+    relative: float | None = None
+    case_sensitive: bool | None = None
+    space_change_sensitive: bool | None = None
+    unordered: bool | None = None
+
+
+class Checker(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A program that judges the output instead of a comparator; `style` is `icpc` or `testlib`."""
+
+    language: str
+    code: str | None = None
+    files: tuple[File, ...] = ()
+    style: str = "icpc"
+    args: tuple[str, ...] = ()
+    time_limit: float | None = None
+    memory_limit_mb: int | None = None
 
 
 class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
@@ -37,7 +62,11 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         language: Name or alias, such as `python`, `js`, `c++`.
         code: The program; or `files`, whose first is the main one.
         timeout: Seconds of wall time for each run; None is the executor's default.
-        comparator: `lines`, `exact`, `tokens` or `float`.
+        time_limit: Seconds of CPU time for each run, which decides where there are test cases; None is `timeout` there.
+        comparator: `lines`, `exact`, `tokens`, `float` or another name, or one with parameters.
+        checker: Judges instead of the comparator.
+        problem: The name of a package that was put, which has the test cases; `put_problem` gives it.
+        judge_details: With `problem`: outputs, answers and the checkers' words for the judge come back as well.
         stop_on_failure: Later test cases are `skipped`.
         return_files: Names of files that come back from a plain run.
         user_id: Whose it is; in a session pool, whose session runs it.
@@ -49,9 +78,13 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     stdin: str = ""
     args: tuple[str, ...] = ()
     timeout: float | None = None
+    time_limit: float | None = None
     memory_limit_mb: int | None = None
     test_cases: tuple[TestCase, ...] | None = None
-    comparator: str = "lines"
+    comparator: str | Comparator = "lines"
+    checker: Checker | None = None
+    problem: str | None = None
+    judge_details: bool = False
     stop_on_failure: bool = False
     return_files: tuple[str, ...] = ()
     user_id: str | None = None
@@ -69,6 +102,8 @@ class Step(msgspec.Struct, frozen=True):
     message: str = ""
     cpu_time: float = 0.0
     wall_time: float = 0.0
+    waited: float | None = None
+    limited_by: str | None = None
     memory: int = 0
     stdout_truncated: bool = False
     stderr_truncated: bool = False
@@ -83,8 +118,15 @@ class ReturnedFile(msgspec.Struct, frozen=True):
     message: str = ""
 
 
+class FieldError(msgspec.Struct, frozen=True):
+    """What is wrong with one field of a request."""
+
+    field: str
+    message: str
+
+
 class Execution(msgspec.Struct, frozen=True):
-    """The answer to a plain submission."""
+    """The answer to a plain submission. `warnings` are fields of the request that the executor ignored."""
 
     language: str
     run: Step
@@ -93,10 +135,14 @@ class Execution(msgspec.Struct, frozen=True):
     files: tuple[ReturnedFile, ...] = ()
     user_id: str | None = None
     question_id: str | None = None
+    warnings: tuple[FieldError, ...] = ()
 
 
 class CaseResult(msgspec.Struct, frozen=True):
-    """What came of one test case; of a hidden one only id, status and times are set."""
+    """What came of one test case; of a hidden one only id, status, times, points and feedback are set.
+
+    `feedback` is for the student, and `judge_feedback` is not.
+    """
 
     id: str
     status: str
@@ -107,14 +153,32 @@ class CaseResult(msgspec.Struct, frozen=True):
     expected_output: str = ""
     cpu_time: float = 0.0
     wall_time: float = 0.0
+    waited: float | None = None
+    limited_by: str | None = None
+    message: str = ""
     memory: int = 0
     stdout_truncated: bool = False
     stderr_truncated: bool = False
+    score: float | None = None
+    max_score: float | None = None
+    feedback: str = ""
+    judge_feedback: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether the verdict is `accepted`."""
         return self.status == "accepted"
+
+
+class GroupResult(msgspec.Struct, frozen=True):
+    """What came of a group of a problem's test data; `cases` are the ids of those directly in it."""
+
+    name: str
+    status: str
+    score: float | None = None
+    max_score: float | None = None
+    groups: "tuple[GroupResult, ...]" = ()
+    cases: tuple[str, ...] = ()
 
 
 class Judgement(msgspec.Struct, frozen=True):
@@ -129,13 +193,44 @@ class Judgement(msgspec.Struct, frozen=True):
     compile: Step | None = None
     user_id: str | None = None
     question_id: str | None = None
+    warnings: tuple[FieldError, ...] = ()
+    problem: str = ""
+    score: float | None = None
+    max_score: float | None = None
+    groups: tuple[GroupResult, ...] = ()
+    judge_feedback: str = ""
 
 
-class FieldError(msgspec.Struct, frozen=True):
-    """What is wrong with one field of a request."""
+class Fault(msgspec.Struct, frozen=True):
+    """What is said of one file of a package."""
 
-    field: str
+    path: str
     message: str
+
+
+class ProblemPackage(msgspec.Struct, frozen=True):
+    """A problem package that was put: `problem` is its name. Times are seconds, memory is MiB."""
+
+    problem: str
+    name: str = ""
+    format: str = ""
+    type: tuple[str, ...] = ()
+    cases: int = 0
+    time_limit: float | None = None
+    memory_limit_mb: int | None = None
+    max_score: float | None = None
+    languages: tuple[str, ...] | None = None
+    time_multiplier: float = 2.0
+    warnings: tuple[Fault, ...] = ()
+
+
+class Language(msgspec.Struct, frozen=True):
+    """One language that works on the executor."""
+
+    language: str
+    version: str
+    aliases: tuple[str, ...] = ()
+    compiled: bool = False
 
 
 class Problem(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from executor_client.aio import AsyncExecutorClient, JudgeFields, Options, Progress, RunFields
 from executor_client.errors import ExecutorError
-from executor_client.models import Execution, Judgement, Submission, TestCase
+from executor_client.models import Execution, Judgement, ProblemPackage, Submission, TestCase
 
 Answer = TypeVar("Answer")
 
@@ -53,8 +53,12 @@ class ExecutorClient:
         return self._run(lambda client: client.judge(language, code, test_cases, **fields))
 
     def submit(self, submission: Submission) -> Execution | Judgement:
-        """Judges a submission that has test cases, and runs one that has none."""
+        """Judges a submission that has test cases or a problem, and runs one that has none."""
         return self._run(lambda client: client.submit(submission))
+
+    def put_problem(self, package: bytes) -> ProblemPackage:
+        """Puts a problem package, a zip."""
+        return self._run(lambda client: client.put_problem(package))
 
     def execute_many(
         self, submissions: Iterable[Submission], *, concurrency: int = 64, progress: Progress | None = None

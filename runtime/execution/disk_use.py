@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from runtime.sandbox.acting import ReadingAs
+from runtime.sandbox.impersonation import ReadingAs
 
 _FOLDER = os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 # Each level takes a descriptor of the supervisor's while what is below it is counted.
@@ -23,7 +23,7 @@ _Found = TypeVar("_Found")
 
 
 class DiskUse:
-    """One pass through a run's directory, taken in parts: nobody watches the run's clock meanwhile.
+    """One pass through a run's directory, taken in parts, because the run's clock is not watched meanwhile.
 
     Folders that the run has closed to everyone, itself included, are opened for as long as it takes to look into them.
     A tree that cannot be counted counts as one with too many files: with more than 1,000 folders, deeper than 100 of them,
@@ -35,6 +35,8 @@ class DiskUse:
         #: What has been found so far: bytes, and files of any kind.
         self.bytes = self.files = 0
         self._folders = 0
+        # Files with more than one name, by their numbers: each is on disk once.
+        self._linked: set[int] = set()
         self._uid = uid
         self._most_files = most_files
         # The way down to where the pass is: each folder with the names in it that are still to be entered.
@@ -83,7 +85,12 @@ class DiskUse:
                 if self.files + count > self._most_files:
                     break
                 with contextlib.suppress(FileNotFoundError):  # gone meanwhile
-                    size += entry.stat(follow_symlinks=False).st_blocks * _BLOCK
+                    status = entry.stat(follow_symlinks=False)
+                    if status.st_nlink == 1 or stat.S_ISDIR(status.st_mode):
+                        size += status.st_blocks * _BLOCK
+                    elif status.st_ino not in self._linked:
+                        self._linked.add(status.st_ino)
+                        size += status.st_blocks * _BLOCK
                     if entry.is_dir(follow_symlinks=False):
                         inner.append(entry.name)
         return size, count, inner

@@ -2,43 +2,38 @@
 
 import asyncio
 import contextlib
+import errno
 import logging
 import os
 import shutil
 import socket
-import subprocess
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from runtime.execution.protocol import (
-    BOOTSTRAP,
-    BOX,
-    CANCEL,
-    HEADER_BYTES,
-    RUNTIME_ROOT,
-    SPAWNER_CONNECTION,
-    Ended,
-    Job,
-    Outcome,
-    SupervisorConfig,
-    WarmStart,
-    frame_parts,
-    message_of,
-    rest_of_frame,
-)
+from runtime.execution.codec import CANCEL, HEADER_BYTES, frame_parts, is_event, message_of, rest_of_frame
+from runtime.execution.paths import BOOTSTRAP, BOX
+from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig, WarmStart
+from runtime.execution.spawner_process import SpawnerProcess
 from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT, Enforceable
 
+if TYPE_CHECKING:
+    from runtime.execution.live import LiveStreams
+
 _log = logging.getLogger(__name__)
-_SPAWNER_SECONDS = 20.0
+# Beside its own limit of time, how long a job's answer may take; and how much longer once that is over, because a container
+# that was frozen meanwhile finds both clocks run out at the same moment.
+_ANSWER_SECONDS, _EXTRA_SECONDS = 5.0, 3.0
+_KEEP_SECONDS = 0.5
+# Of the work directory's disk: below that not even a worker can be kept ready.
+_LEAST_FREE_BYTES, _LEAST_FREE_FILES = 1 << 20, 32
 # Of what is sent and not yet received: a compiled program has megabytes. The kernel gives what it gives to anybody at most.
 _BUFFER_BYTES = 4 << 20
-#: The image has a copy of the interpreter at this path that may change uids where the container lets it.
-_SPAWNER_PYTHON = Path("/opt/executor/bin/spawner-python")
+# In seconds since 1970.
+_FAR_AHEAD = 4_000_000_000
 
 
 class WeakIsolationError(Exception):
@@ -85,11 +80,18 @@ def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: 
 
 
 class _Connection(asyncio.BufferedProtocol):
-    """The connection to one supervisor: one job at a time, one message each way, read straight into its place."""
+    """The connection to one supervisor: one job at a time, one message each way, read straight into its place.
+
+    Where the job is live, events come before its answer.
+    """
 
     def __init__(self) -> None:
         self.answer: asyncio.Future[tuple[bytes, memoryview]] | None = None
+        #: What events of the present job are for.
+        self.live: LiveStreams | None = None
         self.lost = False
+        #: Until when the answer is waited for.
+        self.timer: asyncio.TimerHandle | None = None
         self.transport: asyncio.WriteTransport | None = None
         self._header = bytearray(HEADER_BYTES)
         self._rest: memoryview | None = None
@@ -108,6 +110,9 @@ class _Connection(asyncio.BufferedProtocol):
             self._filled = 0
         elif self._rest is not None and self._filled == len(self._rest):
             rest, self._rest, self._filled = self._rest, None, 0
+            if self.live and is_event(self._header):
+                self.live.event_arrived(rest)
+                return
             if self.answer and not self.answer.done():
                 self.answer.set_result((bytes(self._header), rest))
 
@@ -123,7 +128,12 @@ class Slot:
     def __init__(self, executor: "Executor", number: int) -> None:
         """Slots are numbered from 0."""
         self._executor = executor
-        self._number = number
+        self.number = number
+        #: Whether its supervisor has not answered in time, and what comes after it has not yet either.
+        self.silent = False
+        #: Why its latest job could not be begun: the machine has no room, which is no fault of the job's; empty otherwise.
+        self.no_room = ""
+        self._busy = False
         self._connection: _Connection | None = None
         self._decoder = msgspec.msgpack.Decoder(Outcome)
         self._encoder = msgspec.msgpack.Encoder()
@@ -137,53 +147,107 @@ class Slot:
 
     @property
     def _directory(self) -> str:
-        return f"{self._executor.root}/{self._number}"
+        return f"{self._executor.root}/{self.number}"
 
     async def open(self) -> None:
         """Has a supervisor spawned, in the place of one that is gone; raises OSError where that cannot be."""
         with contextlib.suppress(FileExistsError):
             os.mkdir(self._directory, 0o711)
-        ours = self._executor.spawn(self._directory, self._number)
+        ours = self._executor.spawn(self._directory, self.number)
         _, self._connection = await asyncio.get_running_loop().create_connection(_Connection, sock=ours)
 
-    async def run(self, job: Job) -> Outcome:
-        """Runs `job` to its end. Where the caller is cancelled the program is ended first.
+    async def run(self, job: Job, live: "LiveStreams | None" = None) -> Outcome:
+        """Runs `job` to its end, a live one with `live`. Where the caller is cancelled the program is ended first.
 
         A job whose supervisor is lost is given to another one, since it may have been lost for what was there before.
-        A second loss is the executor's own fault and gives an outcome that says so.
+        A second loss is the executor's own fault and gives an outcome that says so, and so does the loss of a live program
+        that somebody has seen or written to.
         """
         try:
-            outcome = await self._run(job)
-        except ConnectionError:
+            outcome = await self._run(job, live)
+        except ConnectionError as first:
+            if live and live.is_in_use:
+                return Outcome(Ended.FAILED, message=str(first))
             try:
-                outcome = await self._run(job)
+                outcome = await self._run(job, live)
             except ConnectionError as error:
                 return Outcome(Ended.FAILED, message=str(error))
+        self.no_room = outcome.message if outcome.no_room else ""
         if job.warm:
             self.warm_runs[job.warm, outcome.warm] += 1
         return outcome
 
-    async def _run(self, job: Job) -> Outcome:
+    async def recover(self) -> None:
+        """Has another supervisor spawned where the last one was given up and no job sees to it."""
+        if self.silent and not self._busy:
+            await self.open()
+            self.silent = False
+
+    async def _run(self, job: Job, live: "LiveStreams | None") -> Outcome:
+        self._busy = True
+        try:
+            return await self._run_once(job, live)
+        except OSError as error:
+            # With no spawner there is no supervisor either, and the next one takes a moment.
+            raise ConnectionError(str(error)) from error
+        finally:
+            self._busy = False
+
+    def _overdue(self, connection: _Connection, seconds: float) -> None:
+        """The answer has not come in time. The supervisor is given up after `seconds` more, and what it watched with it."""
+        answer = connection.answer
+        if answer is None or answer.done():
+            return
+        if seconds:
+            connection.timer = asyncio.get_running_loop().call_later(seconds, self._overdue, connection, 0.0)
+            return
+        _log.error("the supervisor of slot %d does not answer; it is given up", self.number)
+        self.silent = connection.lost = True
+        answer.set_exception(ConnectionError("the supervisor did not answer in time"))
+        if connection.transport:
+            connection.transport.abort()
+
+    async def _run_once(self, job: Job, live: "LiveStreams | None") -> Outcome:
         if self._connection is None or self._connection.lost:
-            _log.error("the supervisor of slot %d is gone; starting another", self._number)
+            _log.error("the supervisor of slot %d is gone; starting another", self.number)
             await self.open()
         connection = self._connection
         if connection is None or connection.transport is None:
             raise ConnectionError("no supervisor")
         connection.answer = answer = asyncio.get_running_loop().create_future()
+        seconds = max(job.limits.wall_ms, job.limits.max_wall_ms) / 1000 + _ANSWER_SECONDS
+        connection.timer = asyncio.get_running_loop().call_later(seconds, self._overdue, connection, _EXTRA_SECONDS)
         connection.transport.writelines(frame_parts(self._encoder, job))
+        if live:
+            connection.live = live
+            live.begin(connection.transport.write)
         try:
             header, rest = await asyncio.shield(answer)
         except asyncio.CancelledError:
             connection.transport.write(CANCEL)
             await asyncio.wait([answer])
             raise
+        finally:
+            if answer.done():
+                connection.timer.cancel()
+            if live:
+                connection.live = None
+                live.pause()
+        self.silent = False
         return message_of(self._decoder, header, rest)
 
     def close(self) -> None:
         """Lets the supervisor end."""
         if self._connection and self._connection.transport:
             self._connection.transport.close()
+
+
+def _belongs_to_nobody_here(folder: Path) -> bool:
+    """Whether every program can read `folder` and no program owns anything in it: programs may have the service's uid."""
+    ours = os.geteuid()
+    passable = all(above.stat().st_mode & 0o001 for above in folder.parents)
+    own = [path.stat() for path in (folder, *folder.iterdir())]
+    return passable and all(status.st_mode & 0o004 and (ours == 0 or status.st_uid != ours) for status in own)
 
 
 class Executor:
@@ -195,39 +259,33 @@ class Executor:
         # Programs with a uid of their own have to pass through, but not to look around.
         os.chmod(self.root, 0o711)  # noqa: S103
         # Interpreters load it with a program's identity, which the service's own files are closed to.
-        self.bootstrap = f"{self.root}/bootstrap"
-        shutil.copytree(BOOTSTRAP, self.bootstrap, ignore=shutil.ignore_patterns("__pycache__"))
-        for path in (Path(self.bootstrap), *Path(self.bootstrap).iterdir()):
-            os.chmod(path, 0o755)  # noqa: S103
+        self.bootstrap = BOOTSTRAP if _belongs_to_nobody_here(Path(BOOTSTRAP)) else self._copied_bootstrap()
         self.slots = [Slot(self, number) for number in range(concurrency)]
         self._disabled = disabled
         self._highest_abi = highest_abi
         self._rules: tuple[tuple[str, int], ...] = ()
         self._warm: dict[str, tuple[WarmStart, ...]] = {}
-        self._spawner: subprocess.Popen[bytes] | None = None
-        self._server: socket.socket | None = None
+        self._spawner: SpawnerProcess | None = None
+        self._keeper: asyncio.Task[None] | None = None
         self.isolation: Isolation
+
+    def _copied_bootstrap(self) -> str:
+        folder = Path(self.root, "bootstrap")
+        shutil.copytree(BOOTSTRAP, folder, ignore=shutil.ignore_patterns("__pycache__"))
+        folder.chmod(0o755)
+        for path in folder.iterdir():
+            path.chmod(0o444)
+            # No reading changes a time that is far ahead, so that nobody can tell whether somebody has read.
+            os.utime(path, (_FAR_AHEAD, path.stat().st_mtime))
+        return str(folder)
 
     def start(self) -> None:
         """Starts the spawner and learns from it what this host can enforce; OSError where it does not come up."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        self._server = ours
-        python = str(_SPAWNER_PYTHON) if os.access(_SPAWNER_PYTHON, os.X_OK) else sys.executable
-        paths = [RUNTIME_ROOT, *(path for path in sys.path if path.endswith("site-packages"))]
-        code = f"import sys; sys.path[:0] = {paths!r}; from runtime.execution.spawner import main; main()"
-        with theirs:
-            self._spawner = subprocess.Popen(
-                [python, "-I", "-S", "-c", code],
-                env={},
-                stdin=subprocess.DEVNULL,
-                # Before the event loop and before any thread.
-                preexec_fn=lambda: os.dup2(theirs.fileno(), SPAWNER_CONNECTION, inheritable=True),  # noqa: PLW1509
-                pass_fds=(SPAWNER_CONNECTION,),
-                start_new_session=True,
-            )
-        ours.settimeout(_SPAWNER_SECONDS)
-        enforceable = msgspec.msgpack.decode(ours.recv(4096), type=Enforceable)
-        self.isolation = isolation(enforceable, self._disabled, self._highest_abi, len(self.slots))
+        self._spawner = SpawnerProcess()
+        self.isolation = self._isolation(self._spawner)
+
+    def _isolation(self, spawner: SpawnerProcess) -> Isolation:
+        return isolation(spawner.enforceable(), self._disabled, self._highest_abi, len(self.slots))
 
     def require_floor(self, *, allow_weak: bool) -> None:
         """Raises WeakIsolationError where the host does not give what is necessary.
@@ -250,10 +308,32 @@ class Executor:
         """Opens every slot."""
         for slot in self.slots:
             await slot.open()
+        self._keeper = asyncio.create_task(self._keep())
+
+    async def _keep(self) -> None:
+        """Puts a spawner in the place of one that is gone, and tries a slot again that did not answer."""
+        while True:
+            await asyncio.sleep(_KEEP_SECONDS)
+            try:
+                if self._spawner and not self._spawner.alive:
+                    await self._start_again(self._spawner)
+                for slot in self.slots:
+                    await slot.recover()
+            except OSError as error:
+                _log.error("the executor does not recover yet: %s", error)
+
+    async def _start_again(self, lost: SpawnerProcess) -> None:
+        _log.error("the spawner is gone; starting another")
+        await asyncio.to_thread(lost.close)
+        spawner = await asyncio.to_thread(SpawnerProcess)
+        if await asyncio.to_thread(self._isolation, spawner) != self.isolation:
+            spawner.close()
+            raise OSError(errno.EPERM, "this host does not enforce any more what it did")
+        self._spawner = spawner
 
     def spawn(self, directory: str, number: int) -> socket.socket:
         """Has a supervisor forked for the slot `number` with its own `directory`; returns the connection to it."""
-        if self._server is None or self._spawner is None:
+        if self._spawner is None:
             raise ConnectionError("the spawner has not been started")
         force = self.isolation
         config = SupervisorConfig(
@@ -276,24 +356,33 @@ class Executor:
         for end in (ours, theirs):
             end.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _BUFFER_BYTES)
         with theirs:
-            socket.send_fds(self._server, [msgspec.msgpack.encode(config)], [theirs.fileno()])
+            self._spawner.spawn(config, theirs)
         ours.setblocking(False)
         return ours
 
     def alive(self) -> bool:
         """Whether the spawner is running."""
-        return self._spawner is not None and self._spawner.poll() is None
+        return self._spawner is not None and self._spawner.alive
+
+    def problem(self) -> str:
+        """What keeps this executor from taking work just now; empty where nothing does."""
+        if not self.alive():
+            return "the spawner is gone"
+        if silent := [str(slot.number) for slot in self.slots if slot.silent]:
+            return f"no answer from the supervisor of slot {', '.join(silent)}"
+        status = os.statvfs(self.root)
+        if status.f_bavail * status.f_frsize < _LEAST_FREE_BYTES or (
+            status.f_files > 0 and status.f_favail < _LEAST_FREE_FILES
+        ):
+            return "the disk of the work directory is full"
+        return ""
 
     def close(self) -> None:
         """Ends the supervisors and the spawner, and removes the directory."""
+        if self._keeper:
+            self._keeper.cancel()
         for slot in self.slots:
             slot.close()
-        if self._server:
-            self._server.close()
         if self._spawner:
-            try:
-                self._spawner.wait(5)
-            except subprocess.TimeoutExpired:
-                self._spawner.kill()
-                self._spawner.wait()
+            self._spawner.close()
         shutil.rmtree(self.root, ignore_errors=True)

@@ -6,9 +6,9 @@ import stat
 import sys
 from collections.abc import Collection, Iterator
 
-from runtime.execution.usage import PAGE, has_memory, living_thread, read_whole
+from runtime.execution.procfs import PAGE, has_memory, living_thread, read_whole
 from runtime.execution.workspace import empty_folder_as
-from runtime.sandbox.acting import ReadingAs
+from runtime.sandbox.impersonation import ReadingAs
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's name for it, not a file of ours
 #: Where every uid may write on an ordinary system. Landlock closes them; a uid of its own does not.
@@ -20,6 +20,12 @@ def used_bytes(path: str) -> int:
     status = os.statvfs(path)
     files = status.f_files - status.f_ffree
     return (status.f_blocks - status.f_bfree) * status.f_frsize + files * 1024
+
+
+def file_count(path: str) -> int:
+    """How many files there are on the file system of `path`."""
+    status = os.statvfs(path)
+    return status.f_files - status.f_ffree
 
 
 def is_memory(path: str) -> bool:
@@ -47,6 +53,9 @@ def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int) -
             try:
                 for inode in _unlinked_maps(read_whole(f"{place}/maps"), directory):
                     found.setdefault(inode, file_bytes)
+                program = os.stat(f"{place}/exe")
+                if program.st_nlink == 0:
+                    found[program.st_ino] = program.st_blocks * 512
                 names = os.listdir(f"{place}/fd")
             except PermissionError:
                 if has_memory(place):
@@ -83,11 +92,42 @@ def names_in(path: str) -> frozenset[str]:
 
 
 def remove_new(path: str, before: Collection[str]) -> None:
-    """Removes the files of this uid in `path` that were not there `before`; raises OSError where one stays."""
-    for name in names_in(path).difference(before):
+    """Removes the files of this uid in `path` that were not there `before`; raises OSError where one stays.
+
+    Other applications of the same user may have made some meanwhile: what a process holds that is not the run's stays. No
+    process of the run may be alive any more.
+    """
+    new = names_in(path).difference(before)
+    if new:
+        new -= _held_names(path)
+    for name in new:
         status = os.lstat(f"{path}/{name}")
         if status.st_uid == os.geteuid() and not stat.S_ISDIR(status.st_mode):
             os.unlink(f"{path}/{name}")
+
+
+def _held_names(path: str) -> set[str]:
+    """The files in `path` that processes of this uid have open or mapped, as far as those let themselves be looked into."""
+    prefix = f"{path}/"
+    found: set[str] = set()
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.stat(f"/proc/{pid}").st_uid != os.geteuid():
+                continue
+            for number in os.listdir(f"/proc/{pid}/fd"):
+                found.add(os.readlink(f"/proc/{pid}/fd/{number}"))
+            found.update(line.split(maxsplit=5)[5] for line in _lines_with(f"/proc/{pid}/maps", prefix))
+    return {target.removeprefix(prefix) for target in found if target.startswith(prefix)}
+
+
+def _lines_with(path: str, part: str) -> list[str]:
+    return [line for line in os.fsdecode(read_whole(path)).splitlines() if part in line]
+
+
+def touch(path: str) -> None:
+    """Sets the time of a folder to now, so that it does not tell when a run made or removed something there."""
+    with contextlib.suppress(PermissionError, FileNotFoundError):
+        os.utime(path)
 
 
 def remove_owned(uids: range, places: tuple[str, ...]) -> None:

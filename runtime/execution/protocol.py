@@ -1,33 +1,25 @@
-"""The contract between the server and its supervisors: a job goes in, an outcome comes out, one message each way."""
+"""The contract between the server and its supervisors: a job goes in, an outcome comes out, one message each way.
 
-import mmap
-import os
-import socket
-import struct
-from collections.abc import Sequence
-from enum import StrEnum
-from typing import TypeVar
+Where a job is live, events go both ways in between. `codec` has the bytes that a message or an event is on the wire.
+"""
+
+from enum import IntEnum, StrEnum
 
 import msgspec
-from msgspec import structs
 
-_HERE = os.path.dirname(os.path.realpath(__file__))
-#: What interpreters that are started ahead load first.
-BOOTSTRAP = f"{_HERE}/bootstrap"
-#: The folder that has the package `runtime`.
-RUNTIME_ROOT = os.path.dirname(os.path.dirname(_HERE))
-#: The name of the directory in which every program runs.
-BOX = "box"
-#: The descriptor by which the spawner speaks with the server.
-SPAWNER_CONNECTION = 3
+#: The kind of the workers that become any program, as other kinds have the name of their `WarmStart`.
+COLD = "cold"
 
 
 class Limits(msgspec.Struct, frozen=True):
     """What one run may use, all of its processes together unless a field says otherwise."""
 
+    #: Without the time in which the run was kept from a processor, where `max_wall_ms` is set.
     wall_ms: int
     cpu_ms: int
     memory_bytes: int
+    #: After so long the run ends in any case. 0: at `wall_ms` exactly, waiting included.
+    max_wall_ms: int = 0
     #: Private writable memory that a runtime maps without using it, on top of `memory_bytes`, for each process.
     data_headroom_bytes: int = 0
     processes: int = 10
@@ -76,8 +68,31 @@ class Job(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...] = ()
     warm: str = ""
     collect: Collect | None = None
-    #: A compile step: the run of what it makes comes next, and should not wait for what can be done later.
-    followed: bool = False
+    #: A compile step: the run of what it makes comes next, and the supervisor puts its clean-up off until then.
+    expects_run: bool = False
+    #: Output goes to the server as it comes, and standard input stays open after `stdin`. The outcome has no output then,
+    #: but for the end of stderr.
+    live: bool = False
+
+
+class Event(IntEnum):
+    """What goes between the server and the supervisor of a live job while it runs."""
+
+    #: To the server: what the program has written.
+    STDOUT = 1
+    STDERR = 2
+    #: To the supervisor: more standard input; and that there is no more.
+    STDIN = 3
+    END_OF_STDIN = 4
+    #: To the supervisor: a signal for the program's process group, by its number.
+    SIGNAL = 5
+    #: Either way: so many bytes have been taken, output by the client or input by the program.
+    TAKEN = 6
+
+
+#: How much of a live job's output may be on its way to the client, and how much input on its way to the program, in bytes.
+LIVE_OUTPUT_WINDOW = 1 << 18
+LIVE_INPUT_WINDOW = 1 << 16
 
 
 class Ended(StrEnum):
@@ -86,6 +101,8 @@ class Ended(StrEnum):
     EXITED = "exited"
     SIGNALED = "signaled"
     WALL_TIME = "wall_time"
+    #: It was kept from a processor until `Limits.max_wall_ms` was over, and has not used up its limits.
+    STARVED = "starved"
     CPU_TIME = "cpu_time"
     MEMORY = "memory"
     OUTPUT = "output"
@@ -107,12 +124,18 @@ class Outcome(msgspec.Struct, frozen=True):
     stderr_truncated: bool = False
     cpu_ms: float = 0.0
     wall_ms: float = 0.0
+    #: How long it was kept from a processor, of `wall_ms`; None where the host does not show that.
+    waited_ms: float | None = None
     memory_bytes: int = 0
-    #: The kernel refused the program memory beyond its limit at least once, or it came close to it.
+    #: The kernel refused the program memory beyond its limit at least once, or ended it because the container had none.
     memory_refused: bool = False
+    #: It was refused a process or thread at least once, because it had as many as it may have.
+    processes_refused: bool = False
     warm: bool = False
     files: tuple[File, ...] = ()
     message: str = ""
+    #: It could not be begun because the machine has no room for it: no disk, no processes, no memory.
+    no_room: bool = False
 
 
 class WarmStart(msgspec.Struct, frozen=True):
@@ -130,7 +153,7 @@ class WarmStart(msgspec.Struct, frozen=True):
 
 
 class SupervisorConfig(msgspec.Struct, frozen=True):
-    """What a supervisor is told when it is spawned: its slot's directory, how to confine, and what to keep ready."""
+    """What a supervisor gets when it is spawned: its slot's directory, how to confine, and what to keep ready."""
 
     directory: str
     #: Landlock's rules, as pairs of a path and the rights below it; level 0 leaves Landlock out.
@@ -152,73 +175,3 @@ class SupervisorConfig(msgspec.Struct, frozen=True):
     rlimits: bool
     watcher: bool
     warm: tuple[WarmStart, ...]
-
-
-# Of a frame: bytes of the message, number of its files, bytes of their contents. Then come each file's size, the message
-# without the contents, and these, which may be too large to be copied into it and out again.
-_HEADER = struct.Struct("!3I")
-HEADER_BYTES = _HEADER.size
-_SIZE_BYTES = 4
-#: Asks the supervisor to give up the job at hand; it still answers.
-CANCEL = _HEADER.pack(0, 0, 0)
-_NO_CONTENT = memoryview(b"")
-# From here on memory comes from the kernel at once: page by page, as it is written, takes longer than what is written.
-_LARGE_BYTES = 1 << 18
-
-_Message = TypeVar("_Message", Job, Outcome)
-
-
-def frame(encoder: msgspec.msgpack.Encoder, message: Job | Outcome, sizes: Sequence[int]) -> bytes:
-    """The start of a frame, for a message whose files have no content: contents of these sizes in bytes are to follow."""
-    encoded = encoder.encode(message)
-    return b"".join((_HEADER.pack(len(encoded), len(sizes), sum(sizes)), struct.pack(f"!{len(sizes)}I", *sizes), encoded))
-
-
-def frame_parts(encoder: msgspec.msgpack.Encoder, message: Job) -> tuple[bytes | memoryview, ...]:
-    """A whole frame, contents as they are."""
-    contents = tuple(file.content for file in message.files)
-    bare = tuple(structs.replace(file, content=_NO_CONTENT) for file in message.files)
-    return frame(encoder, structs.replace(message, files=bare), tuple(map(len, contents))), *contents
-
-
-def rest_of_frame(header: bytes | bytearray) -> memoryview:
-    """Room for what follows a frame's first `HEADER_BYTES`; none after `CANCEL`."""
-    length, count, total = _HEADER.unpack(header)
-    size = count * _SIZE_BYTES + length + total
-    if size < _LARGE_BYTES:
-        return memoryview(bytearray(size))
-    return memoryview(mmap.mmap(-1, size, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE))
-
-
-def message_of(decoder: msgspec.msgpack.Decoder[_Message], header: bytes | bytearray, rest: memoryview) -> _Message:
-    """The message of a frame, with its files' contents, which stay in `rest`."""
-    length, count, _ = _HEADER.unpack(header)
-    start = count * _SIZE_BYTES
-    message = decoder.decode(rest[start : start + length])
-    if not count:
-        return message
-    files = []
-    position = start + length
-    for file, size in zip(message.files, struct.unpack(f"!{count}I", rest[:start]), strict=True):
-        files.append(structs.replace(file, content=rest[position : position + size]))
-        position += size
-    return structs.replace(message, files=tuple(files))
-
-
-def receive_frame(connection: socket.socket) -> tuple[bytearray, memoryview] | None:
-    """Reads a frame from a blocking stream: its header, and the rest; None where the stream ends before."""
-    header = bytearray(HEADER_BYTES)
-    if not _fill(connection, memoryview(header)):
-        return None
-    rest = rest_of_frame(header)
-    return (header, rest) if _fill(connection, rest) else None
-
-
-def _fill(connection: socket.socket, room: memoryview) -> bool:
-    while room:
-        # A process that was stopped meanwhile, as by `docker pause`, gets what had come until then.
-        count = connection.recv_into(room, 0, socket.MSG_WAITALL)
-        if not count:
-            return False
-        room = room[count:]
-    return True

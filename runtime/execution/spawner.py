@@ -1,7 +1,6 @@
 """The spawner: a small process with one thread and an empty environment that forks the supervisors.
 
-It is started before the server's event loop, so that what it forks holds nothing of the server. `python -m
-runtime.execution.spawner`, with its connection to the server as descriptor 3.
+It is a process of its own, so that what it forks holds nothing of the server; `spawner_process` starts it.
 """
 
 import contextlib
@@ -15,10 +14,11 @@ import sys
 import msgspec
 
 from runtime.execution import leftovers
-from runtime.execution.protocol import SPAWNER_CONNECTION, SupervisorConfig
-from runtime.execution.sharing import make_immortal
+from runtime.execution.copy_on_write import make_immortal
+from runtime.execution.process_tree import children, descendants
+from runtime.execution.protocol import SupervisorConfig
 from runtime.execution.supervisor import run
-from runtime.execution.usage import children, descendants
+from runtime.execution.workers import complain
 from runtime.sandbox import identity
 from runtime.sandbox.probe import probe
 from runtime.sandbox.syscalls import (
@@ -32,13 +32,16 @@ from runtime.sandbox.syscalls import (
 _MESSAGE = 1 << 20
 
 
-def main() -> None:
-    """Answers with what the host can enforce, then forks a supervisor for each request until the server goes."""
+def main(connection: int) -> None:
+    """Serves the server's `connection`, a descriptor.
+
+    Answers with what the host can enforce, then forks a supervisor for each request until the server goes.
+    """
     prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     prctl(PR_SET_DUMPABLE, 0)
     identity.raise_capabilities()
-    server = socket.socket(fileno=SPAWNER_CONNECTION)
+    server = socket.socket(fileno=connection)
     server.set_inheritable(False)
     server.send(msgspec.msgpack.encode(probe()))
     shared_memory = leftovers.names_in(leftovers.SHARED_MEMORY)
@@ -48,7 +51,7 @@ def main() -> None:
     # Ctrl-C reaches the whole group; the server decides when the spawner goes.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Who counts references to objects or looks through them writes to pages that a fork would no longer share.
+    # Counting references to objects, or looking through them, writes to pages that a fork would then no longer share.
     gc.collect()
     make_immortal(gc.get_objects(), gc)
     gc.freeze()
@@ -73,7 +76,12 @@ def main() -> None:
             config = msgspec.msgpack.decode(message, type=SupervisorConfig)
             _end_predecessor(supervisors, config.directory)
             ours = (server.fileno(), wake_reader, wake_writer)
-            supervisors[config.directory] = _fork(config, descriptors[0], ours, shared_memory)
+            try:
+                supervisors[config.directory] = _fork(config, descriptors[0], ours, shared_memory)
+            except OSError as error:
+                # The server finds the connection closed, and asks again.
+                os.close(descriptors[0])
+                complain(str(error))
 
 
 def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...], shared_memory: frozenset[str]) -> int:
@@ -95,25 +103,25 @@ def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...], shar
 
 
 def _end_predecessor(supervisors: dict[str, int], directory: str) -> None:
-    """Sees to it that whoever had this directory is gone, with all that it watched; the server has lost it already."""
+    """Ends the supervisor that had this directory, with all that it watched; the server has lost it already."""
     pid = supervisors.get(directory)
     if pid:
         os.kill(pid, signal.SIGKILL)
         while directory in supervisors:
-            _take(supervisors, 0)
+            _reap_one(supervisors, 0)
         _end_strays(supervisors)
 
 
 def _reap(supervisors: dict[str, int]) -> None:
-    """Takes the dead; where a supervisor died, ends what it had been watching and what came to us for that."""
+    """Reaps what has ended; where a supervisor died, ends what it had been watching, which the kernel hands to us."""
     with contextlib.suppress(ChildProcessError):
-        while _take(supervisors, os.WNOHANG):
+        while _reap_one(supervisors, os.WNOHANG):
             pass
     _end_strays(supervisors)
 
 
-def _take(supervisors: dict[str, int], options: int) -> int:
-    """Takes the next child that has ended, a supervisor too; its pid, or 0 where there is none."""
+def _reap_one(supervisors: dict[str, int], options: int) -> int:
+    """Reaps the next child that has ended, a supervisor too; its pid, or 0 where there is none."""
     pid, _ = os.waitpid(-1, options)
     for directory in [directory for directory, supervisor in supervisors.items() if supervisor == pid]:
         del supervisors[directory]
@@ -121,14 +129,10 @@ def _take(supervisors: dict[str, int], options: int) -> int:
 
 
 def _end_strays(supervisors: dict[str, int]) -> None:
-    """Ends and takes all that no living supervisor watches."""
+    """Ends and reaps all that no living supervisor watches."""
     while strays := [pid for pid in children(os.getpid()) if pid not in supervisors.values()]:
         for pid in descendants(strays):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        # Whichever is first: the end of a pid namespace's first process waits for all in there to be taken.
-        _take(supervisors, 0)
-
-
-if __name__ == "__main__":
-    main()
+        # Whichever is first: the end of a pid namespace's first process waits until all in there are reaped.
+        _reap_one(supervisors, 0)

@@ -1,30 +1,22 @@
 """Workers: confined processes that are started ahead, wait for one run, and serve it.
 
-There are three ways to start one, and all three end in the same state, a process that waits for a word on its channel:
-a fork of the supervisor that will execute any program (the cold way), an interpreter started with a bootstrap (Node),
-and a fork of such an interpreter (Python).
+There are three ways to start one, and all three end in the same state, a process that waits on its channel for its run:
+a fork of the supervisor that executes any program (the cold way), an interpreter started with a bootstrap (Node, Java),
+and a fork of such an interpreter (Python, by `origin`).
 """
 
 import contextlib
-import marshal
 import os
 import signal
 import socket
 import time
 from collections.abc import Callable
 
-from msgspec import structs
-
-from runtime.execution.protocol import BOOTSTRAP, RUNTIME_ROOT, Job, WarmStart
+from runtime.execution.protocol import COLD, Job, WarmStart
+from runtime.execution.streams import Pipes
 from runtime.execution.workspace import Workspace
-from runtime.sandbox.confine import CHANNEL, be_killed_first, confine, fork_into
+from runtime.sandbox.confine import CHANNEL, OWN_PROCESS, be_killed_first, confine, fork_into
 from runtime.sandbox.confinement import Confinement
-from runtime.sandbox.identity import pass_on_capabilities
-from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
-
-_START_SECONDS = 10.0
-# The origin may be another release of Python than the supervisor; every one reads this version.
-_MARSHAL_VERSION = 2
 
 
 class WorkerError(Exception):
@@ -35,39 +27,9 @@ class NotTakenError(WorkerError):
     """A worker ended before it took its run, which another one can have."""
 
 
-class Pipes:
-    """The three standard streams of one run: our ends, and the program's ends until they are handed over."""
-
-    def __init__(self) -> None:
-        """Opens them; raises OSError where descriptors run out."""
-        self.theirs_stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
-        self.stdout, self.theirs_stdout = os.pipe2(os.O_CLOEXEC)
-        self.stderr, self.theirs_stderr = os.pipe2(os.O_CLOEXEC)
-        for descriptor in (self.stdin, self.stdout, self.stderr):
-            os.set_blocking(descriptor, False)
-
-    @property
-    def theirs(self) -> tuple[int, int, int]:
-        """The program's ends, in the order of its descriptors 0, 1 and 2."""
-        return self.theirs_stdin, self.theirs_stdout, self.theirs_stderr
-
-    def close_theirs(self) -> None:
-        """Once the program has them."""
-        for descriptor in self.theirs:
-            os.close(descriptor)
-
-    def close_ours(self) -> None:
-        """After the run; stdin may have been closed before."""
-        for descriptor in (self.stdin, self.stdout, self.stderr):
-            if descriptor >= 0:
-                os.close(descriptor)
-        self.stdin = self.stdout = self.stderr = -1
-
-    def close_stdin(self) -> None:
-        """Tells the program that there is no more input."""
-        if self.stdin >= 0:
-            os.close(self.stdin)
-            self.stdin = -1
+def complain(message: str) -> None:
+    """Writes to the service's log, which is the supervisor's standard error."""
+    os.write(2, f"supervisor: {message}\n".encode())
 
 
 class Worker:
@@ -76,7 +38,10 @@ class Worker:
     def __init__(
         self, kind: str, workspace: Workspace, pipes: Pipes, channel: socket.socket, uid: int, *, forked: bool = False
     ) -> None:
-        """Takes over what the worker was started with; `forked` says that an origin forks it."""
+        """Takes over what the worker was started with.
+
+        `kind` is `COLD` or the name of a `WarmStart`; `forked` says that an origin forks it.
+        """
         self.kind = kind
         self.forked = forked
         self.workspace = workspace
@@ -88,10 +53,14 @@ class Worker:
         self.first = 0
         #: The process in between that starts it in its namespace, 0 once that has ended.
         self.middle = 0
+        #: Where its filtered calls arrive, -1 as long as it has no filter.
         self.listener = -1
+        #: Whether it waits for its run.
         self.up = False
-        #: It was waited for once in vain.
-        self.silent = False
+        # Its files under /proc, which its rules name: the kernel makes new ones where it has forgotten them.
+        self._kept: list[int] = []
+        #: Whether its pid was waited for once in vain.
+        self.pid_overdue = False
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -107,7 +76,7 @@ class Worker:
         while not (self.up and self.pid):
             if not self._report_arrived(max(0.0, deadline - time.monotonic())):
                 return False
-        # Once it is up it says nothing more before its run, so what there is to read is its end.
+        # A worker that is up sends nothing before its run, so what there is to read is its end.
         self.channel.settimeout(0)
         try:
             self.channel.recv(1, socket.MSG_PEEK)
@@ -118,13 +87,13 @@ class Worker:
         raise WorkerError(f"worker {self.kind}: ended while it waited for its run")
 
     def wait_pid(self, seconds: float) -> None:
-        """Until the pid is known; raises WorkerError where another process forks it and does not say which it became."""
+        """Waits for the pid of a worker that another process forks; raises WorkerError where it does not come in time."""
         while not self.pid:
             if not self._report_arrived(seconds):
                 raise WorkerError(f"worker {self.kind} has not appeared")
 
     def _reap_middle(self) -> None:
-        """It has said its only word and ends."""
+        """Waits for the process in between, which ends once it has reported."""
         if self.middle:
             os.waitpid(self.middle, 0)
             self.middle = 0
@@ -148,10 +117,31 @@ class Worker:
             self._reap_middle()
         elif message != b"confined":
             raise WorkerError(f"worker {self.kind}: {message.decode(errors='replace') or 'ended before its run'}")
+        if self.up and self.pid and not self._kept:
+            self._keep_process_files()
         return True
 
-    def complaint(self) -> str:
-        """What the worker said after the word to go: empty, unless it could not become the program."""
+    def _keep_process_files(self) -> None:
+        """Keeps what the worker was confined to of its own process as it is for as long as it lives."""
+        with contextlib.suppress(FileNotFoundError):  # gone already
+            folder = os.open(f"/proc/{self.pid}", os.O_PATH)
+            self._kept.append(folder)
+            for name in OWN_PROCESS:
+                self._kept.append(os.open(name, os.O_PATH, dir_fd=folder))
+
+    def has_begun(self) -> bool:
+        """Whether a cold worker has become its program, or has failed to."""
+        self.channel.settimeout(0)
+        try:
+            self.channel.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return False
+        except OSError:
+            pass
+        return True
+
+    def exec_failure(self) -> str:
+        """Why a cold worker could not become the program; empty where it did."""
         self.channel.settimeout(0)
         try:
             return self.channel.recv(4096).removeprefix(b"!").decode(errors="replace")
@@ -159,12 +149,12 @@ class Worker:
             return ""
 
     def go(self, job: Job) -> None:
-        """Gives it the word: its arguments, or all that it has to execute. Raises NotTakenError where it is gone."""
-        if self.kind:
-            words = job.arguments
-        else:
+        """Sends it its run: the arguments, or all that a cold one has to execute. Raises NotTakenError where it is gone."""
+        if self.kind == COLD:
             environment = (f"{name}={value}" for name, value in job.env.items())
             words = (str(len(job.argv)), *job.argv, *environment)
+        else:
+            words = job.arguments
         self.channel.settimeout(0)  # nothing lies there yet, so it never has to wait
         try:
             self.channel.send(b"\0".join(os.fsencode(word) for word in ("go", *words)))
@@ -172,26 +162,28 @@ class Worker:
             raise NotTakenError(f"worker {self.kind} did not take its run: {error}") from error
 
     def require_taken(self) -> None:
-        """Raises NotTakenError where a worker that is gone never read the word."""
+        """Raises NotTakenError where a worker that is gone never read its run."""
         self.channel.settimeout(0)
         try:
             self.channel.recv(1, socket.MSG_PEEK)
         except ConnectionResetError as error:  # what was sent to it was still there when it went
             raise NotTakenError(f"worker {self.kind}: ended before it took its run") from error
         except BlockingIOError:
-            pass  # a child of its keeps the channel
+            pass  # one of its children keeps the channel
 
     def close(self) -> None:
         """Closes this side's descriptors; the process must have been ended by the caller."""
         self.pipes.close_ours()
         self.channel.close()
+        while self._kept:
+            os.close(self._kept.pop())
         if self.listener >= 0:
             os.close(self.listener)
             self.listener = -1
 
 
-def _streams(pipes: Pipes, channel: socket.socket) -> None:
-    """In a new process: the program's ends as 0, 1, 2, and its channel as 3."""
+def hand_over_streams(pipes: Pipes, channel: socket.socket) -> None:
+    """Puts the program's ends to 0, 1, 2 and its channel to 3, in a new process."""
     # Upwards first, so that no move overwrites a descriptor that is still to be moved.
     high = [os.dup(descriptor) for descriptor in (*pipes.theirs, channel.fileno())]
     while min(high) <= CHANNEL:
@@ -201,10 +193,10 @@ def _streams(pipes: Pipes, channel: socket.socket) -> None:
 
 
 def start_cold(plan: Confinement, workspace: Workspace, uid: int) -> Worker:
-    """Forks a worker that executes whatever it is told to. Raises OSError where there is no process to be had."""
+    """Forks a worker that becomes any program. Raises OSError where there is no process to be had."""
     pipes = Pipes()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    worker = Worker("", workspace, pipes, ours, uid)
+    worker = Worker(COLD, workspace, pipes, ours, uid)
     _fork(worker, plan, theirs, lambda: _cold_worker(plan, workspace.path, uid, pipes, theirs))
     return worker
 
@@ -243,14 +235,14 @@ def _report(listener: int, words: bytes) -> None:
 
 
 def _confine_here(plan: Confinement, directory: str, uid: int, pipes: Pipes, channel: socket.socket) -> int:
-    _restore_signals()
-    _streams(pipes, channel)
+    restore_signals()
+    hand_over_streams(pipes, channel)
     os.chdir(directory)
     be_killed_first()
     return confine(plan, directory, uid)
 
 
-def _restore_signals() -> None:
+def restore_signals() -> None:
     """Every signal at its default and none blocked: Python ignores two for itself, and a shell two for what it started."""
     for number in range(1, signal.NSIG):
         with contextlib.suppress(OSError, ValueError):  # those that cannot be changed, and those that libc keeps
@@ -296,66 +288,3 @@ def start_interpreter(plan: Confinement, workspace: Workspace, uid: int, start: 
 
     _fork(worker, plan, theirs, become)
     return worker
-
-
-class Origin:
-    """An interpreter that has started and forks workers on request. It never runs a line of a user's code itself."""
-
-    def __init__(self, start: WarmStart, plan: Confinement, directory: str, *, own_uids: bool) -> None:
-        """Starts it in `directory`, where programs will run; raises OSError where there is no process to be had."""
-        self.start = start
-        self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pipes = Pipes()
-        self.pid = os.fork()
-        if self.pid == 0:
-            try:
-                _restore_signals()
-                _streams(pipes, theirs)
-                close_from(CHANNEL + 1)
-                os.chdir(directory)
-                prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-                if own_uids and os.geteuid() != 0:
-                    pass_on_capabilities()
-                os.execve(start.argv[0], start.argv, {**start.env, "PYTHONPATH": BOOTSTRAP})
-            finally:
-                os._exit(127)
-        theirs.close()
-        pipes.close_theirs()
-        pipes.close_ours()
-        self._control.settimeout(_START_SECONDS)
-        self._plan = plan
-
-    def _send(self, message: bytes, descriptors: tuple[int, ...] = ()) -> None:
-        try:
-            socket.send_fds(self._control, [message], descriptors)
-        except OSError as error:
-            raise WorkerError(f"origin of {self.start.name} workers: {error}") from error
-
-    def wait_up(self) -> None:
-        """Tells it how to confine, and waits until it has started; raises WorkerError where it does not."""
-        fields = structs.asdict(self._plan) | {"opened": ()}  # it opens the paths itself
-        self._send(marshal.dumps((RUNTIME_ROOT, fields), _MARSHAL_VERSION))
-        try:
-            if not self._control.recv(16).startswith(b"up"):
-                raise WorkerError(f"origin of {self.start.name} workers ended at its start")
-        except OSError as error:
-            raise WorkerError(f"origin of {self.start.name} workers: {error}") from error
-
-    def fork(self, workspace: Workspace, uid: int) -> Worker:
-        """Asks for one worker, which reports by itself. Raises OSError or WorkerError."""
-        pipes = Pipes()
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            self._send(marshal.dumps((uid, workspace.path), _MARSHAL_VERSION), (*pipes.theirs, theirs.fileno()))
-        except WorkerError:
-            pipes.close_ours()
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-            pipes.close_theirs()
-        return Worker(self.start.name, workspace, pipes, ours, uid, forked=True)
-
-    def close(self) -> None:
-        """Lets it end by itself: its control channel closes."""
-        self._control.close()

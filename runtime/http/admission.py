@@ -1,4 +1,4 @@
-"""Admission: who gets one of a few slots, who waits for how long, and who is turned away."""
+"""Admission: which submission gets one of a few slots, which one waits for how long, and which one is refused."""
 
 import asyncio
 import bisect
@@ -17,14 +17,14 @@ class Busy(Exception):  # noqa: N818 - the condition's own name, as in the API
     """No slot within the wait, or too many are waiting already. `retry_after` is in seconds."""
 
     def __init__(self, message: str, reason: Reason, retry_after: int = _RETRY_AFTER) -> None:
-        """`message` is for a person, `reason` for a counter."""
+        """Takes a `message` for a person and a `reason` for a counter."""
         super().__init__(message)
         self.reason: Reason = reason
         self.retry_after = retry_after
 
 
 class _User:
-    """Someone who holds or waits for a slot: how many, and the turn of the next one."""
+    """A user who holds or waits for slots: how many, and the turn of the next submission."""
 
     __slots__ = ("next_turn", "present")
 
@@ -53,9 +53,9 @@ class Admission(Generic[Item]):
 
     This is start-time fair queueing (Goyal, Vin and Cheng, 1996) with every submission counting the same: a user's next
     submission has the turn after the one before, or the present turn if that is later, and the lowest turn is served
-    first. So users take turns, each one's own submissions go in the order of their coming, and a user who has nothing
-    here yet comes before the second submission of anybody else. A full queue is shared in the same way: the last in it
-    gives up the place to whoever comes with a lower turn.
+    first. So users take turns, each user's own submissions go in the order of their coming, and a user without
+    submissions here comes before the second submission of any other. A full queue is shared in the same way: its last
+    submission gives up the place to a new one with a lower turn.
     """
 
     def __init__(self, items: Sequence[Item], *, queue_length: int, queue_seconds: float) -> None:
@@ -79,16 +79,13 @@ class Admission(Generic[Item]):
         """How many items are in use."""
         return self.total - len(self._free)
 
-    @property
-    def users(self) -> int:
-        """How many hold or wait for an item."""
-        return len(self._users)
-
     @asynccontextmanager
-    async def slot(self, name: str) -> AsyncIterator[Item]:
+    async def slot(self, name: str, queue_seconds: float | None = None) -> AsyncIterator[Item]:
         """One item for the length of the block, for the user `name`; raises Busy.
 
-        Whoever is cancelled while waiting gives up the place.
+        `queue_seconds` is the longest wait where it is not the usual one.
+
+        A task that is cancelled while it waits gives up the place.
         """
         user = self._users.get(name)
         if user is None:
@@ -100,7 +97,7 @@ class Admission(Generic[Item]):
                 item = self._free.popleft()
                 self._turn, user.next_turn = turn, turn + 1
             else:
-                item = await self._wait(turn, user)
+                item = await self._wait(turn, user, self._queue_seconds if queue_seconds is None else queue_seconds)
             try:
                 yield item
             finally:
@@ -111,44 +108,44 @@ class Admission(Generic[Item]):
                 del self._users[name]
 
     def borrow(self) -> Item | None:
-        """An item that nobody waits for, for a short while: to be given back; None where there is none."""
+        """An item that no submission waits for, to be given back after a short use; None where there is none."""
         return self._free.popleft() if self._free and not self._queue else None
 
-    async def _wait(self, turn: int, user: _User) -> Item:
+    async def _wait(self, turn: int, user: _User, seconds: float) -> Item:
         if len(self._queue) >= self._queue_length:
             self._make_room(turn)
         waiter = _Waiter[Item](turn, next(self._numbers), user, asyncio.get_running_loop().create_future())
         user.next_turn = turn + 1
         bisect.insort(self._queue, waiter, key=lambda other: other.place)
         try:
-            async with asyncio.timeout(self._queue_seconds):
+            async with asyncio.timeout(seconds):
                 return await waiter.future
         except (TimeoutError, asyncio.CancelledError) as error:
             if waiter.future.cancelled():
                 self._leave(waiter)
             elif waiter.future.exception() is None:
-                self.give_back(waiter.future.result())  # it was handed over at the very moment of giving up
+                self.give_back(waiter.future.result())  # the item was handed over at the very moment of giving up
             if isinstance(error, TimeoutError):
-                raise Busy(f"no slot became free within {self._queue_seconds:g} s", "queue_timeout") from error
+                raise Busy(f"no slot became free within {seconds:g} s", "queue_timeout") from error
             raise
 
     def _make_room(self, turn: int) -> None:
-        """Lets the last in the queue go where it comes after `turn`; raises Busy where nobody does."""
+        """Refuses the last in the queue where it comes after `turn`; raises Busy where it does not."""
         if not self._queue or self._queue[-1].turn <= turn:
             raise Busy(f"{len(self._queue)} submissions are waiting already", "queue_full")
         last = self._queue[-1]
         self._leave(last)
         if not last.future.done():
-            last.future.set_exception(Busy("others, who have fewer submissions here, came first", "displaced"))
+            last.future.set_exception(Busy("users with fewer submissions here came first", "displaced"))
 
     def _leave(self, waiter: _Waiter[Item]) -> None:
-        if waiter in self._queue:  # or it was passed over, because it was about to leave
+        if waiter in self._queue:  # or it was passed over already, because it had given up
             self._queue.remove(waiter)
         if waiter.user.next_turn == waiter.turn + 1:
             waiter.user.next_turn = waiter.turn
 
     def give_back(self, item: Item) -> None:
-        """Hands the item to whoever is next."""
+        """Hands the item to the submission that is next in the queue."""
         while self._queue:
             waiter = self._queue.pop(0)
             if not waiter.future.done():

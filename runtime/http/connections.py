@@ -1,4 +1,4 @@
-"""Connections: how many there may be, and how long each may take for what it is doing. None is held for ever."""
+"""Connections: how many there may be, and how long each may take for a request's headers, its body and its answer."""
 
 import asyncio
 import logging
@@ -29,7 +29,7 @@ _LINGERING_SECONDS = 2.0
 class _State(Enum):
     #: A request has begun, or the connection is new.
     HEADERS = auto()
-    #: A handler has it, and what it does has limits of its own.
+    #: A handler has the request, and limits the time itself.
     HANDLED = auto()
     #: A handler waits for the body.
     BODY = auto()
@@ -45,7 +45,6 @@ class Connection(RequestHandler):
     __slots__ = ("_body", "_connections", "_state", "deadline")
 
     def __init__(self, server: web.Server, connections: "Connections", loop: asyncio.AbstractEventLoop) -> None:
-        """The limits are those of `connections`."""
         settings = connections.settings
         super().__init__(
             server,
@@ -85,25 +84,25 @@ class Connection(RequestHandler):
         super().data_received(data)
 
     def pause_writing(self) -> None:
-        """There is more to send than the client takes."""
+        """The client takes its answer more slowly than the server sends it."""
         super().pause_writing()
         self._connections.bound_unsent(self)
 
     def handled(self) -> None:
-        """To be called when a handler has the request."""
+        """A handler has the request now: the connection no longer limits its time."""
         self._connections.idle.pop(self, None)
         self._state, self._body, self.deadline = _State.HANDLED, None, math.inf
 
     def body_awaited(self, body: StreamReader) -> None:
-        """To be called when a handler begins to read; past the deadline its read raises RequestTimeoutError."""
+        """A handler begins to read the body now; past the deadline its read raises RequestTimeoutError."""
         self._body = body
         self._enter(_State.BODY, self._connections.settings.body_seconds)
 
     async def finish_response(
         self, request: web.BaseRequest, resp: web.StreamResponse, start_time: float | None
     ) -> tuple[web.StreamResponse, bool]:
-        """Sends the answer, for which the client has a time."""
-        if isinstance(resp, web.HTTPException):  # raised by aiohttp before any handler was asked
+        """Sends the answer, and limits the time in which the client takes it."""
+        if isinstance(resp, web.HTTPException):  # raised by aiohttp before any handler was called
             refusal = BadRequestError(f"{resp.text or resp.reason}.")
             self._connections.refused(refusal)
             resp = refusal.response()
@@ -121,7 +120,7 @@ class Connection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """What cannot be understood as HTTP is answered like every other refusal, and is no news for the log."""
+        """Answers what is not HTTP like every other refusal, without a line in the log."""
         if status == web.HTTPInternalServerError.status_code:
             _log.error("unexpected error", exc_info=exc)
             refusal: Refusal = Refusal("The executor failed; its log says why.")
@@ -140,12 +139,12 @@ class Connection(RequestHandler):
         return self.transport.get_write_buffer_size() if self.transport else 0
 
     def abort(self) -> None:
-        """Ends it, whatever there is still to send."""
+        """Ends the connection, whatever there is still to send."""
         if self.transport:
             self.transport.abort()
 
     def expire(self) -> None:
-        """The deadline has passed: what the client did not do in time it need not do any more."""
+        """The deadline has passed: a late request is refused, a late reader or idle client loses the connection."""
         transport = self.transport
         if transport is None:
             return
@@ -182,7 +181,7 @@ class Connections:
     """All connections of the server: a factory of protocols for `loop.create_server`."""
 
     def __init__(self, server: web.Server, settings: Settings, most: int, refused: Callable[[Refusal], None]) -> None:
-        """At most `most` at the same time; `refused` is told of every refusal that no handler sees."""
+        """At most `most` at the same time; `refused` is called with each refusal that no handler sees."""
         self.settings = settings
         self.refused = refused
         self.full = BusyError(f"{most} connections are open already.", reason="connections")
@@ -201,15 +200,14 @@ class Connections:
         self._most_unsent = int(settings.max_unsent_mb * (1 << 20))
 
     def __call__(self) -> Connection:
-        """A protocol for a new connection."""
+        """Makes the protocol of a new connection."""
         return Connection(self._server, self, asyncio.get_running_loop())
 
     def __len__(self) -> int:
-        """How many are open."""
         return len(self._open)
 
     def add(self, connection: Connection) -> bool:
-        """Whether there is room for one more; the one that has been idle for longest gives way."""
+        """Whether there is room for one more connection; the one that has been idle for longest is ended for it."""
         if len(self._open) >= self._most:
             if not self.idle:
                 return False
@@ -220,7 +218,7 @@ class Connections:
         return True
 
     def remove(self, connection: Connection) -> None:
-        """It is gone."""
+        """Forgets a connection that has ended."""
         self._open.discard(connection)
         self.idle.pop(connection, None)
         self._unsent.pop(connection, None)
@@ -237,7 +235,7 @@ class Connections:
             each.abort()
 
     def sweep(self) -> None:
-        """Ends those that have not done in time what they were to do. To be called about once a second."""
+        """Ends the connections whose deadline has passed. To be called about once a second."""
         now = asyncio.get_running_loop().time()
         for connection in [connection for connection in self._open if connection.deadline < now]:
             connection.expire()

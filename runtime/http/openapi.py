@@ -1,6 +1,8 @@
 """The OpenAPI 3.1 document: its paths are here, meanings in meanings.toml, schemas from the types that routes use."""
 
+import copy
 import tomllib
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -8,17 +10,17 @@ from typing import Any
 import msgspec
 
 from runtime import __version__
-from runtime.http import piston, problems
-from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ReadyAnswer, RunAnswer
+from runtime.http import bounds, problems
+from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ProblemAnswer, ReadyAnswer, RunAnswer
+from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
 from runtime.http.requests import ExecuteBody
-from runtime.judging.comparators import COMPARATORS
+from runtime.judging.comparators import PARAMETERS
 from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
 _MEANINGS = Path(__file__).with_name("meanings.toml")
-_BODIES = (ExecuteBody, piston.PistonBody)
-_ANSWERS = (RunAnswer, JudgeAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, piston.PistonAnswer, piston.Runtime, Problem)
+_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, Problem)
 _EXAMPLES = {
     "run": {"language": "python", "code": "print(input()[::-1])", "stdin": "drawer", "timeout": 5},
     "judge": {
@@ -32,18 +34,50 @@ _EXAMPLES = {
         "question_id": "sum",
     },
 }
-_PISTON_EXAMPLE = {"language": "python", "version": "3.x", "files": [{"content": "print(42)"}], "run_timeout": 3000}
-_REFUSALS = (
+# Not among the parameters: which bodies are valid would depend on it, and no schema can say so.
+_STRICT = (
+    "With `?strict=1` a field that is not known here is refused with 422, which names it; without, it is ignored and named "
+    "in the answer's `warnings`."
+)
+#: What a path that takes submissions can answer instead of results.
+SUBMISSION_REFUSALS = (
     problems.InvalidJsonError, problems.UnauthorizedError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
     problems.UnsupportedMediaTypeError, problems.InvalidRequestError, problems.BusyError, problems.DrainingError,
+    problems.NoRoomError,
 )  # fmt: skip
+#: What `POST /execute` can answer besides, because of problems.
+PROBLEM_USE_REFUSALS = (problems.ForbiddenError,)
+#: What `PUT /problems` can answer instead of the problem.
+PROBLEM_REFUSALS = (
+    problems.UnauthorizedError, problems.ForbiddenError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
+    problems.UnsupportedMediaTypeError, problems.InvalidProblemError, problems.BusyError,
+    problems.StoreUnavailableRefusal,
+)  # fmt: skip
+#: What `GET /problems/{digest}` can answer instead of the problem.
+LOOK_UP_REFUSALS = (problems.UnauthorizedError, problems.NotFoundError, problems.StoreUnavailableRefusal)
+_DIGEST = {
+    "name": "digest",
+    "in": "path",
+    "required": True,
+    "description": "The problem's name, as PUT /problems has given it.",
+    "schema": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
+}
+#: What a path that lists the languages can answer instead.
+LIST_REFUSALS = (problems.UnauthorizedError, problems.BusyError)
 
 
-def document(settings: Settings, registry: Registry) -> dict[str, Any]:
+def document(settings: Settings, registry: Registry, doors: Sequence[Door]) -> dict[str, Any]:
     """The whole document, with this server's limits and languages in it."""
-    (*_, schemas) = msgspec.json.schema_components((*_BODIES, *_ANSWERS), ref_template="#/components/schemas/{name}")
-    _explain(schemas, settings, registry)
-    keys: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}] if settings.api_keys else []
+    types = (*_TYPES, *(kind for door in doors for kind in door.types))
+    (*_, schemas) = msgspec.json.schema_components(types, ref_template="#/components/schemas/{name}")
+    _bound(schemas, settings, registry)
+    for door in doors:
+        door.bound(schemas, settings, registry)
+    _explain(schemas, types, settings, registry)
+    security: list[dict[str, list[str]]] = [{"bearer": []}, {"header": []}] if settings.api_keys else []
+    paths = _paths(security)
+    for door in doors:
+        paths |= door.described(security)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -52,43 +86,7 @@ def document(settings: Settings, registry: Registry) -> dict[str, Any]:
             "description": "Compiles, runs and judges programs. Times are milliseconds and memory is bytes, unless a name "
             "says otherwise.",
         },
-        "paths": {
-            "/execute": {
-                "post": {
-                    "operationId": "execute",
-                    "summary": "Run a program, or judge it with test cases",
-                    "requestBody": _content(
-                        ExecuteBody, examples={name: {"value": value} for name, value in _EXAMPLES.items()}
-                    ),
-                    "responses": _answered("The results", RunAnswer, JudgeAnswer) | _refused(*_REFUSALS),
-                    "security": keys,
-                }
-            },
-            "/languages": _get("languages", "The languages that work on this host", keys, [LanguageAnswer], busy=True),
-            "/health": _get("health", "Whether code can be run, and how it is isolated", [], HealthAnswer, down=True),
-            "/ready": _get("ready", "Whether this replica takes work", [], ReadyAnswer, down=True),
-            "/metrics": {
-                "get": {
-                    "operationId": "metrics",
-                    "summary": "Metrics for Prometheus",
-                    "responses": {"200": {"description": "Text format", "content": {"text/plain": {}}}},
-                    "security": keys,
-                }
-            },
-            f"{piston.PREFIX}/execute": {
-                "post": {
-                    "operationId": "pistonExecute",
-                    "summary": "Run a program, as Piston's clients ask for it",
-                    "requestBody": _content(piston.PistonBody, example=_PISTON_EXAMPLE),
-                    "responses": _answered("The results", piston.PistonAnswer)
-                    | _refused(*(each for each in _REFUSALS if each is not problems.InvalidRequestError)),
-                    "security": keys,
-                }
-            },
-            f"{piston.PREFIX}/runtimes": _get(
-                "pistonRuntimes", "The languages, as Piston's clients ask for them", keys, [piston.Runtime], busy=True
-            ),
-        },
+        "paths": paths,
         "components": {
             "schemas": schemas,
             "securitySchemes": {
@@ -99,50 +97,137 @@ def document(settings: Settings, registry: Registry) -> dict[str, Any]:
     }
 
 
-def _explain(schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
+def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
+    """The executor's own paths."""
+    health, ready = answered("It is so", HealthAnswer), answered("It is so", ReadyAnswer)
+    return {
+        "/execute": {
+            "post": {
+                "operationId": "execute",
+                "summary": "Run a program, or judge it with test cases",
+                "description": _STRICT,
+                "requestBody": content(ExecuteBody, examples={name: {"value": value} for name, value in _EXAMPLES.items()}),
+                "responses": answered("The results", RunAnswer, JudgeAnswer)
+                | refused(*SUBMISSION_REFUSALS, *PROBLEM_USE_REFUSALS),
+                "security": security,
+            }
+        },
+        "/problems": {
+            "put": {
+                "operationId": "put_problem",
+                "summary": "Put a problem package, by whose digest submissions are judged then",
+                "requestBody": {
+                    "required": True,
+                    "content": {"application/zip": {}},
+                },
+                "responses": answered("The problem", ProblemAnswer) | refused(*PROBLEM_REFUSALS),
+                "security": security,
+            }
+        },
+        "/problems/{digest}": get(
+            "problem",
+            "What is in a problem package",
+            answered("The problem", ProblemAnswer) | refused(*LOOK_UP_REFUSALS),
+            security,
+            parameters=[_DIGEST],
+        ),
+        "/languages": get(
+            "languages",
+            "The languages that work on this host",
+            answered("The languages", [LanguageAnswer]) | refused(*LIST_REFUSALS),
+            security,
+        ),
+        "/health": get("health", "Whether code can be run, and how it is isolated", health | _or_not(health), []),
+        "/ready": get("ready", "Whether this replica takes work", ready | _or_not(ready), []),
+        "/metrics": get(
+            "metrics",
+            "Metrics for Prometheus",
+            {"200": {"description": "Text format", "content": {"text/plain": {}}}},
+            security,
+        ),
+    }
+
+
+def _bound(schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
+    """Adds what the checks refuse and the types do not say, with this server's limits."""
+    memory = {"type": "integer", "minimum": 1, "maximum": settings.max_memory_mb}
+    file = schemas["FileBody"] = schemas["FileBody"] | bounds.FILE_CONTENT
+    main, named = (schemas.setdefault(name, copy.deepcopy(file) | {"title": name}) for name in ("MainFile", "NamedFile"))
+    main["properties"]["content"]["minLength"] = 1
+    del named["properties"]["name"]["default"]
+    named["properties"]["name"]["minLength"] = 1
+    named["required"].append("name")
+    schemas["ExecuteBody"] |= bounds.EXECUTE
+    schemas["CheckerBody"] |= bounds.PROGRAM
+    schemas["ComparatorBody"] |= bounds.parameters(PARAMETERS)
+    files = {"prefixItems": [_reference("MainFile")], "items": _reference("NamedFile"), "uniqueItems": True}
+    for name in ("ExecuteBody", "CheckerBody"):
+        limit_field(schemas, name, "language", bounds.any_case(registry.names))
+        limit_field(schemas, name, "files", files)
+    limit_field(schemas, "CheckerBody", "time_limit", {"exclusiveMinimum": 0, "maximum": settings.checker_seconds})
+    limit_field(schemas, "CheckerBody", "memory_limit_mb", memory | {"maximum": settings.checker_memory_mb})
+    limit_field(schemas, "ExecuteBody", "test_cases", {"minItems": 1, "maxItems": settings.max_test_cases})
+    for name in ("ExecuteBody", "TestCaseBody"):
+        limit_field(schemas, name, "timeout", {"exclusiveMinimum": 0, "maximum": settings.max_timeout_seconds})
+        limit_field(schemas, name, "time_limit", {"exclusiveMinimum": 0, "maximum": settings.max_time_limit_seconds})
+        limit_field(schemas, name, "memory_limit_mb", memory)
+
+
+def limit_field(schemas: dict[str, Any], name: str, field: str, keywords: dict[str, Any]) -> None:
+    """Adds keywords to the schema of a field; to its first choice, where null is the other one."""
+    schema = schemas[name]["properties"][field]
+    schema.get("anyOf", [schema])[0].update(keywords)
+
+
+def _explain(schemas: dict[str, Any], types: Sequence[type], settings: Settings, registry: Registry) -> None:
     """Adds what is not in the types: meanings, with this server's limits."""
     meanings = tomllib.loads(_MEANINGS.read_text())
     shared = meanings["any"]
     places = {**asdict(settings), "languages": ", ".join(registry.languages)}
+    # A type that extends another one has the meanings of both.
+    bases = {kind.__name__: [base.__name__ for base in kind.__mro__] for kind in types}
+    bases |= {name: ["FileBody"] for name in ("MainFile", "NamedFile")}
     for name, schema in schemas.items():
         for field, described in schema.get("properties", {}).items():
-            described["description"] = (meanings.get(name, {}).get(field) or shared[field]).format_map(places)
-    schemas["ExecuteBody"]["properties"]["comparator"]["enum"] = list(COMPARATORS)
+            own = [meanings[base][field] for base in bases.get(name, [name]) if field in meanings.get(base, {})]
+            described["description"] = (own[0] if own else shared[field]).format_map(places)
 
 
 def _schema(kind: Any) -> dict[str, Any]:  # noqa: ANN401 - a type, or a list of one
     if isinstance(kind, list):
         return {"type": "array", "items": _schema(kind[0])}
-    return {"$ref": f"#/components/schemas/{kind.__name__}"}
+    return _reference(kind.__name__)
 
 
-def _content(kind: type, **examples: object) -> dict[str, Any]:
+def _reference(name: str) -> dict[str, str]:
+    """A reference to the schema with this name."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def content(kind: type, **examples: object) -> dict[str, Any]:
+    """A body of JSON that every request must have."""
     return {"required": True, "content": {"application/json": {"schema": _schema(kind), **examples}}}
 
 
-def _answered(words: str, *kinds: Any) -> dict[str, Any]:  # noqa: ANN401 - types, or lists of them
+def answered(words: str, *kinds: Any) -> dict[str, Any]:  # noqa: ANN401 - types, or lists of one
+    """A 200 with one of these types."""
     schemas = [_schema(kind) for kind in kinds]
     schema = schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     return {"200": {"description": words, "content": {"application/json": {"schema": schema}}}}
 
 
-def _refused(*kinds: type[Refusal]) -> dict[str, Any]:
-    content = {"application/problem+json": {"schema": _schema(Problem)}}
-    return {str(kind.status): {"description": kind.title, "content": content} for kind in kinds}
+def refused(*kinds: type[Refusal], problem: type[Problem] = Problem) -> dict[str, Any]:
+    """These refusals, with `problem` as the type of their bodies."""
+    body = {"application/problem+json": {"schema": _schema(problem)}}
+    return {str(kind.status): {"description": kind.title, "content": body} for kind in kinds}
 
 
-def _get(
-    name: str,
-    summary: str,
-    keys: list[dict[str, list[str]]],
-    kind: Any,  # noqa: ANN401 - a type, or a list of one
-    *,
-    busy: bool = False,
-    down: bool = False,
+def get(
+    name: str, summary: str, responses: dict[str, Any], security: list[dict[str, list[str]]], **more: object
 ) -> dict[str, Any]:
-    responses = _answered(summary, kind)
-    if busy:
-        responses |= _refused(problems.UnauthorizedError, problems.BusyError)
-    if down:
-        responses["503"] = {**responses["200"], "description": "It is not"}
-    return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": keys}}
+    """A path with nothing but a GET."""
+    return {"get": {"operationId": name, "summary": summary, "responses": responses, "security": security, **more}}
+
+
+def _or_not(responses: dict[str, Any]) -> dict[str, Any]:
+    return {"503": {**responses["200"], "description": "It is not so"}}

@@ -1,4 +1,4 @@
-"""Refusals: every way to say no, as RFC 9457 problem details."""
+"""Refusals: every answer that is not the one asked for, as RFC 9457 problem details."""
 
 from http import HTTPStatus
 
@@ -24,11 +24,14 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
     detail: str
     code: str
     errors: tuple[FieldError, ...] = ()
-    #: All of it in words, where Piston's clients look for it.
-    message: str = ""
 
 
-class Refusal(Exception):  # noqa: N818 - most of what it stands for is no error of ours
+def problem_response(problem: Problem, headers: dict[str, str]) -> web.Response:
+    """An answer that says `problem`."""
+    return web.Response(body=msgspec.json.encode(problem), status=problem.status, content_type=_CONTENT_TYPE, headers=headers)
+
+
+class Refusal(Exception):  # noqa: N818 - most of what it stands for is no error of the server
     """A request that is not served. Raised anywhere below a route, answered in one place."""
 
     status = 500
@@ -50,20 +53,17 @@ class Refusal(Exception):  # noqa: N818 - most of what it stands for is no error
         self.headers = headers or {}
         self.reason = reason or self.code
 
-    def response(self, *, piston: bool = False) -> web.Response:
-        """The answer; for Piston's clients with its `message`, and with its 400 for every request that is wrong."""
-        status = HTTPStatus.BAD_REQUEST if piston and self.status == HTTPStatus.UNPROCESSABLE_ENTITY else self.status
-        words = " ".join((self.detail, *(f"{error.field} {error.message}." for error in self.errors))) if piston else ""
-        return web.Response(
-            body=self._body(status, words),
-            status=status,
-            content_type=_CONTENT_TYPE,
-            headers=self.headers,
-        )
+    def problem(self) -> Problem:
+        """What the answer says."""
+        return Problem("about:blank", self.title, self.status, self.detail, self.code, self.errors)
+
+    def response(self) -> web.Response:
+        """The answer."""
+        return problem_response(self.problem(), self.headers)
 
     def raw(self) -> bytes:
         """The answer as it goes over a connection that no request has been read from; it is the connection's last."""
-        body = self._body(self.status)
+        body = msgspec.json.encode(self.problem())
         fields = {
             "Content-Type": _CONTENT_TYPE,
             "Content-Length": str(len(body)),
@@ -73,12 +73,9 @@ class Refusal(Exception):  # noqa: N818 - most of what it stands for is no error
         lines = [f"HTTP/1.1 {self.status} {HTTPStatus(self.status).phrase}", *(f"{name}: {fields[name]}" for name in fields)]
         return "\r\n".join((*lines, "", "")).encode() + body
 
-    def _body(self, status: int, message: str = "") -> bytes:
-        return msgspec.json.encode(Problem("about:blank", self.title, status, self.detail, self.code, self.errors, message))
-
 
 class BadRequestError(Refusal):
-    """It is not the HTTP that is spoken here."""
+    """The request is not valid HTTP/1.1."""
 
     status, code, title = 400, "bad_request", "The request is not valid HTTP"
 
@@ -93,6 +90,14 @@ class UnauthorizedError(Refusal):
     """No key, or a wrong one."""
 
     status, code, title = 401, "unauthorized", "A valid key is needed"
+    #: Whether a wrong one was there.
+    key_given = False
+
+
+class ForbiddenOriginError(Refusal):
+    """A browser asks for a page of another site."""
+
+    status, code, title = 403, "forbidden_origin", "Pages of other sites may not connect"
 
 
 class NotFoundError(Refusal):
@@ -137,6 +142,30 @@ class UnknownLanguageRefusal(Refusal):
     status, code, title = 422, "unknown_language", "Unknown language"
 
 
+class ForbiddenError(Refusal):
+    """The key is valid, and not for this."""
+
+    status, code, title = 403, "forbidden", "The key may not do this"
+
+
+class InvalidProblemError(Refusal):
+    """A problem package that cannot be judged by; `errors` has each fault with its path in the package."""
+
+    status, code, title = 422, "invalid_problem", "The problem package is not valid"
+
+
+class UnknownProblemRefusal(Refusal):
+    """A problem that was not put into this executor's store."""
+
+    status, code, title = 422, "unknown_problem", "Unknown problem"
+
+
+class StoreUnavailableRefusal(Refusal):
+    """The store of problems is away, too slow or full."""
+
+    status, code, title = 503, "store_unavailable", "The store of problems is not available"
+
+
 class BusyError(Refusal):
     """Every slot is taken and the wait was too long, or there is no room for one more request."""
 
@@ -157,3 +186,9 @@ class DrainingError(Refusal):
     """The executor is about to stop."""
 
     status, code, title = 503, "draining", "The executor is shutting down"
+
+
+class NoRoomError(Refusal):
+    """The machine has no disk, no processes or no memory left for a run, which no submission is to blame for."""
+
+    status, code, title = 503, "no_room", "The executor has no room"

@@ -1,37 +1,33 @@
 """The body of `POST /execute`: its type, and the checks that turn it into a submission."""
 
-import base64
+import math
 import re
-from typing import TypeVar
+from collections.abc import Callable, Mapping
+from typing import Annotated, TypeVar
 
 import msgspec
 
-from runtime.execution.protocol import File
+from runtime.http import bounds
+from runtime.http.checks import MOST_ERRORS, Checks, check_arguments, check_limits, files_of, name_problem
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
-from runtime.judging.comparators import COMPARATORS
-from runtime.judging.submission import Submission, TestCase
-from runtime.languages.registry import Language, Registry, UnknownLanguageError
+from runtime.http.unknown_fields import Shape
+from runtime.judging.checkers import FOLDER as CASE_FOLDER
+from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
+from runtime.judging.submission import Checker, RunResult, Style, Submission, TestCase
+from runtime.languages.registry import Registry, UnknownLanguageError
 from runtime.settings import Settings
-
-_MOST_FILES = 100
-_MOST_ARGUMENTS = 100
-_MOST_RETURNED = 20
-_ARGUMENT_BYTES = 32 << 10
-_NAME_BYTES, _PART_BYTES, _DEPTH = 1024, 255, 16
-_ID_LENGTH = 256
-# An answer to a wrong request shall not be larger than the request.
-_MOST_ERRORS = 50
-
+from runtime.store.digests import is_digest
 
 Body = TypeVar("Body")
+_NAMES = msgspec.Meta(extra_json_schema={"enum": list(PARAMETERS)})
 
 
 class FileBody(msgspec.Struct, frozen=True):
     """One file of a request; `encoding` is `utf8`, `base64` or `hex`."""
 
     content: str
-    name: str = ""
-    encoding: str = "utf8"
+    name: Annotated[str, bounds.NAME_OR_NOTHING] = ""
+    encoding: Annotated[str, bounds.ENCODING] = "utf8"
 
 
 class TestCaseBody(msgspec.Struct, frozen=True):
@@ -41,50 +37,114 @@ class TestCaseBody(msgspec.Struct, frozen=True):
     input: str = ""
     expected_output: str = ""
     timeout: float | None = None
-    memory_limit_mb: int | None = None
+    time_limit: float | None = None
+    memory_limit_mb: float | None = None
     hidden: bool = False
+    max_score: Annotated[float, bounds.POINTS] | None = None
+
+
+class ComparatorBody(msgspec.Struct, frozen=True):
+    """A comparator with parameters; which ones it takes depends on its name."""
+
+    name: Annotated[str, _NAMES]
+    absolute: Annotated[float, bounds.FROM_ZERO] | None = None
+    relative: Annotated[float, bounds.FROM_ZERO] | None = None
+    case_sensitive: bool | None = None
+    space_change_sensitive: bool | None = None
+    unordered: bool | None = None
+
+
+class CheckerBody(msgspec.Struct, frozen=True):
+    """A program that judges the output instead of a comparator."""
+
+    language: str
+    code: Annotated[str, bounds.CODE] | None = None
+    files: Annotated[list[FileBody], bounds.FILES] | None = None
+    style: Annotated[str, msgspec.Meta(extra_json_schema={"enum": list(Style)})] = "icpc"
+    args: Annotated[list[Annotated[str, bounds.ARGUMENT]], bounds.ARGUMENTS] = []
+    time_limit: float | None = None
+    memory_limit_mb: float | None = None
 
 
 class ExecuteBody(msgspec.Struct, frozen=True):
-    """The body of `POST /execute`. Unknown fields are ignored."""
+    """The body of `POST /execute`. Fields that are not here are named in the answer, or refused where the client says so."""
 
     language: str
-    code: str | None = None
-    files: list[FileBody] | None = None
+    code: Annotated[str, bounds.CODE] | None = None
+    files: Annotated[list[FileBody], bounds.FILES] | None = None
     stdin: str = ""
-    args: list[str] = []
+    args: Annotated[list[Annotated[str, bounds.ARGUMENT]], bounds.ARGUMENTS] = []
     timeout: float | None = None
-    memory_limit_mb: int | None = None
+    time_limit: float | None = None
+    memory_limit_mb: float | None = None
     test_cases: list[TestCaseBody] | None = None
-    comparator: str = "lines"
+    comparator: Annotated[str, _NAMES] | ComparatorBody = "lines"
+    checker: CheckerBody | None = None
+    problem: Annotated[str, bounds.DIGEST] | None = None
+    judge_details: bool = False
     stop_on_failure: bool = False
-    return_files: list[str] = []
-    user_id: str | None = None
-    question_id: str | None = None
+    return_files: Annotated[list[Annotated[str, bounds.NAME]], bounds.NAMES] = []
+    user_id: Annotated[str, bounds.ID] | None = None
+    question_id: Annotated[str, bounds.ID] | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
-    """What a request asks for: a submission, whose it is, and which versions of the language will do (all if empty)."""
+    """What a request asks for: a submission, and which user and question it belongs to.
+
+    `check_version` is given the version of the language, and raises Refusal where the request asks for another one.
+    `follow_up` is given the result, and may ask for another run in the same slot.
+    """
 
     submission: Submission
     user_id: str | None = None
     question_id: str | None = None
-    version: str = ""
+    #: The digest of the package by which it is judged; empty where it is not.
+    problem: str = ""
+    #: Whether the answer shows what only the judge should see.
+    judge_details: bool = False
+    check_version: Callable[[str], None] | None = None
+    follow_up: Callable[[RunResult], Submission | None] | None = None
+    #: The longest wait for a slot, where it is not the server's usual one.
+    queue_seconds: float | None = None
+    #: Fields that are not known here and were ignored.
+    warnings: tuple[FieldError, ...] = ()
 
 
 _decoder = msgspec.json.Decoder(ExecuteBody)
+_shape = Shape(ExecuteBody)
 _PLACE = re.compile(r" - at `\$(.*)`$")
 
 
-def decode(data: bytes, settings: Settings, registry: Registry) -> Call:
-    """The body of `POST /execute` as a submission; raises Refusal."""
+def decode(data: bytes, settings: Settings, registry: Registry, *, strict: bool = False) -> Call:
+    """The body of `POST /execute` as a submission; raises Refusal, with `strict` also for fields that are not known."""
     body = decode_as(_decoder, data)
-    return Call(submission(body, settings, registry), body.user_id, body.question_id)
+    unknown = _shape.unknown(data, MOST_ERRORS)
+    checked = submission(body, settings, registry, refused=unknown if strict else ())
+    return Call(
+        checked,
+        body.user_id,
+        body.question_id,
+        problem=body.problem or "",
+        judge_details=body.judge_details,
+        warnings=unknown,
+    )
+
+
+def is_strict(query: Mapping[str, str]) -> bool:
+    """Whether a request with this query wants fields refused that are not known; raises InvalidRequestError."""
+    given = query.get("strict", "0")
+    if given not in bounds.STRICT:
+        wrong = FieldError("strict", f"must be one of {', '.join(bounds.STRICT)}")
+        raise InvalidRequestError("The query is not valid.", (wrong,))
+    return bounds.STRICT[given]
 
 
 def decode_as(decoder: msgspec.json.Decoder[Body], data: bytes) -> Body:
     """The body as its type; raises InvalidJsonError or InvalidRequestError with the field."""
     try:
+        # The decoder passes over the bytes of fields that are not known.
+        if not data.isascii():
+            data.decode()
         return decoder.decode(data)
     except msgspec.ValidationError as error:
         raise InvalidRequestError("A field is missing or of the wrong type.", (_located(str(error)),)) from error
@@ -102,44 +162,37 @@ def _located(message: str) -> FieldError:
     return FieldError(field or "(body)", words[:1].lower() + words[1:])
 
 
-class Checks:
-    """Collects what is wrong, so that one answer tells everything."""
+def submission(
+    body: ExecuteBody,
+    settings: Settings,
+    registry: Registry,
+    refused: tuple[FieldError, ...] = (),
+    *,
+    empty_main: bool = False,
+) -> Submission:
+    """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field.
 
-    def __init__(self) -> None:
-        """Nothing yet."""
-        self.errors: list[FieldError] = []
-
-    def refuse(self, field: str, message: str) -> None:
-        """Something is wrong with `field`."""
-        if len(self.errors) < _MOST_ERRORS:
-            self.errors.append(FieldError(field, message))
-
-    def raise_if_any(self) -> None:
-        """Raises InvalidRequestError with every wrong field."""
-        if self.errors:
-            names = ", ".join(error.field for error in self.errors)
-            raise InvalidRequestError(f"These fields are not valid: {names}.", tuple(self.errors))
-
-
-def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Submission:
-    """The checked submission; raises UnknownLanguageRefusal, or InvalidRequestError with every wrong field."""
+    Fields that are `refused` already are among these. With `empty_main` the main one of `files` may be empty.
+    """
     try:
         language = registry.get(body.language)
     except UnknownLanguageError as error:
         raise UnknownLanguageRefusal(str(error), (FieldError("language", "is not known here"),)) from error
-    checks = Checks()
-    files = _files(body, language, checks)
-    _check_arguments(body.args, checks)
-    timeout = settings.default_timeout_seconds if body.timeout is None else body.timeout
+    checks = Checks(refused)
+    files = files_of(body, language, checks, empty_main=empty_main)
+    check_arguments("args", body.args, checks)
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
-    _check_limits("", timeout, memory, settings, checks)
-    if body.comparator not in COMPARATORS:
-        checks.refuse("comparator", f"must be one of {', '.join(COMPARATORS)}")
+    check_limits("", body.timeout, body.time_limit, memory, settings, checks=checks)
+    comparator = _comparator(body.comparator, checks)
+    checker = None if body.checker is None else _checker(body.checker, settings, registry, checks)
     for field in ("user_id", "question_id"):
         value = getattr(body, field)
-        if value is not None and len(value) > _ID_LENGTH:
-            checks.refuse(field, f"must have at most {_ID_LENGTH} characters")
+        if value is not None and len(value) > bounds.ID_LENGTH:
+            checks.refuse(field, f"must have at most {bounds.ID_LENGTH} characters")
     cases = _test_cases(body, settings, checks)
+    _check_judging(body, checks)
+    if comparator and not checker:
+        _check_expected(body, comparator, checks)
     _check_return_files(body, checks)
     checks.raise_if_any()
     return Submission(
@@ -147,31 +200,112 @@ def submission(body: ExecuteBody, settings: Settings, registry: Registry) -> Sub
         files=files,
         stdin=body.stdin.encode(),
         arguments=tuple(body.args),
-        timeout_seconds=timeout,
-        memory_bytes=memory << 20,
-        test_cases=cases,
-        comparator=body.comparator,
+        timeout_seconds=body.timeout,
+        time_limit_seconds=body.time_limit,
+        memory_bytes=int(memory) << 20,
+        test_cases=() if body.problem is not None else cases,
+        comparator=comparator or Comparator(),
         stop_on_failure=body.stop_on_failure,
+        checker=checker,
         return_files=tuple(dict.fromkeys(body.return_files)),
     )
 
 
-def _check_limits(place: str, timeout: float | None, memory_mb: int | None, settings: Settings, checks: Checks) -> None:
-    """The limits at `place`; None where a test case has none of its own."""
-    if timeout is not None and not 0 < timeout <= settings.max_timeout_seconds:
-        checks.refuse(f"{place}timeout", f"must be above 0 and at most {settings.max_timeout_seconds:g} seconds")
-    if memory_mb is not None and not 1 <= memory_mb <= settings.max_memory_mb:
-        checks.refuse(f"{place}memory_limit_mb", f"must be from 1 to {settings.max_memory_mb}")
+def _comparator(given: str | ComparatorBody, checks: Checks) -> Comparator | None:
+    """None where it is refused."""
+    body = ComparatorBody(given) if isinstance(given, str) else given
+    place = "comparator" if isinstance(given, str) else "comparator.name"
+    if body.name not in PARAMETERS:
+        checks.refuse(place, f"must be one of {', '.join(PARAMETERS)}")
+        return None
+    set_here = {name: value for name, value in msgspec.structs.asdict(body).items() if name != "name" and value is not None}
+    known = PARAMETERS[body.name]
+    for name, value in set_here.items():
+        if name not in known:
+            takes = ", ".join(known) or "no parameter"
+            checks.refuse(f"comparator.{name}", f"goes without {body.name}, which takes {takes}")
+        elif name in ("absolute", "relative") and not 0 <= value < math.inf:
+            checks.refuse(f"comparator.{name}", "must be a number from 0")
+    return Comparator(body.name, **{name: value for name, value in set_here.items() if name in known})
+
+
+def _checker(body: CheckerBody, settings: Settings, registry: Registry, checks: Checks) -> Checker | None:
+    """None where it is refused."""
+    try:
+        language = registry.get(body.language)
+    except UnknownLanguageError as error:
+        checks.refuse("checker.language", str(error))
+        return None
+    files = files_of(body, language, checks, "checker.")
+    if any(file.name.partition("/")[0] == CASE_FOLDER for file in files):
+        checks.refuse("checker.files", f"must not have {CASE_FOLDER}, where the checker finds the case")
+    check_arguments("checker.args", body.args, checks)
+    if body.style not in tuple(Style):
+        checks.refuse("checker.style", f"must be one of {', '.join(Style)}")
+        return None
+    seconds = settings.checker_seconds if body.time_limit is None else body.time_limit
+    if not 0 < seconds <= settings.checker_seconds:
+        checks.refuse("checker.time_limit", f"must be above 0 and at most {settings.checker_seconds:g} seconds")
+    usual_mb = min(settings.default_memory_mb, settings.checker_memory_mb)
+    memory_mb = usual_mb if body.memory_limit_mb is None else body.memory_limit_mb
+    if not (1 <= memory_mb <= settings.checker_memory_mb and memory_mb == int(memory_mb)):
+        checks.refuse("checker.memory_limit_mb", f"must be a whole number from 1 to {settings.checker_memory_mb}")
+    return Checker(
+        Submission(
+            language=language,
+            files=files,
+            stdin=b"",
+            arguments=tuple(body.args),
+            timeout_seconds=None,
+            time_limit_seconds=seconds,
+            memory_bytes=int(memory_mb) << 20,
+            test_cases=None,
+            comparator=Comparator(),
+            stop_on_failure=False,
+        ),
+        Style(body.style),
+    )
+
+
+def _check_judging(body: ExecuteBody, checks: Checks) -> None:
+    """Refuses what does not go together."""
+    if body.checker is not None:
+        if body.test_cases is None:
+            checks.refuse("checker", "goes with test_cases")
+        if body.comparator != "lines":
+            checks.refuse("comparator", "goes without checker, which judges instead of it")
+    if body.problem is None:
+        if body.judge_details:
+            checks.refuse("judge_details", "goes with problem")
+        return
+    if not is_digest(body.problem):
+        checks.refuse("problem", "must be sha256: and 64 hexadecimal digits in lower case, as PUT /problems has given them")
+    others = {
+        "test_cases": body.test_cases is not None, "checker": body.checker is not None,
+        "comparator": body.comparator != "lines", "stdin": body.stdin != "", "args": body.args != [],
+        "return_files": body.return_files != [], "stop_on_failure": body.stop_on_failure,
+    }  # fmt: skip
+    for field, there in others.items():
+        if there:
+            checks.refuse(field, "goes without problem, whose package says all of it")
+
+
+def _check_expected(body: ExecuteBody, comparator: Comparator, checks: Checks) -> None:
+    for position, case in enumerate(body.test_cases or ()):
+        try:
+            comparator.check(case.expected_output)
+        except ExpectedOutputError as error:
+            checks.refuse(f"test_cases[{position}].expected_output", str(error))
 
 
 def _check_return_files(body: ExecuteBody, checks: Checks) -> None:
     if body.return_files and body.test_cases is not None:
         checks.refuse("return_files", "goes without test_cases")
-    if len(body.return_files) > _MOST_RETURNED:
-        checks.refuse("return_files", f"must have at most {_MOST_RETURNED} items")
+    if len(body.return_files) > bounds.MOST_RETURNED:
+        checks.refuse("return_files", f"must have at most {bounds.MOST_RETURNED} items")
         return
     for position, name in enumerate(body.return_files):
-        if problem := _name_problem(name):
+        if problem := name_problem(name):
             checks.refuse(f"return_files[{position}]", problem)
 
 
@@ -182,96 +316,20 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
         checks.refuse("test_cases", f"must have from 1 to {settings.max_test_cases} items")
         return None
     for position, case in enumerate(body.test_cases):
-        _check_limits(f"test_cases[{position}].", case.timeout, case.memory_limit_mb, settings, checks)
+        place = f"test_cases[{position}]."
+        check_limits(place, case.timeout, case.time_limit, case.memory_limit_mb, settings, checks=checks)
+        if case.max_score is not None and not 0 <= case.max_score <= bounds.MOST_POINTS:
+            checks.refuse(f"{place}max_score", f"must be from 0 to {bounds.MOST_POINTS:g}")
     return tuple(
         TestCase(
             id=case.id,
             input=case.input,
             expected_output=case.expected_output,
             timeout_seconds=case.timeout,
-            memory_bytes=None if case.memory_limit_mb is None else case.memory_limit_mb << 20,
+            time_limit_seconds=case.time_limit,
+            memory_bytes=None if case.memory_limit_mb is None else int(case.memory_limit_mb) << 20,
             hidden=case.hidden,
+            max_score=case.max_score,
         )
         for case in body.test_cases
     )
-
-
-def _check_arguments(arguments: list[str], checks: Checks) -> None:
-    if len(arguments) > _MOST_ARGUMENTS or sum(len(word.encode()) + 1 for word in arguments) > _ARGUMENT_BYTES:
-        checks.refuse("args", f"must have at most {_MOST_ARGUMENTS} items and {_ARGUMENT_BYTES >> 10} KiB")
-        return
-    for position, word in enumerate(arguments):
-        if "\0" in word:
-            checks.refuse(f"args[{position}]", "must not contain NUL")
-
-
-def _files(body: ExecuteBody, language: Language, checks: Checks) -> tuple[File, ...]:
-    if body.files is None:
-        if not body.code:
-            checks.refuse("code", "must not be empty" if body.code is not None else "is required, or files")
-            return ()
-        return (File(language.main_file(body.code), memoryview(body.code.encode())),)
-    if body.code is not None:
-        checks.refuse("code", "goes without files, and files without code")
-    if not 1 <= len(body.files) <= _MOST_FILES:
-        checks.refuse("files", f"must have from 1 to {_MOST_FILES} items")
-        return ()
-    found: list[File] = []
-    names: set[str] = set()
-    for position, item in enumerate(body.files):
-        content = b""
-        try:
-            content = _content(item)
-        except ValueError as error:
-            checks.refuse(f"files[{position}].{'encoding' if isinstance(error, _EncodingError) else 'content'}", str(error))
-        else:
-            if position == 0 and not content:
-                checks.refuse("files[0].content", "must not be empty: it is the main file")
-        name = item.name or (language.main_file(content.decode(errors="replace")) if position == 0 else "")
-        problem = _name_problem(name) or ("is there twice" if name in names else "")
-        if not problem and any(name.startswith(f"{other}/") or other.startswith(f"{name}/") for other in names):
-            problem = "is a file and a folder at the same time"
-        if problem:
-            checks.refuse(f"files[{position}].name", problem)
-        names.add(name)
-        found.append(File(name, memoryview(content)))
-    return tuple(found)
-
-
-class _EncodingError(ValueError):
-    """An encoding that is not one of the three."""
-
-
-def _content(item: FileBody) -> bytes:
-    match item.encoding:
-        case "utf8":
-            return item.content.encode()
-        case "base64":
-            try:
-                return base64.b64decode(item.content, validate=True)
-            except ValueError as error:
-                raise ValueError("is not base64") from error
-        case "hex":
-            try:
-                return bytes.fromhex(item.content)
-            except ValueError as error:
-                raise ValueError("is not hexadecimal") from error
-    raise _EncodingError("must be utf8, base64 or hex")
-
-
-def _name_problem(name: str) -> str:  # noqa: PLR0911 - a reason each
-    """Why a file cannot have this name; empty where it can."""
-    parts = name.split("/")
-    if not name:
-        return "must not be empty"
-    if any(part in ("", ".", "..") for part in parts):
-        return "must be a path inside the working directory"
-    if any(ord(character) < 32 or ord(character) == 127 for character in name):
-        return "must not contain control characters"
-    if any(part.startswith(("-", "@")) for part in parts):
-        return "must not start with a dash or an at sign, which compilers take for an option or a response file"
-    if len(name.encode()) > _NAME_BYTES or any(len(part.encode()) > _PART_BYTES for part in parts):
-        return f"must have at most {_NAME_BYTES} bytes, and {_PART_BYTES} between slashes"
-    if len(parts) > _DEPTH:
-        return f"must be at most {_DEPTH} folders deep"
-    return ""

@@ -21,33 +21,27 @@ class Compiled(msgspec.Struct, frozen=True):
 
 
 def key(language: str, version: str, command: tuple[str, ...], files: tuple[File, ...]) -> bytes:
-    """What two compile steps have to have in common to make the same: language, version, command and every file."""
+    """What two compile steps must have in common to make the same files: language, version, command and every source."""
     return hashlib.sha256(msgspec.msgpack.encode((language, version, command, files))).digest()
 
 
 class CompileCache:
-    """The results used last, at most `most_bytes` of them; the least recently used go first."""
+    """The results used last, at most `most_bytes` of them; the least recently used result goes first."""
 
     def __init__(self, most_bytes: int) -> None:
-        """With 0 nothing is kept."""
         self._most = most_bytes
         self._held = 0
         self._entries: OrderedDict[bytes, Compiled] = OrderedDict()
 
-    @property
-    def held_bytes(self) -> int:
-        """Bytes in use."""
-        return self._held
-
     def get(self, key: bytes) -> Compiled | None:
-        """The result for `key`, which thereby is the one used last; None where there is none."""
+        """The result for `key`, which thereby becomes the one used last; None where there is none."""
         found = self._entries.get(key)
         if found is not None:
             self._entries.move_to_end(key)
         return found
 
     def put(self, key: bytes, compiled: Compiled) -> None:
-        """Keeps a result; one that is larger than a quarter of the cache is not worth the others."""
+        """Keeps a result. One that is larger than a quarter of the cache is not kept: too many others would go for it."""
         size = compiled.size()
         if size > self._most // 4 or key in self._entries:
             return

@@ -1,4 +1,4 @@
-"""What a compiled program's file says of it. Source of the layout: elf(5)."""
+"""Reads from a compiled program's file how much memory its global variables take. Source of the layout: elf(5)."""
 
 import struct
 
@@ -7,7 +7,7 @@ _PT_LOAD, _PF_W = 1, 2
 
 
 def static_data_bytes(program: memoryview) -> int:
-    """Writable memory that the program gets before its first line, for its global variables; 0 where it is no such file."""
+    """Bytes of writable memory that the program gets before its first line; 0 where the file is no 64-bit ELF program."""
     if program[:6] != _ELF64_LITTLE_ENDIAN:
         return 0
     total = 0
@@ -19,5 +19,5 @@ def static_data_bytes(program: memoryview) -> int:
             if kind == _PT_LOAD and flags & _PF_W:
                 total += in_memory
     except (struct.error, OverflowError):
-        return 0  # it is cut off, or somebody made it up
+        return 0  # the file is cut off, or its author made up the numbers
     return total

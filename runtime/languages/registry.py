@@ -1,12 +1,13 @@
 """Reads the language files, finds out which toolchains this host has, and turns a submission into jobs' command lines."""
 
+import datetime as dt
 import difflib
 import os
 import re
 import shutil
 import tomllib
 from collections.abc import Iterable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -14,11 +15,12 @@ import msgspec
 from runtime.sandbox import landlock
 
 FOLDER = Path(__file__).parent
-# The server itself looks through a stranger's text for the name of its class; what comes later is not looked at.
-_UNIT_CHARACTERS = 1 << 17
-# What file systems take (NAME_MAX).
-_LONGEST_FILE_NAME = 255
-# Of what somebody calls a language, so much is compared and repeated.
+# Days on which the security support of a distribution ends (its releases' page).
+_DISTRIBUTIONS = {"Debian 13": dt.date(2028, 8, 9)}
+#: What a program finds as its user's name; in the image its uid has the same.
+USER = "executor"
+_PATTERNS = ("memory_error", "version_pattern", "defines", "uses", "passed_over")
+# Characters of a language's name in a request that are compared and repeated.
 _NAME_SHOWN = 64
 
 
@@ -41,18 +43,39 @@ class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ready: int = 1
     #: Paths without which there are no workers.
     needs: tuple[str, ...] = ()
-    #: What a worker is told of its run before the program's arguments.
-    told: tuple[str, ...] = ()
+    #: What a worker gets with its run before the program's arguments.
+    run_arguments: tuple[str, ...] = ()
     #: Only once a run has asked for it: for what takes memory that a replica without such programs shall not spend.
     on_demand: bool = False
+
+
+class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which line of a language's releases the image has, and who mends it until when: for its page and for a test."""
+
+    line: str
+    #: Where the image has it from.
+    origin: str
+    #: The day on which upstream ends its support; None where it names none, and then what it does instead.
+    upstream: dt.date | None = None
+    policy: str = ""
+    #: Why it is there although upstream has ended its support.
+    because: str = ""
+
+    @property
+    def ends(self) -> dt.date:
+        """The last day of support: upstream's, or the distribution's where upstream names none, or one that is accepted."""
+        if self.upstream and not self.because:
+            return self.upstream
+        return _DISTRIBUTIONS[self.origin]
 
 
 class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One language, as its file says.
 
-    In commands `{file}` is the main file, `{unit}` what it is called inside of the language, `{box}` the working directory,
-    `{sources}` every file with one of `extensions`, `{memory_mb}` the run's memory limit, and `{bootstrap}` the folder of
-    the warm starts. The environment may hold `{box}` and `{memory_mb}`.
+    In commands `{file}` is the main file, `{folder}` the one it lies in, `{unit}` what it is called inside of the language,
+    `{box}` the working directory, `{sources}` every file with one of `extensions`, `{memory_mb}` the run's memory limit,
+    `{stack_mb}` and `{stack_kb}` how much of it a stack may have, and `{bootstrap}` the folder of the warm starts. The
+    environment may hold `{box}` and those of memory.
     """
 
     name: str
@@ -66,14 +89,23 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     env: dict[str, str] = {}
     #: Commands and absolute paths that must be there beside the commands above.
     needs: tuple[str, ...] = ()
-    #: Patterns for the main file's text, the first that is found counts: its group is the unit that runs and, where the
-    #: submission names no file, the file's name before the suffix of `file`. `package` finds what stands before it.
-    #: What `no_code` finds, comments and texts, is taken out before.
-    unit: tuple[str, ...] = ()
-    package: str = ""
-    no_code: str = ""
+    #: Whether a byte-order mark at a file's start is taken away, since the tools take it for a part of the text.
+    unmarked: bool = False
+    #: Patterns whose groups are the names of what a source file defines and uses: each is compiled after what it uses.
+    defines: str = ""
+    uses: str = ""
+    #: What the main file is called inside of the language if it defines nothing.
+    unit: str = ""
+    #: The name by which the compiler finds a further file that defines `{unit}`, which is in small letters.
+    found_as: str = ""
+    #: A pattern for names of files that the compiler passes over: a main file with such a one is compiled under another.
+    passed_over: str = ""
+    #: The folder of headers that were compiled ahead, of which `{ahead}` is the one that a program can start with.
+    ahead: str = ""
+    #: Whether classes of Java are made, among which the one to start is looked for and becomes `{unit}` of the run.
+    starts_classes: bool = False
     version_pattern: str = r"(\d+(?:\.\d+)+)"
-    #: A pattern in the last of stderr that says the run failed for lack of memory.
+    #: A pattern at the end of stderr by which a run is known to have failed for lack of memory.
     memory_error: str = ""
     data_headroom_mb: int = 0
     stack_mb: int = 8
@@ -81,6 +113,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_factor: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1
     #: Further paths that its programs read; each must exist to count.
     read: tuple[str, ...] = ()
+    release: Release | None = None
     warm: Warm | None = None
     #: Another language, whose workers serve what this one's compile step makes.
     workers: str = ""
@@ -95,31 +128,6 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         """Whether there is a compile step."""
         return bool(self.compile)
 
-    def main_file(self, text: str) -> str:
-        """The name of a main file that came without one."""
-        unit = self._unit(self._code(text))
-        name = unit + PurePosixPath(self.file).suffix
-        return name if unit and len(name.encode()) <= _LONGEST_FILE_NAME else self.file
-
-    def unit_of(self, name: str, text: str) -> str:
-        """What the main file's program is called inside of the language, with its package."""
-        code = self._code(text)
-        package = re.search(self.package, code) if self.package else None
-        unit = self._unit(code) or PurePosixPath(name).stem
-        return f"{package[1]}.{unit}" if package else unit
-
-    def _unit(self, code: str) -> str:
-        for pattern in self.unit:
-            found = re.search(pattern, code)
-            if found:
-                return found[1]
-        return ""
-
-    def _code(self, text: str) -> str:
-        # A comment separates words, and what follows it may begin a line.
-        text = text[:_UNIT_CHARACTERS] if self.unit else ""
-        return re.sub(self.no_code, "\n", text) if self.no_code else text
-
 
 def load(folder: Path = FOLDER) -> tuple[Language, ...]:
     """Every language file of `folder`, by name; raises LanguageFileError with the file and the key."""
@@ -128,9 +136,8 @@ def load(folder: Path = FOLDER) -> tuple[Language, ...]:
     for path in sorted(folder.glob("*.toml")):
         try:
             language = msgspec.convert(tomllib.loads(path.read_text("utf-8")), Language)
-            one = (language.memory_error, language.version_pattern, language.package, language.no_code)
-            for pattern in (*one, *language.unit):
-                re.compile(pattern)
+            for name in _PATTERNS:
+                re.compile(getattr(language, name))
         except (tomllib.TOMLDecodeError, msgspec.ValidationError, re.error) as error:
             raise LanguageFileError(f"{path.name}: {error}") from error
         for name in (language.name, *language.aliases):
@@ -151,16 +158,34 @@ class Registry:
         self._path = path
         self._found: dict[str, str] = {}
         self.languages: dict[str, Language] = {}
+        #: Why each other language cannot be run here.
+        self.unavailable: dict[str, str] = {}
         self._names: dict[str, Language] = {}
         for language in languages:
-            commands = [command[0] for command in (language.compile, language.run, language.version) if command]
-            if not all(command.startswith("{") or self.find(command) for command in (*commands, *language.needs)):
-                continue
-            if language.program and not can_execute_files:
+            if reason := self._reason_against(language, can_execute_files=can_execute_files):
+                self.unavailable[language.name] = reason
                 continue
             self.languages[language.name] = language
             for name in (language.name, *language.aliases):
                 self._names[name] = language
+
+    def _reason_against(self, language: Language, *, can_execute_files: bool) -> str:
+        """Why the language cannot be run here; empty where it can."""
+        commands = [command[0] for command in (language.compile, language.run, language.version) if command]
+        for command in (*commands, *language.needs):
+            if not command.startswith("{") and not self.find(command):
+                return f"there is no {command}" + ("" if command.startswith("/") else " on EXECUTOR_PATH")
+        if language.program and not can_execute_files:
+            return (
+                "its programs are files in EXECUTOR_WORK_DIR (the temporary directory if unset), and the file system there "
+                "is mounted noexec"
+            )
+        return ""
+
+    @property
+    def names(self) -> Iterable[str]:
+        """Every name and alias of the languages that are here."""
+        return self._names.keys()
 
     def find(self, command: str) -> str | None:
         """The absolute path of a command, or None where it is not on the path; an absolute path need only exist."""
@@ -192,6 +217,9 @@ class Registry:
     def command(self, words: Iterable[str], **places: str | int | tuple[str, ...]) -> tuple[str, ...]:
         """`words` with their places filled in; the first becomes an absolute path."""
         filled: list[str] = []
+        memory_mb = places.get("memory_mb")
+        if isinstance(memory_mb, int):
+            places |= _stack(memory_mb)
         for word in words:
             whole = places.get(word[1:-1]) if word.startswith("{") and word.endswith("}") else None
             if isinstance(whole, tuple):
@@ -202,8 +230,9 @@ class Registry:
 
     def environment(self, language: Language, box: str, memory_mb: int) -> dict[str, str]:
         """The whole environment of a program: nothing of the service's is in it."""
-        base = {"PATH": self._path, "HOME": box, "TMPDIR": box, "LANG": "C.UTF-8"}
-        return base | {name: value.format(box=box, memory_mb=memory_mb) for name, value in language.env.items()}
+        base = {"PATH": self._path, "HOME": box, "TMPDIR": box, "LANG": "C.UTF-8", "USER": USER, "LOGNAME": USER}
+        places = {"box": box, "memory_mb": memory_mb, **_stack(memory_mb)}
+        return base | {name: value.format_map(places) for name, value in language.env.items()}
 
     def readable(self) -> tuple[tuple[str, int], ...]:
         """Landlock's rules for all languages: toolchains and what C libraries read, but nothing of the service's."""
@@ -214,6 +243,11 @@ class Registry:
             for path in language.read:
                 paths[path] = landlock.READ_EXECUTE
         return landlock.distinct(tuple(paths.items()))
+
+
+def _stack(memory_mb: int) -> dict[str, int]:
+    """How far the stack of a runtime with a limit of its own may grow: it needs the rest of the run's memory for itself."""
+    return {"stack_mb": memory_mb * 3 // 4, "stack_kb": memory_mb * 768}
 
 
 _READABLE = (

@@ -18,7 +18,7 @@ from runtime.observability.metrics import Durations, Metrics
 
 
 class Exposition(Collector):
-    """Puts metrics into words as often as it is asked."""
+    """Makes text of metrics."""
 
     def __init__(self, metrics: Metrics) -> None:
         """Those of the process itself come along."""
@@ -28,11 +28,11 @@ class Exposition(Collector):
         ProcessCollector(registry=self._registry)
 
     def text(self) -> bytes:
-        """Everything, as it is now."""
+        """All metrics as they are now."""
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """For the registry."""
+        """Each metric, for the registry."""
         metrics = self._metrics
         yield InfoMetricFamily("executor", "Which replica this is", {"replica": metrics.replica, "version": metrics.version})
         executions = CounterMetricFamily(

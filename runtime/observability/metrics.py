@@ -1,4 +1,4 @@
-"""What the service counts. `exposition` puts it into words, and is not loaded before somebody asks for them."""
+"""What the service counts. `exposition` makes text of it, and is loaded at the first request for that."""
 
 from bisect import bisect_left
 from collections import Counter, defaultdict
@@ -20,14 +20,14 @@ class Durations:
         self.total = 0.0
 
     def add(self, seconds: float) -> None:
-        """One more."""
+        """Counts one duration in seconds."""
         self.counts[bisect_left(_SECONDS, seconds)] += 1
         self.total += seconds
 
 
 @dataclass(frozen=True)
 class Watched:
-    """What is kept elsewhere and asked for when somebody looks: a gauge, or a counter by the values of its labels."""
+    """What is kept elsewhere and read at each request for metrics: a gauge, or a counter by the values of its labels."""
 
     name: str
     meaning: str
@@ -53,11 +53,11 @@ class Metrics:
         self.watched: list[Watched] = []
 
     def watch(self, name: str, meaning: str, value: Callable[[], float]) -> None:
-        """A gauge."""
+        """Adds a gauge, whose value `value` gives."""
         self.watched.append(Watched(name, meaning, (), lambda: {(): value()}, counter=False))
 
     def watch_count(
         self, name: str, meaning: str, labels: tuple[str, ...], values: Callable[[], dict[tuple[str, ...], float]]
     ) -> None:
-        """A counter, by the values of its labels."""
+        """Adds a counter; `values` gives it by the values of its labels."""
         self.watched.append(Watched(name, meaning, labels, values, counter=True))

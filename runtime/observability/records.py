@@ -12,7 +12,7 @@ import msgspec
 _log = logging.getLogger(__name__)
 # Some minutes of a burst; beyond it a reader that does not read costs records and not the server's memory.
 _BACKLOG = 10_000
-# Whoever reads the log is woken at most this often: for each record he would take a processor that runs programs.
+# The log's reader is woken at most this often: woken for each record, it would take a processor from programs.
 _PAUSE_SECONDS = 0.1
 
 
@@ -51,7 +51,7 @@ class Log:
         self._backlog: deque[bytes] = deque()
         self._planned = False
         self._encoder = msgspec.json.Encoder()
-        #: Records that were given up because nobody read them.
+        #: Records that were given up because the log was not read.
         self.lost = 0
 
     def write(self, record: ExecutionRecord) -> None:

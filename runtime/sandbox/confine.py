@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 _SIGKILL = 9
 #: The highest descriptor that a worker has besides its streams: where it waits for its run.
 CHANNEL = 3
+#: What a program may read of its own process under /proc. Not what it has of the network, which is the service's.
+OWN_PROCESS = ("maps", "stat", "statm", "status", "cmdline", "environ", "mem", "cgroup", "mountinfo")
 #: How much more than its supervisor a program yields, so that the killer wins.
 NICENESS = 15
 
@@ -37,8 +39,9 @@ def confine(plan: "Confinement", directory: str, uid: int) -> int:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     os.umask(0o022)
     if plan.landlock_abi:
-        own = ((directory, landlock.OWN), ("/proc/self", landlock.READ))
-        landlock.restrict(plan.opened + landlock.opened(own, plan.landlock_abi), plan.landlock_abi)
+        own = landlock.opened(((directory, landlock.OWN),), plan.landlock_abi)
+        own += landlock.opened_files("/proc/self", OWN_PROCESS, plan.landlock_abi)
+        landlock.restrict(plan.opened + own, plan.landlock_abi)
     close_from(CHANNEL + 1)
     if not plan.program:
         return -1
@@ -72,7 +75,7 @@ def fork_into(plan: "Confinement", supervisor: int) -> "tuple[int, int]":
 
 
 def _wait_until_adopted(middle: int) -> None:
-    """Until the process in between has ended, so that the death signal to come is about the supervisor.
+    """Returns once the process in between has ended, so that the death signal to come is about the supervisor.
 
     Within a pid namespace a parent outside has no number, but under /proc of the outer one it has.
     """

@@ -28,6 +28,7 @@ def install(program: bytes, *, notify: bool) -> int:
 
     The process must have no_new_privs. Raises OSError where the kernel refuses.
     """
+    # SAFETY: `instructions` keeps the bytes alive until the kernel has copied them, and their length goes with the pointer.
     # No array, of which ctypes would make a type first.
     instructions = ctypes.c_char_p(program)
     address = ctypes.c_size_t.from_buffer(instructions).value

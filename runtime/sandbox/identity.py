@@ -110,7 +110,7 @@ def enter_pid_namespace() -> None:
 
 
 def reap_for_ever() -> None:
-    """The life of a pid namespace's first process: it takes orphans, and its end is the end of all.
+    """Is the life of a pid namespace's first process: it reaps orphans, and its end is the end of all.
 
     Nothing may look into it, and as no signal has a handler here, none that a program sends reaches it.
     """

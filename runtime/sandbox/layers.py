@@ -2,7 +2,7 @@
 
 import msgspec
 
-#: Uids for runs, high enough to belong to nobody: above those of people and of system services.
+#: Uids for runs: above those of people and of system services, so that no account has one.
 FIRST_UID = 61_000
 UIDS_PER_SLOT = 64
 

@@ -2,16 +2,14 @@
 
 import ctypes
 import errno
-import fcntl
 import os
 import select
 import socket
-import struct
 from collections.abc import Callable
 
-from runtime.sandbox import filters, identity, landlock, seccomp
+from runtime.sandbox import bpf, filters, identity, landlock, unotify
 from runtime.sandbox.layers import FIRST_UID, Enforceable
-from runtime.sandbox.seccomp import NOTIFY, Rule
+from runtime.sandbox.rule import NOTIFY, Rule
 from runtime.sandbox.syscalls import LIBC, PR_SET_NO_NEW_PRIVS, prctl
 
 _TRUNCATE = 76
@@ -69,7 +67,7 @@ def _pid_namespace_holds() -> bool:
 
 def _seccomp_holds() -> bool:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
-    program = seccomp.assemble((Rule("truncate", "EDOM", "an answer that the kernel would not give by itself"),))
+    program = bpf.assemble((Rule("truncate", "EDOM", "an answer that the kernel would not give by itself"),))
     filters.install(program, notify=False)
     LIBC.syscall(ctypes.c_long(_TRUNCATE), None, ctypes.c_long(0))
     return ctypes.get_errno() == errno.EDOM
@@ -103,7 +101,7 @@ def _notification_works() -> bool:
 def _ask(channel: socket.socket) -> None:
     try:
         prctl(PR_SET_NO_NEW_PRIVS, 1)
-        program = seccomp.assemble((Rule("truncate", NOTIFY, "to be answered"),))
+        program = bpf.assemble((Rule("truncate", NOTIFY, "to be answered"),))
         listener = filters.install(program, notify=True)
         socket.send_fds(channel, [b"ask"], [listener])
         os.close(listener)
@@ -115,12 +113,10 @@ def _ask(channel: socket.socket) -> None:
 def _answer(listener: int) -> bool:
     poller = select.poll()
     poller.register(listener, select.POLLIN)
-    buffer = bytearray(80)
     try:
         if not poller.poll(5000):
             return False
-        fcntl.ioctl(listener, 0xC0502100, buffer)
-        fcntl.ioctl(listener, 0xC0182101, struct.pack("=QqiI", struct.unpack_from("=Q", buffer)[0], 0, 0, 1))
+        unotify.let_next_through(listener)
     finally:
         os.close(listener)
     return True

@@ -1,5 +1,8 @@
 """The few system calls that Python does not wrap, called through ctypes.
 
+SAFETY, for all of them: arguments are numbers, or bytes objects that the caller keeps until the call returns, and the kernel
+writes to none of them.
+
 Structures are packed bytes and not ctypes classes: ctypes keeps such classes for good, and these modules must leave no
 trace in the interpreter that becomes a student's program.
 """
@@ -77,6 +80,9 @@ def fork_beside() -> int:
     flags, so the kernel is asked where that is (prctl(2): PR_GET_TID_ADDRESS, which not every kernel is built with) and
     told to write the new one there, as the C library's own fork does.
     """
+    # SAFETY: `address` is checked to hold this thread's number before the kernel writes to it, so it is the C library's own
+    # record of it; there is no other thread that could read the record meanwhile. PyOS_BeforeFork and its counterparts run
+    # around the call as around os.fork, and the call is made with the interpreter's lock held (`pythonapi`).
     address = ctypes.c_ulong()
     if _PRCTL(_PR_GET_TID_ADDRESS, ctypes.byref(address), ctypes.c_ulong(0), ctypes.c_ulong(0), ctypes.c_ulong(0)):
         return -1

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.server import ROOT, running
+from devtools.executor import ROOT, running
 
 _EXAMPLE = re.compile(r"<!-- example: .*? -->\n(.*?)<!-- end of example -->", re.DOTALL)
 

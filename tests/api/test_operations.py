@@ -6,17 +6,17 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from runtime.execution.usage import descendants
+from devtools.executor import ROOT, Executor, environment, running, until
+from runtime.execution.process_tree import descendants
+from runtime.execution.procfs import read
 from runtime.observability.records import ExecutionRecord
-from tests.server import ROOT, Executor, environment, running, until
 
 _HELLO = {"language": "python", "code": "print('hidden words')", "stdin": "hidden words"}
 
@@ -102,13 +102,8 @@ def test_a_judged_record_has_the_sum_of_its_runs(watched: Executor) -> None:
 
 
 def test_a_client_that_leaves_has_a_record_too(watched: Executor) -> None:
-    with pytest.raises(httpx.ReadTimeout):
-        watched.http.post(
-            "/execute",
-            json={"language": "python", "code": "while True: pass"},
-            headers={"X-Request-ID": "left.1"},
-            timeout=0.5,
-        )
+    with watched.occupied("left.1"):
+        pass
     assert _record(watched, "left.1")["status"] == "cancelled"
 
 
@@ -140,22 +135,35 @@ def test_an_executor_whose_log_nobody_reads_goes_on(watched: Executor) -> None:
     assert watched.health()["status"] == "healthy"
 
 
+def _until_above(before: float, count: Callable[[], float]) -> bool:
+    return until(lambda: count() > before)
+
+
 def _in_turn(executor: Executor, submissions: list[dict[str, Any]]) -> list[int]:
     """Sends all while the slot is taken, one after the other; returns the order in which they were served."""
-    start = len(executor.records)
-    with concurrent.futures.ThreadPoolExecutor(len(submissions) + 1) as pool:
-        blocker = pool.submit(executor.execute, "python", "import time; time.sleep(1)", user_id="blocker")
-        assert until(lambda: executor.metrics()["executor_slots_in_use"] == 1)
+    name = f"turn.{len(executor.records)}"
+
+    def arrived() -> float:
+        """How many wait, or have been sent away from the queue."""
+        metrics = executor.metrics()
+        refused = (f'executor_refusals_total{{reason="{reason}"}}' for reason in ("displaced", "queue_full"))
+        return metrics["executor_queue_length"] + sum(metrics.get(name, 0) for name in refused)
+
+    def served() -> list[int]:
+        records = [record for record in executor.records if record["request_id"].startswith(f"{name}.")]
+        return [int(record["request_id"].rpartition(".")[2]) for record in records]
+
+    with concurrent.futures.ThreadPoolExecutor(len(submissions)) as pool:
         sent = []
-        for number, submission in enumerate(submissions):
-            sent.append(
-                pool.submit(_send, executor, {"language": "python", "code": "1", **submission}, f"turn.{start}.{number}")
-            )
-            time.sleep(0.05)
-        blocker.result()
+        with executor.occupied():
+            for number, submission in enumerate(submissions):
+                before = arrived()
+                body = {"language": "python", "code": "1", **submission}
+                sent.append(pool.submit(_send, executor, body, f"{name}.{number}"))
+                assert _until_above(before, arrived)
         statuses = [each.result().status_code for each in sent]
-    assert until(lambda: len(executor.records) == start + 1 + statuses.count(200))
-    return [int(record["request_id"].split(".")[2]) for record in executor.records[start + 1 :]]
+    assert until(lambda: len(served()) == statuses.count(200))
+    return served()
 
 
 def test_many_submissions_of_one_user_do_not_delay_anothers_first(watched: Executor) -> None:
@@ -173,18 +181,16 @@ def test_without_a_user_the_address_counts(watched: Executor) -> None:
 
 
 def test_probes_and_metrics_do_not_wait(watched: Executor) -> None:
-    with concurrent.futures.ThreadPoolExecutor(1) as pool:
-        running_one = pool.submit(watched.execute, "python", "while True: pass", timeout=1)
-        assert until(lambda: watched.metrics()["executor_slots_in_use"] == 1)
+    with watched.occupied():
         for path in ("/health", "/ready", "/metrics", "/openapi.json", "/docs"):
-            assert watched.http.get(path, timeout=0.5).status_code == 200
-        running_one.result()
+            assert watched.http.get(path).status_code == 200
+        assert watched.metrics()["executor_slots_in_use"] == 1
 
 
 def test_after_sigterm_work_is_finished_and_new_work_refused() -> None:
     with running({"EXECUTOR_QUEUE_SECONDS": "10"}) as executor, concurrent.futures.ThreadPoolExecutor(2) as pool:
         assert executor.pid
-        slow = [pool.submit(executor.execute, "python", "import time; time.sleep(1); print(7)") for _ in range(2)]
+        slow = [pool.submit(executor.execute, "python", "import time; time.sleep(2.5); print(7)") for _ in range(2)]
         assert until(lambda: executor.metrics()["executor_queue_length"] == 1)
         os.kill(executor.pid, signal.SIGTERM)
         assert until(lambda: httpx.get(f"{executor.url}/ready").status_code == 503)
@@ -202,10 +208,8 @@ def test_a_server_that_is_killed_takes_everything_with_it_and_no_traceback_is_le
     assert process.stdout
     url = process.stdout.readline().split()[2]
     with concurrent.futures.ThreadPoolExecutor() as pool:
-        body = {"language": "python", "code": "import time; time.sleep(0.6); print(42)"}
-        asked = pool.submit(httpx.post, f"{url}/execute", json=body)
-        assert until(lambda: "executor_slots_in_use 1.0" in httpx.get(f"{url}/metrics").text)
-        time.sleep(0.2)  # the program is running
+        asked = pool.submit(httpx.post, f"{url}/execute", json={"language": "bash", "code": "sleep 60"}, timeout=60)
+        assert until(lambda: any(read(f"/proc/{pid}/cmdline") == b"sleep\x0060\0" for pid in descendants([process.pid])))
         members = descendants([process.pid])
         process.kill()
         process.wait()

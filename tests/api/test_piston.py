@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import Executor
+from devtools.executor import Executor
 
 _CALL: dict[str, Any] = {
     "language": "py",
@@ -67,6 +67,31 @@ def test_a_compile_step_is_told_apart(executor: Executor, language: str) -> None
     assert "error" in body["compile"]["stderr"]
 
 
+@pytest.mark.parametrize(
+    ("changes", "stdout"),
+    [
+        ({"args": ""}, "x []\n"), ({"args": None}, "x []\n"), ({"args": []}, "x []\n"),
+        ({"args": ["", "a"]}, "x ['', 'a']\n"),
+        ({"run_timeout": -1, "run_memory_limit": 0}, "x []\n"), ({"note": 1}, "x []\n"), ({"language": "PYTHON"}, "x []\n"),
+        ({"files": [{"content": ""}]}, ""), ({"files": [{"name": "no ending", "content": "print(1)"}]}, "1\n"),
+        ({"files": [{"name": "a", "content": "1"}, {"name": "a", "content": "print(2)"}]}, "2\n"),
+        (
+            {"files": [{"content": "import b"}, {"name": "b.py", "content": "1"}, {"name": "b.py", "content": "print(2)"}]},
+            "2\n",
+        ),
+    ],
+)  # fmt: skip
+def test_what_piston_takes_is_taken(executor: Executor, changes: dict[str, Any], stdout: str) -> None:
+    code = "import sys; print(input(), sys.argv[1:])"
+    status, body = _execute(executor, **{"files": [{"content": code}], **changes})
+    assert (status, body["run"]["stdout"]) == (200, stdout), body
+
+
+def test_the_smallest_limits_are_taken(executor: Executor) -> None:
+    assert _execute(executor, run_timeout=5e-324)[1]["run"]["status"] == "TO"
+    assert _execute(executor, run_memory_limit=5e-324)[0] == 200
+
+
 def test_files_without_names_and_of_other_encodings_are_placed(executor: Executor) -> None:
     files = [
         {"content": "print(sorted(__import__('os').listdir()))"},
@@ -98,7 +123,7 @@ def test_versions_are_selected_as_npm_selects_them(executor: Executor, selector:
     [
         ({"language": 5}, "language"), ({"language": "cobol"}, "cobol"), ({"version": None}, "version"),
         ({"version": "latest"}, "version"), ({"version": ""}, "version"), ({"files": None}, "files"),
-        ({"files": []}, "files"),
+        ({"files": []}, "files"), ({"args": "-v"}, "args"), ({"args": 5}, "args"), ({"args": ["a\0"]}, "args[0]"),
         ({"files": [{"name": "a"}]}, "files[0].content"), ({"run_timeout": 10_000_000}, "run_timeout"),
         ({"compile_timeout": "5"}, "compile_timeout"), ({"run_memory_limit": -5}, "run_memory_limit"),
         ({"files": [{"name": "../a", "content": "1"}]}, "files[0].name"),

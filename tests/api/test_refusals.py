@@ -5,7 +5,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.server import Executor
+from devtools.executor import Executor
 
 _GOOD: dict[str, Any] = {"language": "python", "code": "print(1)"}
 
@@ -30,6 +30,7 @@ _INVALID = [
     ({"memory_limit_mb": 100_000}, "memory_limit_mb"),
     ({"memory_limit_mb": 10**30}, "memory_limit_mb"),
     ({"memory_limit_mb": 1.5}, "memory_limit_mb"),
+    ({"memory_limit_mb": True}, "memory_limit_mb"),
     ({"stdin": 5}, "stdin"),
     ({"args": "a"}, "args"),
     ({"args": ["a\0b"]}, "args[0]"),
@@ -58,7 +59,13 @@ _INVALID = [
     ),
     ({"code": None, "files": [{"name": "a", "content": "1"}, {"name": "a", "content": "2"}]}, "files[1].name"),
     ({"code": None, "files": [{"name": "a", "content": "1"}, {"name": "a/b", "content": "2"}]}, "files[1].name"),
-    ({"code": None, "files": [{"name": "a", "content": "%%", "encoding": "base64"}]}, "files[0].content"),
+    *(
+        ({"code": None, "files": [{"name": "a", "content": content, "encoding": encoding}]}, "files[0].content")
+        for content, encoding in (
+            ("%%", "base64"), ("QQ", "base64"), ("QUI==", "base64"), ("QQ==\n", "base64"), ("QQ==QQ==", "base64"),
+            ("", "utf8"), ("", "hex"), (" ", "hex"), ("0", "hex"), ("0 0", "hex"),
+        )
+    ),
     ({"code": None, "files": [{"name": "a", "content": "xyz", "encoding": "hex"}]}, "files[0].content"),
     ({"code": None, "files": [{"name": "a", "content": "1", "encoding": "rot13"}]}, "files[0].encoding"),
 ]  # fmt: skip
@@ -79,6 +86,11 @@ def test_a_wrong_field_is_named(executor: Executor, change: dict[str, Any], fiel
     assert problem["code"] == "invalid_request"
     assert field in [error["field"] for error in problem["errors"]], problem
     assert response.headers["content-type"].startswith("application/problem+json")
+
+
+@pytest.mark.parametrize("change", [{"memory_limit_mb": 64.0}, {"timeout": 1}, {"timeout": 1e-300}])
+def test_a_number_may_be_written_in_any_way(executor: Executor, change: dict[str, Any]) -> None:
+    assert executor.post({**_GOOD, **change}).status_code == 200
 
 
 def test_all_wrong_fields_are_named_at_once(executor: Executor) -> None:
@@ -121,6 +133,22 @@ def test_what_is_not_json_is_refused(executor: Executor, content: bytes) -> None
     assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
 
 
+@pytest.mark.parametrize("path", ["/execute", "/api/v2/execute"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"language": "python", "code": "1", "note": "\xff"}', b'{"language": "python", "code": "1", "\xe9t\xe9": 1}',
+        b'{"language": 5, "code": "\xc3("}', b'{"code": "1", "files": [{"name": "\xed\xa0\x80"}]}',
+        b'{"language": "python", "code": "1", "test_cases": [{"id": "1", "note": "\xe8\xaa"}]}',
+        b'{"language": "python", "code": "1", "note": "\xf5\x80\x80\x80"}', b'{"x": "\xc0\x80"}', b"\xff",
+        '{"language": "python", "code": "1"}'.encode("utf-16"), '{"language": "python", "code": "\u00e9"}'.encode("latin-1"),
+    ],
+)  # fmt: skip
+def test_a_body_that_is_not_utf8_is_no_json_whatever_its_fields(executor: Executor, path: str, content: bytes) -> None:
+    response = executor.http.post(path, content=content, headers={"Content-Type": "application/json"})
+    assert (response.status_code, response.json()["code"]) == (400, "invalid_json")
+
+
 def test_json_that_is_no_object_is_refused(executor: Executor) -> None:
     response = executor.http.post("/execute", content=b"[1]", headers={"Content-Type": "application/json"})
     assert (response.status_code, response.json()["code"]) == (422, "invalid_request")
@@ -138,9 +166,28 @@ def test_a_large_body_is_refused(executor: Executor) -> None:
     assert (response.status_code, response.json()["code"]) == (413, "payload_too_large")
 
 
-def test_another_media_type_is_refused(executor: Executor) -> None:
-    response = executor.http.post("/execute", content=b"<x/>", headers={"Content-Type": "text/xml"})
+@pytest.mark.parametrize("path", ["/execute", "/api/v2/execute"])
+@pytest.mark.parametrize(
+    "media",
+    ["text/xml", "xxxx", "json", "", ";", "application", "application/", "application/jsonx", "application/json, text/plain",
+     "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "charset=utf-8"],
+)  # fmt: skip
+def test_another_media_type_is_refused(executor: Executor, path: str, media: str) -> None:
+    response = executor.http.post(path, content=b'{"language": "python", "code": "1"}', headers={"Content-Type": media})
     assert (response.status_code, response.json()["code"]) == (415, "unsupported_media_type")
+
+
+@pytest.mark.parametrize(
+    "media",
+    [None, "application/json", "Application/JSON", "application/json;charset=UTF-8", "application/json ; charset=utf-8",
+     "application/octet-stream"],
+)  # fmt: skip
+def test_json_is_taken_under_its_type_under_none_and_as_bytes(executor: Executor, media: str | None) -> None:
+    request = httpx.Request(
+        "POST", f"{executor.url}/execute", content=b'{"language": "python", "code": "print(1)"}',
+        headers={} if media is None else {"Content-Type": media},
+    )  # fmt: skip
+    assert executor.http.send(request).json()["run"]["stdout"] == "1\n"
 
 
 def test_other_paths_and_methods_are_refused(executor: Executor) -> None:

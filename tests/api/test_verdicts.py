@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.server import Executor
+from devtools.executor import Executor
 
 _CASES = tomllib.loads(Path(__file__).with_name("verdicts.toml").read_text("utf-8"))["case"]
 _LANGUAGES = ("python", "javascript", "bash", "c")

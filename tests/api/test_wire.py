@@ -13,7 +13,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from tests.server import Executor, running, until
+from devtools.executor import Executor, running, until
 
 _BODY = json.dumps({"language": "python", "code": "print(42)"}).encode()
 _JSON = b"Content-Type: application/json\r\n"
@@ -30,14 +30,21 @@ def _get(target: bytes = b"/health", method: bytes = b"GET", *headers: bytes) ->
     return b"%s %s HTTP/1.1\r\nHost: x\r\n%s\r\n" % (method, target, b"".join(header + b"\r\n" for header in headers))
 
 
+_SMALL = {"EXECUTOR_MAX_CONNECTIONS": "20", "EXECUTOR_MAX_BODIES_MB": "1", "EXECUTOR_MAX_BODY_MB": "0.75"}
+
+
 @pytest.fixture(scope="module")
 def strict() -> Iterator[Executor]:
     """Short times and small limits, so that each can be met."""
-    settings = {
-        "HEADER_SECONDS": "1", "BODY_SECONDS": "1", "SEND_SECONDS": "1", "IDLE_SECONDS": "3", "MAX_CONNECTIONS": "20",
-        "MAX_BODIES_MB": "1", "MAX_BODY_MB": "0.75",
-    }  # fmt: skip
-    with running({f"EXECUTOR_{name}": value for name, value in settings.items()}) as executor:
+    seconds = {"HEADER": "1", "BODY": "1", "SEND": "1", "IDLE": "3"}
+    with running(_SMALL | {f"EXECUTOR_{name}_SECONDS": value for name, value in seconds.items()}) as executor:
+        yield executor
+
+
+@pytest.fixture
+def small() -> Iterator[Executor]:
+    """The same limits without the short times: what is begun stays as it is until a test goes on."""
+    with running(_SMALL) as executor:
         yield executor
 
 
@@ -46,25 +53,41 @@ def _connect(executor: Executor) -> socket.socket:
     return socket.create_connection((host, int(port)), 10)
 
 
-def _answers(executor: Executor, data: bytes, silence: float = 0.3) -> bytes:
-    """Everything that comes back until the server closes, or has been silent for so many seconds after answering."""
+def _answers(executor: Executor, data: bytes, silence: float = 0.3, answers: int = 1) -> bytes:
+    """Everything that comes back, as `_received` has it."""
     with _connect(executor) as client:
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it has refused before all was sent
             client.sendall(data)
-        return _received(client, silence)
+        return _received(client, silence, answers, bodies=not data.startswith(b"HEAD"))
 
 
-def _received(client: socket.socket, silence: float = 0.3) -> bytes:
+def _received(client: socket.socket, silence: float = 0.3, answers: int = 1, *, bodies: bool = True) -> bytes:
+    """Everything until the server closes, or has been silent for so many seconds behind so many whole answers."""
     received = b""
+    client.settimeout(30)
     try:
         while part := client.recv(1 << 16):
             received += part
-            client.settimeout(silence)
+            if _whole(received, bodies=bodies) >= answers:
+                client.settimeout(silence)
     except ConnectionResetError:
         pass
     except TimeoutError:
-        assert received, "neither an answer nor an end"
+        assert _whole(received, bodies=bodies) >= answers, "neither an answer nor an end"
     return received
+
+
+def _whole(received: bytes, *, bodies: bool) -> int:
+    """How many answers are there with all of their body."""
+    count = 0
+    while b"\r\n\r\n" in received:
+        head, _, received = received.partition(b"\r\n\r\n")
+        length = re.search(rb"(?i)\r\ncontent-length: (\d+)", head) if bodies else None
+        if length and len(received) < int(length[1]):
+            break
+        received = received[int(length[1]) if length else 0 :]
+        count += 1
+    return count
 
 
 def _statuses(received: bytes) -> list[int]:
@@ -151,7 +174,7 @@ def test_the_bytes_behind_a_refused_length_are_no_request(executor: Executor) ->
 
 
 def test_pipelined_requests_are_answered_in_their_order(executor: Executor) -> None:
-    received = _answers(executor, _get() + _post() + _get(b"/nothing") + _post(body=b"{") + _get(b"/ready"))
+    received = _answers(executor, _get() + _post() + _get(b"/nothing") + _post(body=b"{") + _get(b"/ready"), answers=5)
     assert _statuses(received) == [200, 200, 404, 400, 200]
 
 
@@ -186,20 +209,20 @@ def _metric(executor: Executor, name: str) -> float:
 def test_whoever_leaves_frees_the_slot(executor: Executor, leave: str) -> None:
     with _connect(executor) as client:
         client.sendall(_post(body=json.dumps({"language": "python", "code": "while True: pass", "timeout": 10}).encode()))
-        assert until(lambda: _slots_in_use(executor) == 1, 5)
+        assert until(lambda: _slots_in_use(executor) == 1)
         if leave == "half-close":
             client.shutdown(socket.SHUT_WR)
             assert client.recv(100) == b""
         elif leave == "reset":
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    assert until(lambda: _slots_in_use(executor) == 0, 3)
+    assert until(lambda: _slots_in_use(executor) == 0, 5)  # by itself the program would go on for ten
 
 
 def _time_to_end(client: socket.socket, drip: bytes = b"") -> tuple[float, bytes]:
     """Seconds until the server closes, and what it said; `drip` is sent every 0.1 s."""
     started, received = time.monotonic(), b""
     client.settimeout(0.1)
-    while time.monotonic() - started < 8:
+    while time.monotonic() - started < 40:
         try:
             part = client.recv(1 << 16)
             if not part:
@@ -240,7 +263,7 @@ def _kept_for(executor: Executor, name: str) -> tuple[float, list[int]]:
 def test_slow_senders_are_ended(strict: Executor) -> None:
     with concurrent.futures.ThreadPoolExecutor(len(_SLOW)) as pool:
         kept = dict(zip(_SLOW, pool.map(lambda name: _kept_for(strict, name), _SLOW), strict=True))
-    assert all(0.8 < seconds < 6 for seconds, _ in kept.values()), kept
+    assert all(0.8 < seconds < 30 for seconds, _ in kept.values()), kept
     assert {name: said for name, (_, said) in kept.items()} == {name: expected for name, (_, _, expected) in _SLOW.items()}
 
 
@@ -257,7 +280,7 @@ def test_whoever_does_not_take_the_answer_is_ended(strict: Executor) -> None:
         cases = [{"id": str(number)} for number in range(8)]
         client.sendall(_post(body=json.dumps({"language": "python", "code": code, "test_cases": cases}).encode()))
         before = _metric(strict, "executor_connections")
-        assert until(lambda: _metric(strict, "executor_connections") < before, 6)
+        assert until(lambda: _metric(strict, "executor_connections") < before)
 
 
 def test_answers_that_nobody_takes_share_a_limited_memory() -> None:
@@ -281,34 +304,32 @@ def test_answers_that_nobody_takes_share_a_limited_memory() -> None:
         assert received.count(b"\\u0001") == 1_000_000
 
 
-def test_connections_above_the_limit_are_refused_and_idle_ones_give_way(strict: Executor) -> None:
-    strict.http.get("/health")
-    silent = [_connect(strict) for _ in range(20)]
+def test_connections_above_the_limit_are_refused_and_idle_ones_give_way(small: Executor) -> None:
+    small.http.get("/health")
+    silent = [_connect(small) for _ in range(20)]
     try:
         for client in silent[:19]:
             client.sendall(b"GET /hea")
-        time.sleep(0.1)
-        with _connect(strict) as client:  # the kept connection of `strict.http` has given way to the twentieth
+        time.sleep(1)  # these are read by then: no answer says so, and a question would be one connection more
+        with _connect(small) as client:  # the kept connection of `small.http` has given way to the twentieth
             answer = client.recv(1000)
         assert _statuses(answer) == [429], answer
         assert b"Retry-After: 1" in answer
     finally:
         for client in silent:
             client.close()
-    assert until(lambda: httpx.get(f"{strict.url}/health").status_code == 200, 5)
-    strict.http.close()
-    strict.http = httpx.Client(base_url=strict.url, timeout=60)
+    assert until(lambda: httpx.get(f"{small.url}/health").status_code == 200)
 
 
-def test_bodies_share_a_limited_memory(strict: Executor) -> None:
+def test_bodies_share_a_limited_memory(small: Executor) -> None:
     half = _post(b"Content-Length: 600000", length=False, body=b" " * 599_999)
-    with _connect(strict) as first, _connect(strict) as second:
+    with _connect(small) as first, _connect(small) as second:
         first.sendall(half)
-        time.sleep(0.2)
+        assert until(lambda: _metric(small, "executor_body_bytes") > 500_000)
         second.sendall(half)
         assert _statuses(second.recv(1000)) == [429]
-    assert until(lambda: _metric(strict, "executor_body_bytes") == 0, 5)
-    assert strict.execute("python", "print(1)")["stdout"] == "1\n"
+    assert until(lambda: _metric(small, "executor_body_bytes") == 0)
+    assert small.execute("python", "print(1)")["stdout"] == "1\n"
 
 
 def test_nothing_of_it_was_an_error(executor: Executor, strict: Executor) -> None:

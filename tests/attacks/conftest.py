@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 
 from tests.attacks.places import PLACES
-from tests.image.engine import build
+from tests.image.built import built
 
 _ID = re.compile(r"test_(attack|benign)\[.*?place_(\w)")
 
@@ -30,4 +30,4 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    return build()
+    return built()

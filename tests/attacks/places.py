@@ -1,5 +1,6 @@
 """The places in which the corpus has to hold, each with a really running executor and a look at it from outside."""
 
+import contextlib
 import importlib.metadata
 import os
 import re
@@ -13,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from runtime.execution.usage import descendants
+from devtools.docker import AS_ON_AZURE, container, state
+from devtools.executor import ROOT, Executor, running
+from runtime.execution.process_tree import descendants
 from runtime.sandbox.layers import FIRST_UID
-from tests.image.engine import AS_ON_AZURE, build, container, state
-from tests.server import ROOT, Executor, running
+from tests.image.built import built
 
 #: As Azure runs it, and a bound on processes that a fork bomb would run into if ours did not hold.
 NO_CAPABILITIES = (*AS_ON_AZURE, "--pids-limit", "256")
@@ -31,6 +33,7 @@ PLACES = {
     "d": "host as root",
     "e": "image without capabilities, Landlock ABI 1",
     "f": "image with default capabilities, without Landlock",
+    "g": "image without capabilities and without Docker's own filter of system calls",
 }
 
 
@@ -42,6 +45,8 @@ class Place:
     executor: Executor
     first: int
     root: Path
+    #: How many processes there are when nothing runs.
+    at_rest: int = 0
 
     @property
     def landlock(self) -> bool:
@@ -50,6 +55,16 @@ class Place:
     def processes(self) -> list[int]:
         """The executor's processes, as this machine numbers them."""
         return descendants([self.first])
+
+    def described(self) -> str:
+        """A line for each process: number, parent, state and command line."""
+        lines = []
+        for pid in self.processes():
+            with contextlib.suppress(OSError):  # it has just ended
+                name, _, fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")
+                command = _words(pid).replace(b"\0", b" ").decode(errors="replace") or name.partition("(")[2]
+                lines.append(f"{pid} {' '.join(fields.split()[1::-1])} {command}")
+        return "\n".join(lines)
 
     def leftovers(self) -> set[str]:
         """Files in places where every user may write, but for the executor's own directory and those of the tests."""
@@ -126,8 +141,10 @@ def place(letter: str) -> Iterator[Place]:
             assert executor.pid
             yield Place(letter, executor, executor.pid, Path("/"))
         return
-    image = build()
-    options = NO_CAPABILITIES if letter in "ae" else ("--memory", "1g")
+    image = built()
+    options = NO_CAPABILITIES if letter in "aeg" else ("--memory", "1g")
+    if letter == "g":
+        options = (*options, "--security-opt", "seccomp=unconfined")
     settings = {"e": {"EXECUTOR_TEST_LANDLOCK_ABI": "1"}, "f": {"EXECUTOR_TEST_DISABLE_LAYERS": "landlock"}}.get(letter, {})
     with container(image, *options, settings=settings) as executor:
         first = int(str(state(executor.container)["Pid"]))

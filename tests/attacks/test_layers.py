@@ -4,9 +4,7 @@ And what holds between runs, between replicas, and when somebody leaves.
 """
 
 import concurrent.futures
-import json
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -15,16 +13,16 @@ from pathlib import Path
 
 import pytest
 
+from devtools.docker import container
+from devtools.executor import Executor, refused_start, running, until
 from tests.attacks.places import NO_CAPABILITIES, on_host_as_user
-from tests.image.engine import container
-from tests.server import Executor, refused_start, running
 
 _PROCESSES = """
 import os, time
 count = 1
 while count < 14:
     try:
-        if os.fork() == 0: time.sleep(2); os._exit(0)
+        if os.fork() == 0: time.sleep(60); os._exit(0)
     except OSError: break
     count += 1
 print(count)
@@ -39,7 +37,7 @@ for _ in range(3):
     if pid == 0:
         kept = bytearray(60 << 20)
         for n in range(0, len(kept), 4096): kept[n] = 1
-        import time; time.sleep(0.5); os._exit(0)
+        import time; time.sleep(3); os._exit(0)
     pids.append(pid)
 print(all(os.waitpid(pid, 0)[1] == 0 for pid in pids))
 """
@@ -87,8 +85,8 @@ def test_only_resource_limits_bound_a_file(whole: Executor) -> None:
 
 def test_only_the_watcher_sums_the_memory_of_children(whole: Executor) -> None:
     with _as_user("watcher") as without:
-        assert without.execute("python", _CHILDREN, memory_limit_mb=128)["stdout"] == "True\n"
-    assert whole.execute("python", _CHILDREN, memory_limit_mb=128)["status"] == "memory_limit_exceeded"
+        assert without.execute("python", _CHILDREN, memory_limit_mb=128, timeout=10)["stdout"] == "True\n"
+    assert whole.execute("python", _CHILDREN, memory_limit_mb=128, timeout=10)["status"] == "memory_limit_exceeded"
 
 
 def test_only_a_uid_of_its_own_protects_files_where_landlock_is_missing() -> None:
@@ -138,18 +136,12 @@ def test_two_replicas_with_the_same_uid_do_not_eat_each_others_processes(image: 
         assert [run["stdout"] for run in runs] == ["10\n", "10\n"]
 
 
-def test_whoever_disconnects_frees_the_slot_and_the_program_is_dead_within_a_second() -> None:
-    with running() as executor:
-        executor.execute("python", "print(1)")
-        body = json.dumps({"language": "python", "code": "import time; time.sleep(9)", "timeout": 10}).encode()
-        host, port = executor.url.removeprefix("http://").split(":")
-        request = b"POST /execute HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n"
-        with socket.create_connection((host, int(port))) as client:
-            client.sendall(request % len(body) + body)
-            time.sleep(0.5)
-        started = time.monotonic()
+def test_whoever_disconnects_frees_the_slot_long_before_the_program_would_have_ended() -> None:
+    with running({"EXECUTOR_QUEUE_SECONDS": "60"}) as executor:
+        with executor.occupied():
+            left = time.monotonic()
         assert executor.execute("python", "print('free')")["stdout"] == "free\n"
-        assert time.monotonic() - started < 1.0
+        assert time.monotonic() - left < 5
 
 
 def test_a_supervisor_that_is_killed_at_any_point_of_the_start_of_workers_leaves_no_orphans() -> None:
@@ -173,10 +165,8 @@ def _kill_supervisor(executor: Executor) -> None:
 
 
 def _wait_for_no_orphans(executor: Executor) -> None:
-    deadline = time.monotonic() + 3
-    while time.monotonic() < deadline:
+    def orphans() -> list[str]:
         words = subprocess.run(("ps", "-eo", "ppid,args"), capture_output=True, text=True, check=True).stdout
-        if not any(line.split()[0] == "1" and "main.py" in line for line in words.splitlines()[1:]):
-            return
-        time.sleep(0.1)
-    pytest.fail(f"orphans of {executor.url} are left")
+        return [line for line in words.splitlines()[1:] if line.split()[0] == "1" and "main.py" in line]
+
+    assert until(lambda: not orphans()), f"orphans of {executor.url} are left: {orphans()}"

@@ -1,15 +1,20 @@
 """A server that answers as no executor should, over real sockets."""
 
 import contextlib
+import json
 import socket
 import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 Behaviour = Callable[[socket.socket, int], None]
 """Gets a connection whose request has arrived, and how many came before it. The connection is closed afterwards."""
+
+SLOW_SECONDS = 8
+"""How long `slow_first` waits before its first answer."""
 
 ANSWER = (
     b'{"language":"python","version":"3","run":{"stdout":"42\\n","stderr":"","code":0,"signal":null,"status":"ok",'
@@ -43,7 +48,7 @@ def reset(connection: socket.socket, _before: int) -> None:
 
 
 def slow_first(connection: socket.socket, before: int) -> None:
-    time.sleep(5 if before == 0 else 0)
+    time.sleep(SLOW_SECONDS if before == 0 else 0)
     with contextlib.suppress(OSError):  # the client did not wait for the first
         connection.sendall(GOOD)
 
@@ -58,7 +63,8 @@ class Server:
 
 
 @contextmanager
-def misbehaving(behave: Behaviour) -> Iterator[Server]:
+def misbehaving(behave: Behaviour, bodies: list[dict[str, Any]] | None = None) -> Iterator[Server]:
+    """A server on this machine; `bodies` gets what each request brings."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         server = Server(f"http://127.0.0.1:{listener.getsockname()[1]}")
 
@@ -74,6 +80,8 @@ def misbehaving(behave: Behaviour) -> Iterator[Server]:
                 length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
                 while len(rest) < length:
                     rest += connection.recv(65536)
+                if bodies is not None:
+                    bodies.append(json.loads(rest))
                 before = len(server.heads)
                 server.heads.append(head.decode())
                 server.times.append(time.monotonic())

@@ -12,8 +12,8 @@ from typing import Any
 
 import yaml
 
+from devtools import stack_files
 from tests.engine.stand_in import CLOUD_VARIABLE, CloudFile, write_plugin
-from tests.infra import stack_files
 
 COPIED = ("infra", "policy", "runtime")
 """Folders that the program needs; of `runtime` it reads the settings, and the image is built from it."""

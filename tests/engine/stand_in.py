@@ -28,9 +28,10 @@ import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
 from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
-from tests.infra import arm_types, stack_files
-from tests.infra.azure_double import AzureDouble, create_in_azure, create_in_docker, look_up_in_azure, plain
-from tests.infra.engine_double import NotFoundError, decode
+from devtools import stack_files
+from devtools.azure_double import AzureDouble, create_in_azure, create_in_docker, look_up_in_azure, plain
+from devtools.engine_double import NotFoundError, decode
+from tests.infra import arm_types
 from tests.infra.program import APP
 
 CLOUD_VARIABLE = "STAND_IN_CLOUD"

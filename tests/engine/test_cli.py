@@ -15,12 +15,12 @@ from pathlib import Path
 import pytest
 from moto.server import ThreadedMotoServer
 
+from devtools import stack_files
+from devtools.azure_double import ENVIRONMENT_DOMAIN, REGISTRY_SERVER, live_app
 from infra.state import main as prepare_state
 from tests.engine.cli import Project, copied_project
 from tests.engine.resource_manager import resource_manager
 from tests.engine.stand_in import VERSIONS, Fault
-from tests.infra import stack_files
-from tests.infra.azure_double import ENVIRONMENT_DOMAIN, REGISTRY_SERVER, live_app
 from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, ROLE, SCALING, STACKS
 
 pytestmark = [

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from devtools.azure_double import live_app
 from infra import resource_manager as arm
 from infra.app_scale import AppScaleProvider, ScaleError, refusal
 from tests.engine.resource_manager import resource_manager
 from tests.engine.stand_in import CloudFile, Fault
-from tests.infra.azure_double import live_app
 from tests.infra.program import APP
 
 APP_ID: str = live_app()["id"]

@@ -13,10 +13,10 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
+from devtools.azure_double import ENVIRONMENT_DOMAIN, AzureDouble, live_app
+from devtools.engine_double import Declared, EngineDouble, NotFoundError, Secret, Unknown, decode
 from tests.engine.stand_in import CLOUD_VARIABLE, CloudFile, Fault, write_plugin
 from tests.infra import arm_types
-from tests.infra.azure_double import ENVIRONMENT_DOMAIN, AzureDouble, live_app
-from tests.infra.engine_double import Declared, EngineDouble, NotFoundError, Secret, Unknown, decode
 from tests.infra.program import API_KEYS, APP, GROUP, IMAGE, STACKS, deploy, update
 from tests.infra.test_snapshots import GUARDED
 

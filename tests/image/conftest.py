@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.image.engine import build
+from tests.image.built import built
 
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    return build()
+    return built()

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.engine_double import Declared, Secret, Unknown
+from devtools.engine_double import Declared, Secret, Unknown
 
 FOLDER = Path(os.environ.get("ARM_TYPES") or Path(__file__).parents[3] / "shared" / "arm-types")
 """They are not part of the project: where neither the variable nor the folder beside the checkout leads to them, whatever

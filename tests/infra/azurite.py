@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.infra import stack_files
+from devtools import stack_files
 
 VERSION = "3.35.0"
 """The last one that takes Node 20, which is Debian's."""

@@ -4,9 +4,9 @@ import runpy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from tests.infra import stack_files
-from tests.infra.azure_double import REGISTRY_SERVER, AzureDouble
-from tests.infra.engine_double import Declared, EngineDouble
+from devtools import stack_files
+from devtools.azure_double import REGISTRY_SERVER, AzureDouble
+from devtools.engine_double import Declared, EngineDouble
 
 APP = "azure-native:app:ContainerApp"
 POOL = "azure-native:app:ContainerAppsSessionPool"

@@ -1,8 +1,6 @@
-"""The model against what can be known without it, against the mission's figures, and the command around it."""
+"""The model against what can be known without it, against what is expected of a burst, and the command around it."""
 
 import math
-import os
-import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +8,7 @@ from pathlib import Path
 import pytest
 from executor_client import Backoff
 
+from devtools.executor import ROOT
 from infra.capacity.__main__ import main
 from infra.capacity.simulation import (
     NO_ADMISSION,
@@ -23,7 +22,6 @@ from infra.capacity.simulation import (
     simulate,
     smallest_minimum,
 )
-from tests.server import ROOT
 
 _MINUTE = 60.0
 
@@ -91,7 +89,7 @@ def test_nothing_is_answered_before_the_first_replica_starts() -> None:
     assert outcome.answered[0] > 5
 
 
-def test_five_warm_replicas_take_the_mission_s_ten_to_fifteen_minutes() -> None:
+def test_five_warm_replicas_take_ten_to_fifteen_minutes() -> None:
     """Its thousand submissions at one moment; 3 s is the end of its "1 to 3 s", and half as much again a busy node."""
     for seconds, low, high in ((3.0, 10.0, 10.5), (4.3, 14.0, 15.0)):
         outcome = simulate(Burst(runs(1000, seconds, 0.3, 1), 5, Scaling(5, 200), admission=NO_ADMISSION))
@@ -105,11 +103,11 @@ def test_the_client_and_warm_replicas_are_what_shortens_it() -> None:
     warm = simulate(Burst(jobs, 100, Scaling(100, 200)))
     assert client.answered[-1] < before.answered[-1] / 4
     assert warm.answered[-1] < client.answered[-1] / 2
-    # The mission: 6 to 15 s a request in a burst.
+    # What is expected of a burst: 6 to 15 s a request.
     assert 6 <= simulate(Burst(jobs, 200, Scaling(200, 200))).after(0.5) <= 15
 
 
-def test_a_contest_of_two_hours_at_full_size_costs_the_mission_s_100_to_150_dollars() -> None:
+def test_a_contest_of_two_hours_at_full_size_costs_100_to_150_dollars() -> None:
     outcome = simulate(Burst([Job(7200)] * 1000, 1000, admission=NO_ADMISSION))
     assert 100 <= outcome.cost() <= 150
 
@@ -129,20 +127,6 @@ def test_the_plan_is_the_smallest_that_is_in_time() -> None:
 def test_a_submission_s_wait_begins_with_its_arrival() -> None:
     jobs = [Job(1.0)] * 60
     assert simulate(Burst(jobs, 60, spread=600, admission=NO_ADMISSION)).after(0.95) == pytest.approx(1.0)
-
-
-def test_the_page_s_table_is_the_command_s(tmp_path: Path) -> None:
-    """`UPDATE_SNAPSHOTS=1` writes it anew."""
-    done = _command("--min", "5", "10", "100", "--svg", str(tmp_path / "chart.svg"))
-    wanted = "\n" + "".join(f"    {line}".rstrip() + "\n" for line in done.stdout.partition("\nChart")[0].splitlines()) + "\n"
-    page = ROOT / "docs" / "burst.md"
-    text = page.read_text(encoding="utf-8")
-    match = re.search(r"(<!-- capacity: [^\n]*-->\n)(.*?)(<!-- end -->)", text, flags=re.DOTALL)
-    assert match
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        page.write_text(text[: match.start(2)] + wanted + text[match.end(2) :], encoding="utf-8")
-    else:
-        assert match[2] == wanted
 
 
 def _command(*arguments: str) -> subprocess.CompletedProcess[str]:

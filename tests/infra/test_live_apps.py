@@ -3,9 +3,9 @@
 import pulumi
 import pytest
 
+from devtools.azure_double import AzureDouble, live_app
+from devtools.engine_double import EngineDouble
 from infra.live_apps import ADOPTING_VARIABLE
-from tests.infra.azure_double import AzureDouble, live_app
-from tests.infra.engine_double import EngineDouble
 from tests.infra.program import APP, STACKS, deploy
 
 NAME = STACKS["contest"][0]

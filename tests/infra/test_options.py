@@ -11,9 +11,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from infra.image import ExecutorImageArgs, content_tag
-from tests.infra import arm_types, stack_files
-from tests.infra.azure_double import (
+from devtools import stack_files
+from devtools.azure_double import (
     ENVIRONMENT_DOMAIN,
     GET_APP,
     GROUP_ID,
@@ -24,7 +23,9 @@ from tests.infra.azure_double import (
     AzureDouble,
     live_app,
 )
-from tests.infra.engine_double import EngineDouble, Secret, Unknown
+from devtools.engine_double import EngineDouble, Secret, Unknown
+from infra.image import ExecutorImageArgs, content_tag
+from tests.infra import arm_types
 from tests.infra.program import (
     ALERT,
     API_KEYS,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.infra import stack_files
+from devtools import stack_files
 
 FOLDER = stack_files.ROOT / "pipelines"
 GITHUB, AZURE = FOLDER / "github-deploy.yml", FOLDER / "azure-pipelines.yml"

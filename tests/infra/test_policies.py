@@ -15,10 +15,10 @@ from pulumi_policy import (
     StackValidationPolicy,
 )
 
+from devtools import stack_files
+from devtools.azure_double import plain
+from devtools.engine_double import EngineDouble
 from policy.rules import RULES
-from tests.infra import stack_files
-from tests.infra.azure_double import plain
-from tests.infra.engine_double import EngineDouble
 from tests.infra.program import API_KEYS, APP, IMAGE, POOL, STACKS, deploy, update
 from tests.infra.test_snapshots import GUARDED
 

@@ -11,8 +11,8 @@ from typing import Any
 import pulumi
 import pytest
 
-from tests.infra import arm_types, stack_files
-from tests.infra.azure_double import (
+from devtools import stack_files
+from devtools.azure_double import (
     ENVIRONMENT_DOMAIN,
     ENVIRONMENT_ID,
     EXISTING,
@@ -22,7 +22,8 @@ from tests.infra.azure_double import (
     SUBSCRIPTION,
     AzureDouble,
 )
-from tests.infra.engine_double import Declared, EngineDouble, Secret, Unknown
+from devtools.engine_double import Declared, EngineDouble, Secret, Unknown
+from tests.infra import arm_types
 from tests.infra.program import API_KEYS, APP, IDENTITY, IMAGE, PREBUILT, ROLE, SCALING, STACKS, Run, deploy, preview, update
 
 INGRESS_TIMEOUT_SECONDS = 240

@@ -8,12 +8,12 @@ import pulumi
 import pytest
 import yaml
 
+from devtools import stack_files
+from devtools.azure_double import ENVIRONMENT_DOMAIN, GROUP_ID, AzureDouble, live_app
+from devtools.engine_double import EngineDouble
 from infra.live_apps import look_up, named_apps
 from tests.engine.resource_manager import resource_manager
 from tests.engine.stand_in import CloudFile
-from tests.infra import stack_files
-from tests.infra.azure_double import ENVIRONMENT_DOMAIN, GROUP_ID, AzureDouble, live_app
-from tests.infra.engine_double import EngineDouble
 from tests.infra.program import IMAGE, SCALE, SCALING, STACKS, deploy, update
 
 NAME, LOW, HIGH = SCALING["idle"]

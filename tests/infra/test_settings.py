@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from devtools import stack_files
 from infra.settings import DECLARATIONS, KEYS, Settings, SettingsError, parse_settings
 from infra.settings.formats import MEMORY_FOR_CPU
 from infra.settings.kinds import HOSTINGS, Declaration
 from infra.settings.schema import PROJECT_FILE, project_file
 from runtime import settings as runtime_settings
-from tests.infra import stack_files
 
 DIGEST = "registry.example.com/executor-image@sha256:" + "0123456789abcdef" * 4
 HASH = "0123456789abcdef" * 4
@@ -197,7 +197,7 @@ WRONG_WITHIN = [
     ("environmentVariables", '{"A": 1}', "environmentVariables.A", "1", "must be a text"),
     ("environmentVariables", '{"EXECUTOR_PORT": "9"}', "environmentVariables.EXECUTOR_PORT", None, "port 8000"),
     ("environmentVariables", '{"EXECUTOR_API_KEYS": "x"}', "environmentVariables.EXECUTOR_API_KEYS", None, "set as apiKeys"),
-    ("environmentVariables", '{"EXECUTOR_CPU_SECOND": "5"}', "environmentVariables", None, "EXECUTOR_CPU_SECONDS"),
+    ("environmentVariables", '{"EXECUTOR_COMPILE_MEMORY": "5"}', "environmentVariables", None, "EXECUTOR_COMPILE_MEMORY_MB"),
     ("environmentVariables", '{"EXECUTOR_CONCURRENCY": "no"}', "environmentVariables", None, "EXECUTOR_CONCURRENCY is 'no'"),
     ("apps", '["python"]', "apps[0]", "python", "a map with imageTarget"),
     ("apps", '[{"cpu": "1", "memory": "2.0Gi"}]', "apps[0].imageTarget", None, "is not set"),
@@ -360,8 +360,7 @@ def test_settings_cannot_be_changed_after_they_were_checked() -> None:
 
 
 def test_the_project_file_s_settings_are_those_that_are_declared() -> None:
-    # `python -m infra.settings.schema` writes them anew.
-    assert PROJECT_FILE.read_text(encoding="utf-8") == project_file()
+    assert PROJECT_FILE.read_text(encoding="utf-8") == project_file(), "`make docs` writes them"
     assert tuple(stack_files.project()["config"]) == KEYS
 
 

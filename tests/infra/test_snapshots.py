@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 import yaml
 
+from devtools.engine_double import Declared, EngineDouble, Secret, Unknown
 from tests.infra import arm_types
-from tests.infra.engine_double import Declared, EngineDouble, Secret, Unknown
 from tests.infra.program import API_KEYS, deploy, preview, update
 
 FOLDER = Path(__file__).parent / "snapshots"

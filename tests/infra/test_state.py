@@ -12,8 +12,8 @@ from azure.storage.blob import BlobServiceClient, PublicAccess
 from botocore.exceptions import ClientError
 from moto.server import ThreadedMotoServer
 
+from devtools import stack_files
 from infra.state import Check, StateError, bucket_policy, main, parse_location, prepare_azblob, prepare_s3
-from tests.infra import stack_files
 from tests.infra.azurite import azurite
 
 BUCKET = "team-state"

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from devtools.engine_double import Declared, EngineDouble
 from tests.infra import arm_types
-from tests.infra.engine_double import Declared, EngineDouble
 from tests.infra.program import API_KEYS, APP, PREBUILT, deploy, update
 
 NAME = "ai-ta-ra-code-executor2"

@@ -37,7 +37,7 @@ async def _served(arrivals: str, queue_length: int = 100, leaving: str = "") -> 
             if user in leaving:
                 task.cancel()
     await asyncio.gather(*(task for _, task in tasks), return_exceptions=True)
-    assert (admission.held, admission.waiting, admission.users) == (0, 0, 0)
+    assert (admission.held, admission.waiting) == (0, 0)
     return "".join(order), refused
 
 

@@ -21,7 +21,7 @@ def test_the_languages_that_ship_are_well_formed() -> None:
         (_SHELL.replace('file = "main.sh"\n', ""), "file"),
         (_SHELL + 'stack_mb = "big"\n', "stack_mb"),
         (_SHELL + 'memory_error = "("\n', "unterminated"),
-        (_SHELL + 'unit = ["["]\n', "unterminated"),
+        (_SHELL + 'defines = "["\n', "unterminated"),
         (_SHELL + "time_factor = 0.5\n", "time_factor"),
         (_SHELL + 'workers = "python"\n', "workers: 'python' is no language with a warm start"),
         ("name = ", "Invalid value"),
@@ -41,22 +41,31 @@ def test_two_files_cannot_claim_the_same_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "text",
+    ("text", "reason"),
     [
-        _SHELL.replace('["sh", "{file}"]', '["no-such-interpreter", "{file}"]'),
-        _SHELL + 'needs = ["no-such-command"]\n',
-        _SHELL + 'needs = ["/no/such/library"]\n',
+        (
+            _SHELL.replace('["sh", "{file}"]', '["no-such-interpreter", "{file}"]'),
+            "there is no no-such-interpreter on EXECUTOR_PATH",
+        ),
+        (_SHELL + 'compile = ["no-such-compiler"]\n', "there is no no-such-compiler on EXECUTOR_PATH"),
+        (_SHELL + 'needs = ["no-such-command"]\n', "there is no no-such-command on EXECUTOR_PATH"),
+        (_SHELL + 'needs = ["/no/such/library"]\n', "there is no /no/such/library"),
     ],
 )
-def test_a_language_without_its_toolchain_is_not_listed(tmp_path: Path, text: str) -> None:
+def test_a_language_without_its_toolchain_is_not_listed_and_the_reason_is_known(
+    tmp_path: Path, text: str, reason: str
+) -> None:
     (tmp_path / "x.toml").write_text(text)
-    assert Registry(load(tmp_path), _PATH, can_execute_files=True).languages == {}
+    registry = Registry(load(tmp_path), _PATH, can_execute_files=True)
+    assert (registry.languages, registry.unavailable) == ({}, {"dash": reason})
 
 
 def test_nothing_compiled_is_listed_where_files_cannot_be_executed() -> None:
-    languages = Registry(load(FOLDER), _PATH, can_execute_files=False).languages
-    assert "c" not in languages
-    assert "bash" in languages
+    registry = Registry(load(FOLDER), _PATH, can_execute_files=False)
+    assert "c" not in registry.languages
+    assert "bash" in registry.languages
+    assert registry.languages.keys() | registry.unavailable.keys() == {language.name for language in load(FOLDER)}
+    assert "noexec" in registry.unavailable["c"]
 
 
 def test_an_unknown_language_gets_the_nearest_name(tmp_path: Path) -> None:
@@ -73,44 +82,3 @@ def test_commands_are_filled_in_and_found_on_the_path(tmp_path: Path) -> None:
     words = registry.command(("sh", "-o", "{box}/x", "{sources}", "{file}"), box="/b", file="f", sources=("1", "2"))
     assert words[0] in ("/usr/bin/sh", "/bin/sh")
     assert words[1:] == ("-o", "/b/x", "1", "2", "f")
-
-
-@pytest.mark.parametrize(
-    ("code", "file", "unit"),
-    [
-        ("public class Foo { }", "Foo.java", "Foo"),
-        ("package a.b;\r\n\r\npublic final class Foo { }", "Foo.java", "a.b.Foo"),
-        ("class Node { int x; }\nclass Tree { public static void main(String[] a) { } }", "Tree.java", "Tree"),
-        ("interface Shape { }\npublic enum Foo { A }", "Foo.java", "Foo"),
-        ("// public class No\nclass A { static public void main(String... a) { } }", "A.java", "A"),
-        ("int x;", "Main.java", "Main"),
-        ("class X { // a class for testing\n public static void main(final String[] a) { } }", "X.java", "X"),
-        ('class X { String s = "class is"; static void main() { } }', "X.java", "X"),
-        ("/*\npublic class No {\n*/\npublic class Yes { }", "Yes.java", "Yes"),
-        ("/* package no; */ package yes; /* class of */ public /**/ class X { }", "X.java", "yes.X"),
-        ("class X { char c = '\"'; class Y { } static void main() { } }", "Y.java", "Y"),
-        ("class X { /* class of", "Main.java", "Main"),
-    ],
-)
-def test_a_java_program_is_called_after_its_public_class_or_the_one_with_main(code: str, file: str, unit: str) -> None:
-    java = next(language for language in load() if language.name == "java")
-    assert java.main_file(code) == file
-    assert java.unit_of(file, code) == unit
-
-
-def test_the_unit_of_a_named_file_without_any_is_its_stem() -> None:
-    java = next(language for language in load() if language.name == "java")
-    assert java.unit_of("src/Thing.java", "package p; interface X") == "p.Thing"
-
-
-@pytest.mark.timeout(20)
-@pytest.mark.parametrize(
-    "text",
-    ["\n" * (1 << 22), "static " * (1 << 19), "class " + "a" * (1 << 21) + " x" * (1 << 20), "class A { " * (1 << 18),
-     "public " * (1 << 19), "class " * (1 << 19), "package a." * (1 << 18), "class A" + "\nstatic final" * (1 << 18),
-     '"\\' * (1 << 20), '\\"' * (1 << 20), "'" * (1 << 20), "/*" * (1 << 20), "/" * (1 << 20), '"""' * (1 << 19),
-     '"""' + "\\" * ((1 << 17) - 4), '"""\\' * (1 << 18)],
-)  # fmt: skip
-def test_no_text_makes_the_search_for_its_class_slow(text: str) -> None:
-    java = next(language for language in load() if language.name == "java")
-    java.unit_of("Main.java", text)

@@ -21,13 +21,13 @@ def test_records_arrive_in_order_though_they_are_written_in_batches() -> None:
         log = Log(writer)
         for number in range(100):
             log.write(_record(number))
-        await asyncio.sleep(0.3)
+        with open(reader, "rb") as file:
+            lines.extend(await asyncio.wait_for(asyncio.to_thread(lambda: [file.readline() for _ in range(100)]), 30))
         assert log.lost == 0
 
+    lines: list[bytes] = []
     asyncio.run(write())
     os.close(writer)
-    with open(reader, "rb") as file:
-        lines = file.read().splitlines()
     assert [line.split(b'"request_id":"')[1].split(b'"')[0] for line in lines] == [str(n).encode() for n in range(100)]
 
 

@@ -5,22 +5,26 @@ import socket
 
 import pytest
 
+from devtools.executor import refused_start
 from runtime.settings import Settings, SettingsError, read_settings
-from tests.server import refused_start
 
 _WRONG = {
     "HOST": "", "PORT": "abc", "CONCURRENCY": "0", "QUEUE_SECONDS": "-1", "QUEUE_LENGTH": "1.5",
-    "DEFAULT_TIMEOUT_SECONDS": "nan", "MAX_TIMEOUT_SECONDS": "1000", "CPU_SECONDS": "x",
+    "DEFAULT_TIMEOUT_SECONDS": "nan", "MAX_TIMEOUT_SECONDS": "1000", "MAX_TIME_LIMIT_SECONDS": "x",
+    "MAX_STRETCH": "0.5", "COMPILE_TIME_LIMIT_SECONDS": "-1",
     "COMPILE_TIMEOUT_SECONDS": "0", "DEFAULT_MEMORY_MB": "1", "MAX_MEMORY_MB": "many", "COMPILE_MEMORY_MB": "2",
     "COMPILE_CACHE_MB": "-1", "MAX_PROCESSES": "0",
     "MAX_TASKS": "1", "MAX_FILE_MB": "0", "MAX_DISK_MB": "0", "MAX_FILES": "1",
     "MAX_OUTPUT_KB": "0", "MAX_BODY_MB": "inf", "MAX_RETURNED_MB": "0", "MAX_TEST_CASES": "0",
-    "MAX_JUDGED_OUTPUT_KB": "0", "MAX_UNSENT_MB": "0", "MAX_JUDGING_SECONDS": "0",
-    "DRAIN_SECONDS": "-5", "WORK_DIR": "",
+    "MAX_JUDGED_OUTPUT_KB": "0", "MAX_CASE_OUTPUT_KB": "65537", "MAX_UNSENT_MB": "0", "MAX_JUDGING_SECONDS": "0",
+    "CHECKER_SECONDS": "0", "CHECKER_MEMORY_MB": "1", "STORE": "", "STORE_SECONDS": "0", "STORE_CACHE_MB": "0",
+    "MAX_PROBLEM_MB": "0", "JUDGE_KEYS": "a,,b", "DRAIN_SECONDS": "-5", "WORK_DIR": "",
     "MAX_BODIES_MB": "0", "BODY_SECONDS": "0", "HEADER_SECONDS": "soon", "SEND_SECONDS": "-1", "IDLE_SECONDS": "0",
-    "MAX_HEADER_KB": "0", "MAX_HEADERS": "1", "MAX_CONNECTIONS": "0",
+    "MAX_HEADER_KB": "0", "MAX_HEADERS": "1", "MAX_CONNECTIONS": "0", "MAX_LIVE_SESSIONS": "-1",
+    "APIS": "cgi", "ACCEPTED_MOST": "-1", "ACCEPTED_MB": "0", "ACCEPTED_SECONDS": "0", "CALLBACK_HOSTS": "a/b",
+    "TEST_PRIVATE_CALLBACKS": "x", "JOBE_CPU_SECONDS": "0", "JOBE_FILES_MB": "0",
     "PATH": "", "API_KEYS": "secret", "ALLOW_WEAK_ISOLATION": "yes", "LOG_LEVEL": "loud", "TEST_DISABLE_LAYERS": "walls",
-    "TEST_LANDLOCK_ABI": "-1",
+    "TEST_LANDLOCK_ABI": "-1", "PLAYGROUND": "yes", "FRAME_ORIGINS": "moodle.example.org",
 }  # fmt: skip
 
 
@@ -86,3 +90,15 @@ def test_a_port_that_is_taken_is_one_clear_line() -> None:
         code, words = refused_start({"EXECUTOR_PORT": str(taken.getsockname()[1])})
     assert code == 3
     assert "EXECUTOR_PORT" in words
+
+
+@pytest.mark.parametrize("url", ["relative/folder", "http://host/x", "az://account", "s3://bucket?secret_access_key=x"])
+def test_a_store_that_there_cannot_be_stops_the_start(url: str) -> None:
+    code, words = refused_start({"EXECUTOR_STORE": url})
+    assert code == 2
+    assert "EXECUTOR_STORE must" in words or "EXECUTOR_STORE has the option" in words
+
+
+def test_keys_that_may_judge_are_keys_that_there_are() -> None:
+    with pytest.raises(SettingsError, match="EXECUTOR_JUDGE_KEYS names 'teacher'"):
+        read_settings({"EXECUTOR_API_KEYS": f"backend:{'0' * 64}", "EXECUTOR_JUDGE_KEYS": "backend,teacher"})

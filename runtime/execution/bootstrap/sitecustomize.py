@@ -32,9 +32,9 @@ def _serve(bootstrap):
     control = _socket.socket(fileno=_CHANNEL)
     runtime_root, fields = marshal.loads(control.recv(1 << 20))
     sys.path[:0] = (bootstrap, runtime_root)
-    from leaving import arrange
+    from fast_exit import arrange
 
-    from runtime.execution.sharing import Pages, fill_gaps, hide, learn, make_immortal, pages_of_its_own
+    from runtime.execution.copy_on_write import Pages, fill_gaps, hide, learn, make_immortal, pages_of_its_own
     from runtime.sandbox.confine import be_killed_first, confine, fork_into
     from runtime.sandbox.landlock import opened
     from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, fork_beside, prctl
@@ -63,7 +63,7 @@ def _serve(bootstrap):
     taken = fill_gaps()
     hide((*made, taken))
     del own, made, taken
-    # A child that goes on to a program as workers will, and tells at its end what it has written to.
+    # A child that goes on to a program as workers will, and reports at its end which pages it has written to.
     os.symlink(rehearsal, "main.py")
     reader, writer = os.pipe()
     if os.fork() == 0:
@@ -86,7 +86,8 @@ def _serve(bootstrap):
     if not pages.work():
         pages = Pages(())
     hide(gc.get_objects())
-    control.send(b"up %d" % pages.count)
+    # Without a rehearsal workers copy each page when they first write to it, which works and takes longer.
+    control.send(b"up" if pages.known else b"up, but the rehearsal failed")
     while True:
         message, ancillary, _, _ = control.recvmsg(4096, _socket.CMSG_SPACE(16))
         if not message:
@@ -113,7 +114,7 @@ def _serve(bootstrap):
             if middle:
                 os.waitpid(middle, 0)
             continue
-        # Before anything else, so that the supervisor never hears that a worker is up without knowing which it is.
+        # Before anything else, so that the supervisor knows the pid before the worker reports that it is up.
         if beside == 0:
             channel.send(b"pid %d 0" % os.getpid())
         else:
@@ -126,7 +127,7 @@ def _serve(bootstrap):
             if worker:
                 channel.send(b"pid %d %d" % (worker, first))
                 os._exit(0)
-        # While nobody waits for it, so that the program does not meet a page fault at every step.
+        # Ahead of the run, so that the program does not meet a page fault at every step.
         pages.copy()
         control.close()
         try:
@@ -147,10 +148,10 @@ def _serve(bootstrap):
         hide(gc.get_objects())  # what confining has made
         try:
             channel.sendmsg([b"up"], ancillary)
-            message = b"told"
+            message = b"reported"
         except OSError:
             message = b""  # the supervisor is gone
-        # Open here, it would make this process's own end wait for an answer that nobody gives.
+        # An open listener here would make this process's own end wait for an answer that nothing gives.
         if listener >= 0:
             os.close(listener)
         message = message and channel.recv(1 << 18)

@@ -8,7 +8,11 @@ import java.io.IOException;
 import java.io.StringReader;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
+import java.lang.reflect.Constructor;
+import java.lang.reflect.Field;
 import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -22,6 +26,9 @@ import java.util.StringTokenizer;
 import java.util.TreeMap;
 import java.util.stream.Collectors;
 import jdk.internal.access.SharedSecrets;
+import jdk.internal.misc.MethodFinder;
+import jdk.internal.misc.Unsafe;
+import jdk.internal.util.StaticProperty;
 import jdk.internal.vm.annotation.Hidden;
 import sun.launcher.LauncherHelper;
 
@@ -50,12 +57,32 @@ public final class Warm {
         String[] words = awaitRun();
         // The directory was not there when the JVM looked at its class path, so it was taken for a missing archive.
         append.invoke(loader, System.getProperty("java.class.path"));
+        makeTemporaryFilesIn(System.getProperty("user.dir"));
         String[] arguments = Arrays.copyOfRange(words, 2, words.length);
         System.setProperty("sun.java.command", String.join(" ", Arrays.copyOfRange(words, 1, words.length)));
         // It says in the launcher's own words what is wrong with a main class, and ends the JVM.
         Class<?> program = LauncherHelper.checkAndLoadMain(true, BY_CLASS_NAME, words[1]);
+        Method main = MethodFinder.findMainMethod(program);
         initialize(program, loader);
-        handle(program.getMethod("main", String[].class)).invokeExact(arguments);
+        start(program, main, arguments);
+    }
+
+    /** Calls a main method, which may belong to an object and need no arguments (JEP 512), as the launcher does. */
+    @Hidden
+    private static void start(Class<?> program, Method main, String[] arguments) throws Throwable {
+        MethodHandle method = handle(main);
+        if (!Modifier.isStatic(main.getModifiers())) {
+            Constructor<?> constructor = program.getDeclaredConstructor();
+            constructor.setAccessible(true);
+            MethodHandle maker = MethodHandles.lookup().unreflectConstructor(constructor);
+            Object made = (Object) maker.asType(MethodType.methodType(Object.class)).invokeExact();
+            method = method.bindTo(made);
+        }
+        if (main.getParameterCount() == 0) {
+            method.invokeExact();
+        } else {
+            method.invokeExact(arguments);
+        }
     }
 
     /** Runs its static initializers, whose exceptions show no frame of the call that caused them. */
@@ -81,6 +108,14 @@ public final class Warm {
     private static MethodHandle handle(Method main) throws IllegalAccessException {
         main.setAccessible(true); // a main class need not be public
         return MethodHandles.lookup().unreflect(main);
+    }
+
+    /** The JVM, which would complain of a directory that is not there yet, keeps the property's value from its start. */
+    private static void makeTemporaryFilesIn(String directory) throws NoSuchFieldException {
+        System.setProperty("java.io.tmpdir", directory);
+        Unsafe unsafe = Unsafe.getUnsafe();
+        Field field = StaticProperty.class.getDeclaredField("JAVA_IO_TMPDIR");
+        unsafe.putReference(unsafe.staticFieldBase(field), unsafe.staticFieldOffset(field), directory);
     }
 
     private static String[] awaitRun() throws IOException {

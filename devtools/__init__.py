@@ -1,0 +1,1 @@
+"""What tests, benchmarks and load tests share: executors, Docker's engine, doubles of Pulumi's engine and of Azure."""

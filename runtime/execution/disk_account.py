@@ -1,0 +1,149 @@
+"""What a run has on disk, by cause: what its processes wrote bounds it, and only beyond the limit is it looked for.
+
+A file takes up disk as long as anything refers to it: a name, a descriptor, a mapping, a program that was started from it,
+a descriptor on its way through a socket, a call that waits. Names are counted all along. The others are slow to look at, so
+that they are counted only once the run has written more than it may have, and the file system is fuller by as much.
+"""
+
+import contextlib
+import os
+import time
+
+from runtime.execution import leftovers
+from runtime.execution.disk_use import DiskUse
+from runtime.execution.process_tree import ProcessTree
+from runtime.execution.procfs import descriptors_of, read
+from runtime.execution.protocol import Limits
+from runtime.execution.workers import Worker
+from runtime.sandbox.impersonation import ReadingAs
+from runtime.sandbox.syscall_numbers import NUMBERS
+
+# Names are counted after a pause of so many milliseconds at least, and for at most one part in so many of the time; sooner
+# where something says that there may be too much.
+_PAUSE_MS, _URGENT_PAUSE_MS = 100.0, 5.0
+_SHARE, _URGENT_SHARE = 50, 4
+# Of a pass that can wait: a run's clock is not watched meanwhile. A whole one has a bounded number of files and folders.
+_PART_SECONDS, _WHOLE_SECONDS = 0.02, 1.0
+# Calls that can wait while they hold a file that their process has closed meanwhile.
+_HOLDING_CALLS = frozenset(NUMBERS[name] for name in ("flock", "fcntl", "splice", "sendfile", "tee", "copy_file_range"))
+# A descriptor that is on its way for so long is kept there.
+_ON_ITS_WAY_SECONDS = 0.3
+
+
+class DiskAccount:
+    """The account of one run. Moments are milliseconds since its start."""
+
+    def __init__(self, worker: Worker, limits: Limits, tree: ProcessTree) -> None:
+        """Takes the file system as it is now for what others have."""
+        self._worker = worker
+        self._limits = limits
+        self._tree = tree
+        self._free = _free(worker.workspace.descriptor)
+        self._pass: DiskUse | None = None
+        self._counted_at, self._pass_ms = 0.0, 0.0
+        # What had been written and allocated when the names were last counted, and what was found then.
+        self._written: dict[int, int] = {}
+        self._allocated = 0
+        self._known, self._caused_then = 0, 0
+        self._on_their_way_since: float | None = None
+
+    def close(self) -> None:
+        """Gives back the descriptors of a pass that is under way."""
+        if self._pass:
+            self._pass.close()
+
+    def may_allocate(self, length: int) -> bool:
+        """Whether so many bytes more are within the limit; counts them as allocated then."""
+        pids = self._tree.pids()
+        caused = self._caused(pids)
+        if self._known + caused - self._caused_then + length > self._limits.disk_bytes:
+            # What was allocated before may be gone, or may never have taken any new block.
+            self._known, self._caused_then = self._counted(_WHOLE_SECONDS) + self._nameless(pids), caused
+            if self._known + length > self._limits.disk_bytes:
+                return False
+        self._allocated += length
+        return True
+
+    def is_too_large(self, pids: list[int], now: float) -> bool:
+        """Whether the run, which has these processes, has more on disk, or more files, than it may."""
+        limits = self._limits
+        caused = self._caused(pids)
+        blocks, files = self._growth()
+        beyond = self._known + caused - self._caused_then > limits.disk_bytes
+        least, share = (_URGENT_PAUSE_MS, _URGENT_SHARE) if beyond or files > limits.files else (_PAUSE_MS, _SHARE)
+        if now < self._counted_at + max(least, share * self._pass_ms):
+            return False
+        began, cpu_began = time.monotonic(), time.thread_time()
+        found = self._pass = self._pass or self._worker.workspace.disk_use(limits.files)
+        if found.count(_WHOLE_SECONDS if share == _URGENT_SHARE else _PART_SECONDS):
+            self._pass = None
+            if not beyond:
+                self._known, self._caused_then = found.bytes, caused
+        too_large = found.bytes > limits.disk_bytes or found.files > limits.files
+        if beyond and not too_large:
+            with self._tree.standing_still():
+                pids = self._tree.pids()
+                self._known, self._caused_then = self._counted(_WHOLE_SECONDS) + self._nameless(pids), caused
+            too_large = self._known > limits.disk_bytes
+        elif blocks > limits.disk_bytes and not too_large:
+            # Others write as well, but it may be this run, by processes that have gone unseen.
+            too_large = found.bytes + self._nameless(pids) > limits.disk_bytes
+        self._pass_ms = (time.thread_time() - cpu_began) * 1000
+        self._counted_at = now + (time.monotonic() - began) * 1000
+        return too_large
+
+    def _nameless(self, pids: list[int]) -> int:
+        """The most that the run's files without a name can take."""
+        worker, most = self._worker, self._limits.file_bytes
+        size = leftovers.unlinked_bytes(pids, worker.uid, worker.workspace.path, most)
+        on_their_way, waiting = _held_elsewhere(pids, worker.uid)
+        if not on_their_way:
+            self._on_their_way_since = None
+        elif self._on_their_way_since is None:
+            self._on_their_way_since = time.monotonic()
+        elif time.monotonic() > self._on_their_way_since + _ON_ITS_WAY_SECONDS:
+            # A socket that is on its way itself does not show what is on its way through it.
+            return self._limits.disk_bytes + 1
+        return size + (on_their_way + waiting) * most
+
+    def _counted(self, seconds: float) -> int:
+        """Bytes in the run's directory; a pass that is not through in time counts as one beyond the limit."""
+        found = self._worker.workspace.disk_use(self._limits.files)
+        through = found.count(seconds)
+        found.close()
+        return found.bytes if through and found.files <= self._limits.files else self._limits.disk_bytes + 1
+
+    def _growth(self) -> tuple[int, int]:
+        """How many bytes and files more than at the start the file system has; others' among them."""
+        blocks, files = _free(self._worker.workspace.descriptor)
+        return self._free[0] - blocks, self._free[1] - files
+
+    def _caused(self, pids: list[int]) -> int:
+        """Bytes that the run's processes wrote to disk or had allocated; never less than what they have there."""
+        with ReadingAs(self._worker.uid):
+            for pid in pids:
+                written = read(f"/proc/{pid}/io").partition(b"\nwrite_bytes: ")[2].split(maxsplit=1)
+                if written:
+                    self._written[pid] = int(written[0])
+        return sum(self._written.values()) + self._allocated
+
+
+def _free(directory: int) -> tuple[int, int]:
+    """Free bytes and files of a directory's file system."""
+    status = os.statvfs(directory)
+    return status.f_bfree * status.f_frsize, status.f_ffree
+
+
+def _held_elsewhere(pids: list[int], uid: int) -> tuple[int, int]:
+    """Descriptors that are on their way through sockets, and threads in calls that may hold one that is closed."""
+    on_their_way = waiting = 0
+    with ReadingAs(uid):
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                for thread in os.listdir(f"/proc/{pid}/task"):
+                    word = read(f"/proc/{pid}/task/{thread}/syscall").split(maxsplit=1)[:1]
+                    waiting += bool(word) and word[0].isdigit() and int(word[0]) in _HOLDING_CALLS
+            for name in descriptors_of(pid, "socket:"):
+                number = read(f"/proc/{pid}/fdinfo/{name}").partition(b"scm_fds:")[2].split(maxsplit=1)
+                on_their_way += int(number[0]) if number else 0
+    return on_their_way, waiting

@@ -1,0 +1,173 @@
+"""The streams of a live run, in its supervisor: output goes to the server as it comes, input and signals come meanwhile.
+
+The client may be slow, and so may the program. What is on its way is bounded by a window each way: the receiver tells what
+it has taken. So nobody has to wait for a socket, and a program that is not read from waits in its own write.
+"""
+
+import contextlib
+import math
+import os
+import select
+import signal
+import socket
+from collections import deque
+
+from runtime.execution.codec import event_frame, event_of, is_event, number_event_frame, number_of, receive_frame
+from runtime.execution.events import Events
+from runtime.execution.protocol import LIVE_OUTPUT_WINDOW, Event, Job
+from runtime.execution.streams import CHUNK, READ_PAUSE_MS, Output
+from runtime.execution.workers import Worker
+
+# Of stderr, for the verdict: a runtime's last words.
+_TAIL_BYTES = 4096
+
+
+class LiveRun:
+    """What a run has more where its job is live."""
+
+    def __init__(self, worker: Worker, job: Job, control: socket.socket, events: Events) -> None:
+        """The worker has not been given the job yet; `control` is the connection that the job came by."""
+        self._worker = worker
+        self._control = control
+        self._events = events
+        #: How many bytes of output may still go to the server.
+        self.window: float = LIVE_OUTPUT_WINDOW
+        cap = job.limits.output_bytes
+        self.stdout = _LiveOutput(self, Event.STDOUT, worker.pipes.stdout, cap)
+        self.stderr = _LiveOutput(self, Event.STDERR, worker.pipes.stderr, cap)
+        self._input = deque([memoryview(job.stdin)] if job.stdin else [])
+        # What the job brought along is not part of the window.
+        self._unaccounted = len(job.stdin)
+        self._input_ends = False
+        #: Whether anything came for the program that another attempt would not get.
+        self.has_taken = False
+
+    def start(self) -> None:
+        """Begins to feed the program."""
+        self._feed()
+
+    def send(self, frame: bytes) -> None:
+        """To the server, which reads at all times; where it is gone, the next read finds that out."""
+        with contextlib.suppress(BrokenPipeError):
+            self._control.sendall(frame)
+
+    def receive(self) -> bool:
+        """Does what the server's next event says; False where the job is given up, or the server is gone."""
+        received = receive_frame(self._control)
+        if received is None:
+            return False
+        header, rest = received
+        if not is_event(header) or not rest:
+            return False
+        self.has_taken = True
+        event, content = event_of(rest)
+        match event:
+            case Event.STDIN:
+                self._input.append(content)
+                self._feed()
+            case Event.END_OF_STDIN:
+                self._input_ends = True
+                self._feed()
+            case Event.SIGNAL:
+                self._signal(number_of(content))
+            case Event.TAKEN:
+                self.window += number_of(content)
+                self.stdout.resume_at = self.stderr.resume_at = 0.0
+            case Event.STDOUT | Event.STDERR:
+                return False
+        return True
+
+    def _signal(self, number: int) -> None:
+        """As a terminal does: to the program and to what it started in its group."""
+        if number in signal.valid_signals():
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._worker.pid, number)
+
+    def _feed(self) -> None:
+        """Writes what the pipe takes, and waits for it where that is not all."""
+        pipes = self._worker.pipes
+        while self._input and pipes.stdin >= 0:
+            try:
+                written = os.write(pipes.stdin, self._input[0][:CHUNK])
+            except BlockingIOError:
+                if pipes.stdin not in self._events:
+                    self._events.listen(pipes.stdin, self._on_stdin, select.POLLOUT)
+                return
+            except BrokenPipeError:
+                self._close_stdin()
+                break
+            self._took(written)
+            self._input[0] = self._input[0][written:]
+            if not self._input[0]:
+                self._input.popleft()
+        self._events.ignore(pipes.stdin)
+        if pipes.stdin < 0:
+            # Nobody will read it.
+            self._took(sum(map(len, self._input)))
+            self._input.clear()
+        elif self._input_ends:
+            self._close_stdin()
+
+    def _took(self, size: int) -> None:
+        free = min(size, self._unaccounted)
+        self._unaccounted -= free
+        if size > free:
+            self.send(number_event_frame(Event.TAKEN, size - free))
+
+    def _on_stdin(self, event: int) -> None:
+        if event & select.POLLERR:
+            self._close_stdin()
+        self._feed()
+
+    def _close_stdin(self) -> None:
+        self._events.ignore(self._worker.pipes.stdin)
+        self._worker.pipes.close_stdin()
+
+
+class _LiveOutput(Output):
+    """One output that goes to the server as it comes, as far as the window lets it, and up to its cap."""
+
+    def __init__(self, live: LiveRun, event: Event, descriptor: int, cap: int) -> None:
+        super().__init__(descriptor, cap)
+        self._live = live
+        self._event = event
+        self._tail = b""
+        # Somebody waits for the first line.
+        self.resume_at = 0.0
+
+    def read_and_pause(self, now: float) -> None:
+        """Reads once, and says when to look at the pipe again: not before the client has taken what is on its way."""
+        self._read()
+        if not self._live.window:
+            self.resume_at = math.inf
+        else:
+            self.resume_at = 0.0 if self._full else now + READ_PAUSE_MS
+
+    def drain(self) -> bytes:
+        """Sends what lies in the pipe, which is no more than the pipe holds; the last of it all."""
+        self._live.window = math.inf
+        super().drain()
+        return self._tail
+
+    def _read(self) -> bool:
+        most = int(min(CHUNK, self._live.window))
+        if not most:
+            return False
+        try:
+            data = os.read(self.descriptor, most)
+        except BlockingIOError:
+            return False
+        if not data:
+            self.open = False
+            return False
+        self._full = len(data) == most
+        if len(data) > self._room:
+            self.truncated = True
+            data = data[: self._room]
+        self._room -= len(data)
+        if data:
+            self._live.window -= len(data)
+            self._live.send(event_frame(self._event, data))
+            if self._event is Event.STDERR:
+                self._tail = (self._tail + data)[-_TAIL_BYTES:]
+        return not self.truncated

@@ -1,0 +1,65 @@
+"""A door that is loaded with the first request for it: most executors never need most of them."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple, Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from runtime.http.problems import Refusal
+
+
+class Route(NamedTuple):
+    """A path below the door's prefix, and the name of the method that answers it."""
+
+    method: str
+    path: str
+    handler: str
+
+
+class LoadedDoor(Protocol):
+    """What is behind a lazy door: the handlers that its routes name, and its form of a refusal."""
+
+    def refused(self, refusal: Refusal) -> web.Response:
+        """The answer to a request that is refused."""
+
+
+class LazyDoor:
+    """Routes that are known, with handlers that are not loaded yet. docs/moving.md describes them; OpenAPI does not."""
+
+    types: tuple[type, ...] = ()
+
+    def __init__(self, prefix: str, routes: Iterable[Route], load: Callable[[], LoadedDoor]) -> None:
+        """`load` is called once."""
+        self.prefix = prefix
+        self._routes = tuple(routes)
+        self._load = load
+        self._loaded: LoadedDoor | None = None
+
+    def routes(self) -> Iterable[web.RouteDef]:
+        """Its paths with their handlers."""
+        for method, path, name in self._routes:
+            yield web.route(method, f"{self.prefix}{path}", self._handler(name))
+
+    def refused(self, refusal: Refusal) -> web.Response:
+        """The answer to a request below `prefix` that is refused."""
+        return self._door().refused(refusal)
+
+    def bound(self, *_schemas: object) -> None:
+        """Nothing: there are no schemas."""
+
+    def described(self, _security: list[dict[str, list[str]]]) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+    def _door(self) -> LoadedDoor:
+        if self._loaded is None:
+            self._loaded = self._load()
+        return self._loaded
+
+    def _handler(self, name: str) -> Handler:
+        async def answer(request: web.Request) -> web.StreamResponse:
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]] = getattr(self._door(), name)
+            return await handler(request)
+
+        return answer

@@ -1,0 +1,1 @@
+"""Pages for people, each complete in itself: a browser fetches nothing from elsewhere."""

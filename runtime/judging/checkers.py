@@ -1,0 +1,160 @@
+"""Checkers: programs that judge another one's output, in a box of their own, within limits of their own.
+
+Sources: the chapter on output validators of the problem package format (style `icpc`), and testlib.h (style `testlib`).
+"""
+
+import math
+import re
+
+import msgspec
+
+from runtime.execution.executor import Slot
+from runtime.execution.protocol import Collect, Ended, File, Job, Limits, Outcome
+from runtime.judging.jobs import Jobs
+from runtime.judging.submission import Checker, Status, Style
+from runtime.judging.trials import Data
+from runtime.judging.verdicts import run_result
+from runtime.problems.programs import RESERVED_FOLDER
+
+#: Where a checker finds the case; its own files may have any name but this folder's.
+FOLDER = RESERVED_FOLDER
+_FEEDBACK = f"{FOLDER}/feedback/"
+_MESSAGES_BYTES = 4 << 20
+# Kept of each message: there may be thousands of cases.
+_STUDENT_CHARACTERS = 2048
+_JUDGE_CHARACTERS = 4096
+_NEXT_PASS = "nextpass.in"  # noqa: S105 - no password
+_ICPC = {42: Status.ACCEPTED, 43: Status.WRONG_ANSWER}
+# After a wrong answer come presentation errors, also by testlib's codes for trailing output (4) and for an early end (8).
+_TESTLIB = {0: Status.ACCEPTED} | dict.fromkeys((1, 2, 4, 8), Status.WRONG_ANSWER)
+_TESTLIB_POINTS = 7
+_POINTS = re.compile(r"\s*points\s+([-+0-9.eE]+)")
+
+
+class Checked(msgspec.Struct, frozen=True):
+    """What a checker says of an output; `JUDGE_ERROR` where it is at fault itself."""
+
+    status: Status
+    #: Points that it gives; None where it gives none.
+    score: float | None = None
+    #: A share of the case's points.
+    multiplier: float | None = None
+    feedback: str = ""
+    judge_feedback: str = ""
+    #: The input of another pass, in a multi-pass problem.
+    next_input: bytes | None = None
+    #: What it left for itself in the feedback directory.
+    kept: tuple[File, ...] = ()
+
+
+class Question(msgspec.Struct, frozen=True):
+    """What a checker is asked: whether `output` is right for `data`; `kept` is what it left for itself in the pass before."""
+
+    data: Data
+    output: bytes
+    flags: tuple[str, ...] = ()
+    kept: tuple[File, ...] = ()
+
+
+async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) -> Checked:
+    """Runs a checker that has been compiled, in a slot in which nothing of the submission is left."""
+    job = _job(checker, question, jobs, slot.box)
+    return _checked(checker, await slot.run(job), job.limits)
+
+
+def _job(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
+    data, output = question.data, question.output
+    files = [File(f"{FOLDER}/input", memoryview(data.input)), File(f"{FOLDER}/answer", memoryview(data.answer))]
+    if checker.style is Style.ICPC:
+        arguments = (f"{FOLDER}/input", f"{FOLDER}/answer", _FEEDBACK, *question.flags)
+        # A folder comes into being with its first file.
+        files += question.kept or [File(f"{_FEEDBACK}.keep", memoryview(b""))]
+        stdin = output
+    else:
+        arguments = (f"{FOLDER}/input", f"{FOLDER}/output", f"{FOLDER}/answer", *question.flags)
+        files.append(File(f"{FOLDER}/output", memoryview(output)))
+        stdin = b""
+    program = checker.submission
+    placed = msgspec.structs.replace(program, files=(*program.files, *files), arguments=arguments)
+    job = jobs.run(placed, box, stdin)
+    brought = sum(len(file.content) for file in files)
+    limits = msgspec.structs.replace(job.limits, disk_bytes=job.limits.disk_bytes + brought)
+    return msgspec.structs.replace(job, limits=limits, collect=Collect((f"{_FEEDBACK}*",), _MESSAGES_BYTES))
+
+
+def _checked(checker: Checker, outcome: Outcome, limits: Limits) -> Checked:
+    result = run_result(outcome, checker.submission, limits)
+    said = _shortened(outcome.stderr, _JUDGE_CHARACTERS)
+    if outcome.ended is Ended.FAILED or outcome.ended is Ended.CANCELLED:
+        return Checked(Status.INTERNAL_ERROR, judge_feedback=f"the checker was not run: {result.message}")
+    if outcome.ended is Ended.STARVED:
+        return Checked(Status.OVERLOADED, judge_feedback=f"the checker: {result.message}")
+    if outcome.ended is not Ended.EXITED:
+        return _fault(f"the checker did not end by itself: {result.message}", said)
+    if checker.style is Style.TESTLIB:
+        return _testlib(outcome, said)
+    return _icpc(outcome, said)
+
+
+def _icpc(outcome: Outcome, said: str) -> Checked:
+    files = {file.name.removeprefix(_FEEDBACK): bytes(file.content) for file in outcome.files}
+    judge_feedback = _joined(_shortened(files.get("judgemessage.txt", b""), _JUDGE_CHARACTERS), said)
+    status = _ICPC.get(-1 if outcome.code is None else outcome.code)
+    if status is None:
+        return _fault(f"the checker exited with {outcome.code}, and not with 42 or 43", judge_feedback)
+    next_input = files.get(_NEXT_PASS)
+    if status is Status.WRONG_ANSWER and ("score.txt" in files or next_input is not None):
+        return _fault("the checker exited with 43, and gave a score or another pass all the same", judge_feedback)
+    try:
+        score, multiplier = _number(files, "score.txt"), _number(files, "score_multiplier.txt")
+    except ValueError as error:
+        return _fault(str(error), judge_feedback)
+    return Checked(
+        status,
+        score=score,
+        multiplier=multiplier,
+        feedback=_shortened(files.get("teammessage.txt", b""), _STUDENT_CHARACTERS),
+        judge_feedback=judge_feedback,
+        next_input=next_input,
+        kept=tuple(file for file in outcome.files if file.name != _FEEDBACK + _NEXT_PASS),
+    )
+
+
+def _number(files: dict[str, bytes], name: str) -> float | None:
+    """The number in a file of the feedback directory; raises ValueError for what is none."""
+    if name not in files:
+        return None
+    text = files[name][:100].decode(errors="replace").strip()
+    try:
+        found = float(text)
+    except ValueError:
+        found = math.nan
+    if not math.isfinite(found) or "_" in text:
+        raise ValueError(f"the checker wrote {text!r} into {name}, which is no number")
+    return found
+
+
+def _testlib(outcome: Outcome, said: str) -> Checked:
+    code = -1 if outcome.code is None else outcome.code
+    if code == _TESTLIB_POINTS:
+        found = _POINTS.match(said)
+        try:
+            return Checked(Status.ACCEPTED, score=float(found[1] if found else ""), judge_feedback=said)
+        except ValueError:
+            return _fault("the checker exited with 7, and did not say how many points there are", said)
+    status = _TESTLIB.get(code)
+    if status is None:
+        return _fault(f"the checker exited with {code}, and not with 0, 1, 2 or 7", said)
+    return Checked(status, judge_feedback=said)
+
+
+def _fault(message: str, said: str) -> Checked:
+    return Checked(Status.JUDGE_ERROR, judge_feedback=_joined(message, said))
+
+
+def _joined(*texts: str) -> str:
+    return "\n".join(text for text in texts if text)[:_JUDGE_CHARACTERS]
+
+
+def _shortened(content: bytes, characters: int) -> str:
+    return content[: 4 * characters].decode(errors="replace")[:characters].rstrip()

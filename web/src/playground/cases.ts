@@ -1,0 +1,50 @@
+/* Test cases as rows: input, expected output, and the verdict when there is one. */
+import { empty, make } from "../shared/elements";
+import type { Case } from "./work";
+
+export class Cases {
+  private verdicts: HTMLElement[] = [];
+
+  constructor(private readonly list: HTMLElement, private readonly cases: () => Case[], private readonly changed: () => void) {}
+
+  draw(): void {
+    const cases = this.cases();
+    this.verdicts = cases.map(() => make("div"));
+    empty(this.list, ...cases.map((item, position) => this.row(item, position)));
+  }
+
+  private row(item: Case, position: number): HTMLElement {
+    const number = position + 1;
+    const field = (name: "input" | "expected", label: string) => make("label", {}, label,
+      make("textarea", {
+        value: item[name], rows: Math.min(Math.max(item[name].split("\n").length, 2), 8), spellcheck: false,
+        "aria-label": `${label}, test case ${number}`,
+        oninput: (event: Event) => { item[name] = (event.target as HTMLTextAreaElement).value; this.changed(); },
+      }));
+    return make("li", { "aria-label": `Test case ${number}` },
+      make("div", { className: "case" },
+        field("input", "Input"), field("expected", "Expected output"),
+        make("button", {
+          type: "button", "aria-label": `Remove test case ${number}`, title: "Remove",
+          onclick: () => { this.cases().splice(position, 1); this.changed(); this.draw(); },
+        }, "×")),
+      this.verdicts[position] ?? null);
+  }
+
+  /* Shows each case's result beside it; results without a case of this page, as of a package, go into rows of their own. */
+  show(results: readonly HTMLElement[], names: readonly string[]): void {
+    this.clear();
+    results.forEach((result, position) => {
+      const place = this.verdicts[position];
+      if (place) empty(place, result);
+      else this.list.append(make("li", { className: "only", "aria-label": `Test case ${names[position]}` }, result));
+    });
+  }
+
+  clear(): void {
+    this.verdicts.forEach(verdict => empty(verdict));
+    this.list.querySelectorAll(":scope > .only").forEach(row => row.remove());
+  }
+
+  focusLast(): void { this.list.querySelector<HTMLTextAreaElement>(":scope > li:last-child textarea")?.focus(); }
+}
