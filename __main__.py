@@ -1,5 +1,7 @@
 """The Pulumi program: settings in, components composed, outputs exported."""
 
+from pathlib import Path
+
 import pulumi
 
 from infra.deployments import deploy
@@ -13,7 +15,8 @@ for warning in settings.warnings:
 deployed = deploy(settings)
 first = deployed[0]
 
-pulumi.export("hosting", settings.hosting)
+# What decides how a caller speaks to the URL: a scaled app is an app.
+pulumi.export("hosting", "app" if settings.hosting == "scale" else settings.hosting)
 pulumi.export("executorUrl", first.url)
 pulumi.export("executorUrls", {app.key: app.url for app in deployed})
 pulumi.export("fqdn", first.host)
@@ -23,6 +26,10 @@ pulumi.export("imageDigests", {app.key: app.image for app in deployed})
 pulumi.export("revision", first.revision)
 pulumi.export("minReplicas", first.min_replicas)
 pulumi.export("maxReplicas", first.max_replicas)
+
+if settings.stack_readme:
+    # Pulumi Cloud shows it beside the stack, with the outputs filled in.
+    pulumi.export("readme", Path("Pulumi.README.md").read_text(encoding="utf-8"))
 
 if sizes := [app.size for app in deployed if app.size is not None]:
     rates = load_rates()

@@ -69,13 +69,14 @@ NAMED: Mapping[str, tuple[str, str]] = {
 
 SCOPED: Mapping[str, tuple[str, str]] = {
     "azure-native:authorization:RoleAssignment": ("roleAssignmentName", "Microsoft.Authorization/roleAssignments"),
+    "azure-native:authorization:ManagementLockByScope": ("lockName", "Microsoft.Authorization/locks"),
     "azure-native:consumption:Budget": ("budgetName", "Microsoft.Consumption/budgets"),
 }
 """Resources of a scope, likewise."""
 
 
 class AzureDouble:
-    """A subscription that holds what exists before the first deployment: group, registry, environment, and given apps.
+    """A subscription that holds the group, the registry and the environment, and whatever apps it is given.
 
     Attributes:
         pushes: False makes the Docker engine answer as it does for an image that it did not push.
@@ -182,7 +183,10 @@ def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str,
             outputs["configuration"] = {**inputs["configuration"], "ingress": {**ingress, "fqdn": fqdn}}
             if "secrets" in inputs["configuration"]:
                 # Azure takes their values and never gives them back.
-                outputs["configuration"]["secrets"] = [{"name": each["name"]} for each in inputs["configuration"]["secrets"]]
+                outputs["configuration"]["secrets"] = [
+                    {key: value for key, value in each.items() if key != "value"}
+                    for each in inputs["configuration"]["secrets"]
+                ]
         case "azure-native:app:ContainerAppsSessionPool":
             outputs["poolManagementEndpoint"] = f"https://{name}.{ENVIRONMENT_DOMAIN}"
         case "azure-native:app:ManagedEnvironment":

@@ -102,6 +102,7 @@ def _executor_args(
         image=image.digest,
         size=size,
         api_keys=settings.access.api_keys,
+        api_keys_vault_url=settings.access.api_keys_vault_url,
         environment_variables=settings.environment_variables,
         protect=settings.protect_app,
     )
@@ -122,6 +123,7 @@ def _executor_app(
             revisions=settings.revisions,
             attempt=_attempt(live),
             domains=() if live is None else live.domains,
+            lock=settings.lock_app,
         ),
     )
 

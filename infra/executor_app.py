@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_azure_native import app
+from pulumi_azure_native import app, authorization
 
 from infra.contests import cron_metadata
 from infra.executor import API_KEYS_SECRET, PORT, ExecutorArgs, variables
@@ -27,6 +27,7 @@ class ExecutorAppArgs:
         attempt: How often a revision failed and was tried again.
         domains: Host names that the app has already, each as Azure writes it: a deployment that did not name them would drop
             what somebody bound by hand (azure-container-apps#957).
+        lock: Whether a lock of Azure's own keeps the app from deletion.
     """
 
     executor: ExecutorArgs
@@ -37,6 +38,7 @@ class ExecutorAppArgs:
     revisions: RevisionSettings
     attempt: int
     domains: Sequence[Mapping[str, Any]]
+    lock: bool
 
 
 class ExecutorApp(pulumi.ComponentResource):
@@ -88,6 +90,15 @@ class ExecutorApp(pulumi.ComponentResource):
         inside = "" if access.external else "internal."
         own = pulumi.Output.concat(args.executor.size.name, ".", inside, args.environment_domain)
         certified = [domain.name for domain in _domains(access, args.domains) if domain.certificate_id is not None]
+        if args.lock:
+            authorization.ManagementLockByScope(
+                f"{name}-lock",
+                lock_name=f"{args.executor.size.name}-lock",
+                scope=made.id,
+                level=authorization.LockLevel.CAN_NOT_DELETE,
+                notes="The contests' executor. pulumi config set lockApp false takes the lock away.",
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.id = made.id
         self.host = pulumi.Output.from_input(certified[0]) if certified else own
         self.url = pulumi.Output.concat("https://", self.host)
@@ -108,19 +119,29 @@ def _answered(template: app.outputs.TemplateResponse | None, number: str, wanted
 
 
 def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:
-    executor, keys = args.executor, args.executor.api_keys
+    executor = args.executor
     return app.ConfigurationArgs(
         active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
         revision_transition_threshold=args.revisions.transition_threshold,
         max_inactive_revisions=args.revisions.max_inactive,
         ingress=_ingress(args.access, args.domains),
-        secrets=None if keys is None else [app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(keys))],
+        secrets=_secrets(executor) or None,
         registries=[app.RegistryCredentialsArgs(server=executor.registry_server, identity=executor.pull_identity_id)],
         # The platform pulls with the identity; the container, where strangers' code runs, is to get no token for it.
         identity_settings=[
             app.IdentitySettingsArgs(identity=executor.pull_identity_id, lifecycle=app.IdentitySettingsLifeCycle.NONE)
         ],
     )
+
+
+def _secrets(executor: ExecutorArgs) -> list[app.SecretArgs]:
+    if executor.api_keys is not None:
+        return [app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(executor.api_keys))]
+    if executor.api_keys_vault_url is not None:
+        # The platform fetches it with the identity, and again about every half an hour where no version is named.
+        vault = executor.api_keys_vault_url
+        return [app.SecretArgs(name=API_KEYS_SECRET, key_vault_url=vault, identity=executor.pull_identity_id)]
+    return []
 
 
 def _ingress(access: AccessSettings, live: Sequence[Mapping[str, Any]]) -> app.IngressArgs:

@@ -164,6 +164,7 @@ class Foundation(pulumi.ComponentResource):
             location=self._args.location,
             app_logs_configuration=None if settings.logs is None else self._logs(settings.logs),
             vnet_configuration=network,
+            zone_redundant=settings.environment_zone_redundant or None,
             workload_profiles=self._workload_profiles(),
             tags=self._args.tags,
             opts=self._shared,

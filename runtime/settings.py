@@ -13,7 +13,7 @@ _PREFIX = "EXECUTOR_"
 _ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:(\d{1,5}|\*))?")
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
 #: Interfaces of other services.
-APIS = ("piston", "jobe", "codapi", "mcp")
+APIS = ("piston", "jobe", "judge0", "codapi", "mcp")
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -82,9 +82,17 @@ def _origins(text: str) -> tuple[str, ...]:
 
 
 def _apis(text: str) -> tuple[str, ...]:
-    """Names of other services' APIs, separated by commas: piston, jobe, codapi, mcp."""
+    """Names of other services' APIs, separated by commas: piston, jobe, judge0, codapi, mcp."""
     names = tuple(name.strip() for name in text.split(",") if name.strip())
     if any(name not in APIS for name in names):
+        raise ValueError
+    return names
+
+
+def _hosts(text: str) -> tuple[str, ...]:
+    """Names of hosts, each with or without a port, separated by commas."""
+    names = tuple(name.strip().lower() for name in text.split(",") if name.strip())
+    if not all(re.fullmatch(r"[a-z0-9._-]+(:\d{1,5})?|\[[0-9a-f:]+\](:\d{1,5})?", name) for name in names):
         raise ValueError
     return names
 
@@ -181,6 +189,12 @@ class Settings:
     apis: tuple[str, ...] = _setting(APIS, _apis, "other services' APIs that are spoken (docs/moving.md)")
     jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time that a request to Jobe's API may ask for")
     jobe_files_mb: int = _setting(64, _integer(1, 1_048_576), "files of Jobe's API kept on this replica's disk, in MiB")
+    accepted_most: int = _setting(100, _integer(0, 100_000), "submissions that wait for a run without an open request")
+    accepted_mb: int = _setting(64, _integer(1, 65_536), "such submissions and their results in memory, in MiB")
+    accepted_seconds: float = _setting(3600.0, _number(1, 2_592_000), "how long such a result is kept")
+    callback_hosts: tuple[str, ...] = _setting(
+        (), _hosts, "hosts that results may be sent to, as example.org or example.org:8443; none if unset"
+    )
     checker_seconds: float = _setting(10.0, _number(0.1, 240), "CPU time of one run of a checker")
     checker_memory_mb: int = _setting(512, _integer(16, 65_536), "most memory of a checker, in MiB")
     store: str = _setting(
@@ -205,12 +219,13 @@ class Settings:
         (), _keys, "names and SHA-256 of the keys that may call; every caller may if unset"
     )
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
-    playground: bool = _setting(True, _switch, "whether GET / is the playground and GET /status shows this replica to people")
+    playground: bool = _setting(True, _switch, "whether GET / is the playground")
     frame_origins: tuple[str, ...] = _setting(
         (), _origins, "pages that may show the playground in a frame, or have codapi's widget, by their origins"
     )
     log_level: str = _setting("info", _text, "debug, info, warning or error")
     test_disable_layers: tuple[str, ...] = _setting((), _layers, "for tests only: layers to leave out")
+    test_private_callbacks: bool = _setting(False, _switch, "for tests only: results may be sent into private networks")
     test_landlock_abi: int = _setting(99, _integer(0, 99), "for tests only: highest Landlock ABI to use")
 
     def work_parent(self) -> str:

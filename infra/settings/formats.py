@@ -78,6 +78,10 @@ API_KEYS = _rule(
     r"[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64}(,[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64})*",
     "must be name:sha256 of each key, separated by commas, the hash in 64 small hexadecimal digits",
 )
+VAULT_SECRET = _rule(
+    r"https://[a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.azure\.net/secrets/[A-Za-z0-9-]{1,127}(/[0-9a-f]{32})?",
+    "must be a secret's address in a key vault, such as https://NAME.vault.azure.net/secrets/NAME, or empty",
+)
 PRINCIPAL = _rule(
     rf"((user|group):)?{_GUID}", "must be an object id (a GUID), with user: or group: before a person's or a group's"
 )

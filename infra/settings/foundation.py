@@ -78,6 +78,12 @@ class FoundationSettings:
         False,
         "Whether an environment that is created is reached from its network only. Needs environmentSubnetId.",
     )
+    environment_zone_redundant: bool = setting(
+        switch,
+        False,
+        "Whether an environment that is created spreads its replicas over zones. Needs environmentSubnetId, and cannot be "
+        "chosen later.",
+    )
     log_workspace_mode: str = setting(
         choice("none", "existing", "create"),
         "none",
@@ -163,6 +169,8 @@ def check_foundation(reader: ConfigReader, settings: FoundationSettings) -> None
         reader.refuse("environmentSubnetId", "must be empty where environment is existing: its network is set already")
     if settings.environment_internal and not settings.environment_subnet_id:
         reader.refuse("environmentInternal", "must be false without environmentSubnetId: it needs a network to be in")
+    if settings.environment_zone_redundant and not settings.environment_subnet_id:
+        reader.refuse("environmentZoneRedundant", "must be false without environmentSubnetId: it needs a network to be in")
     _check_profile(reader, settings)
 
 

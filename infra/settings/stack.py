@@ -76,6 +76,19 @@ class Settings:
         False,
         "Refuse what is otherwise warned of: an app that the whole internet can use without a key, and weak isolation.",
     )
+    lock_app: bool = setting(
+        switch,
+        False,
+        "Put a lock of Azure's own on the app, which nobody can delete then, with whatever tool. Its scale can still be "
+        "changed. Whoever deploys needs the right to make locks, which Owner has.",
+        hostings=("app",),
+    )
+    stack_readme: bool = setting(
+        switch,
+        False,
+        "Put Pulumi.README.md out as the output readme, which Pulumi Cloud shows beside the stack.",
+        hostings=HOSTINGS,
+    )
     tags: Mapping[str, str] = setting(
         mapping(formats.TAG_NAME, formats.TAG_VALUE),
         {},

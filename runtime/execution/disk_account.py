@@ -12,7 +12,7 @@ import time
 from runtime.execution import leftovers
 from runtime.execution.disk_use import DiskUse
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import read
+from runtime.execution.procfs import descriptors_of, read
 from runtime.execution.protocol import Limits
 from runtime.execution.workers import Worker
 from runtime.sandbox.impersonation import ReadingAs
@@ -54,16 +54,14 @@ class DiskAccount:
 
     def may_allocate(self, length: int) -> bool:
         """Whether so many bytes more are within the limit; counts them as allocated then."""
+        pids = self._tree.pids()
+        caused = self._caused(pids)
+        if self._known + caused - self._caused_then + length > self._limits.disk_bytes:
+            # What was allocated before may be gone, or may never have taken any new block.
+            self._known, self._caused_then = self._counted(_WHOLE_SECONDS) + self._nameless(pids), caused
+            if self._known + length > self._limits.disk_bytes:
+                return False
         self._allocated += length
-        if self._known + self._caused(self._tree.pids()) - self._caused_then <= self._limits.disk_bytes:
-            return True
-        # What was allocated before may be gone, or may never have taken any new block.
-        caused = self._caused(self._tree.pids()) - length
-        found = self._counted(_WHOLE_SECONDS)
-        self._known, self._caused_then = found, caused
-        if found + length > self._limits.disk_bytes:
-            self._allocated -= length
-            return False
         return True
 
     def is_too_large(self, pids: list[int], now: float) -> bool:
@@ -145,7 +143,7 @@ def _held_elsewhere(pids: list[int], uid: int) -> tuple[int, int]:
                 for thread in os.listdir(f"/proc/{pid}/task"):
                     word = read(f"/proc/{pid}/task/{thread}/syscall").split(maxsplit=1)[:1]
                     waiting += bool(word) and word[0].isdigit() and int(word[0]) in _HOLDING_CALLS
-                for name in os.listdir(f"/proc/{pid}/fdinfo"):
-                    number = read(f"/proc/{pid}/fdinfo/{name}").partition(b"scm_fds:")[2].split(maxsplit=1)
-                    on_their_way += int(number[0]) if number else 0
+            for name in descriptors_of(pid, "socket:"):
+                number = read(f"/proc/{pid}/fdinfo/{name}").partition(b"scm_fds:")[2].split(maxsplit=1)
+                on_their_way += int(number[0]) if number else 0
     return on_their_way, waiting

@@ -51,24 +51,33 @@ class MemoryAccount:
         self._locks_at = _LOCKS_MS
         #: The most bytes that the run was seen to hold, as it is told.
         self.peak_bytes = 0
+        #: How many threads it had when it was last looked at.
+        self.threads = 0
 
     def held(self, pids: list[int]) -> int:
         """Bytes that the run's processes hold; noted for the peak. A worker that is no program yet holds none for the run."""
         if self._worker.kind == COLD and not self._worker.has_begun():
             return 0
         found = self._once(pids)
+        self.threads = found.threads
         self._resident.see(found.most_resident)
         asked = self._notifications.shared_bytes if self._notifications else 0
-        overlap = self._overlap if len(pids) > 1 else 0
         files = self._files(pids)
         held = found.private + (asked if self._notifications else found.shared) + files
         told = found.private + max(found.most_shared, files)
-        if len(pids) > 1:
-            beyond = held > self._limits.memory_bytes
-            if beyond or told - overlap > self.peak_bytes + max(_PEAK_BYTES, self.peak_bytes // _PEAK_PART):
-                overlap = self._current_overlap(pids, _SHARE_AT_LIMIT if beyond else _SHARE_FOR_PEAK)
-        self.peak_bytes = max(self.peak_bytes, told - overlap)
-        return held - overlap
+        if len(pids) == 1:
+            self.peak_bytes = max(self.peak_bytes, told)
+            return held
+        limit = self._limits.memory_bytes
+        beyond = held > limit
+        fresh = False
+        if beyond or told - self._overlap > self.peak_bytes + max(_PEAK_BYTES, self.peak_bytes // _PEAK_PART):
+            fresh = self._look_at_overlap(pids, _SHARE_AT_LIMIT if beyond else _SHARE_FOR_PEAK)
+            if not fresh and held - self._overlap > limit:
+                fresh = self._look_at_overlap(pids, 0)  # nothing is said on what was shared some time ago
+        if fresh:
+            self.peak_bytes = max(self.peak_bytes, told - self._overlap)
+        return held - self._overlap
 
     def kernel_holds_more(self, memory_unused: int) -> bool:
         """Whether the kernel holds so much more than at the first look that the run must have caused it.
@@ -105,14 +114,15 @@ class MemoryAccount:
             time.sleep(_UNCLEAR_SECONDS)
         return found
 
-    def _current_overlap(self, pids: list[int], share: int) -> int:
-        """What processes that were forked share, which is slow to learn."""
-        if time.monotonic() >= self._overlap_at + share * self._overlap_took:
-            began = time.thread_time()
-            self._overlap = overlap_bytes(pids, self._worker.uid)
-            self._overlap_took = time.thread_time() - began
-            self._overlap_at = time.monotonic()
-        return self._overlap
+    def _look_at_overlap(self, pids: list[int], share: int) -> bool:
+        """Asks what processes that were forked share, which is slow, unless that took so large a share of the time."""
+        if time.monotonic() < self._overlap_at + share * self._overlap_took:
+            return False
+        began = time.thread_time()
+        self._overlap = overlap_bytes(pids, self._worker.uid)
+        self._overlap_took = time.thread_time() - began
+        self._overlap_at = time.monotonic()
+        return True
 
     def _files(self, pids: list[int]) -> int:
         """Files in memory."""

@@ -126,13 +126,18 @@ class Held(NamedTuple):
     most_shared: int
     #: The most that one of them has ever had resident.
     most_resident: int
+    #: Of all of them.
+    threads: int
 
 
 def held_by(pids: list[int]) -> Held:
     """What the processes hold now."""
-    private = shared = most_shared = most_resident = 0
+    private = shared = most_shared = most_resident = threads = 0
     for pid in pids:
-        sizes = _sizes(read(f"/proc/{pid}/status"))
+        text = read(f"/proc/{pid}/status")
+        sizes = _sizes(text)
+        number = text.partition(b"\nThreads:")[2].split(maxsplit=1)
+        threads += int(number[0]) if number else 0
         if b"RssAnon" not in sizes:
             sizes = _sizes(read(f"{living_thread(pid)}/status"))
         private += sizes.get(b"RssAnon", 0) + sizes.get(b"VmSwap", 0) + sizes.get(b"VmPTE", 0)
@@ -140,7 +145,7 @@ def held_by(pids: list[int]) -> Held:
         shared += mapped
         most_shared = max(most_shared, mapped)
         most_resident = max(most_resident, sizes.get(b"VmHWM", 0))
-    return Held(private, shared, most_shared, most_resident)
+    return Held(private, shared, most_shared, most_resident, threads)
 
 
 def record_locks(pids: list[int], uid: int, most: int) -> int:
@@ -148,13 +153,26 @@ def record_locks(pids: list[int], uid: int, most: int) -> int:
     found = 0
     with ReadingAs(uid):
         for pid in pids:
+            for name in descriptors_of(pid, "/"):
+                with contextlib.suppress(OSError), open(f"/proc/{pid}/fdinfo/{name}", "rb", buffering=0) as file:
+                    while found <= most and (text := file.read(1 << 16)):
+                        found += text.count(b"lock:\t")
+                if found > most:
+                    return found
+    return found
+
+
+def descriptors_of(pid: int, kind: str) -> list[str]:
+    """The numbers of a process's descriptors whose target begins with `kind`, as far as they can be read.
+
+    What /proc/PID/fdinfo says of others may be long: an epoll descriptor lists all that it waits for.
+    """
+    found = []
+    with contextlib.suppress(OSError):
+        for name in os.listdir(f"/proc/{pid}/fd"):
             with contextlib.suppress(OSError):
-                for name in os.listdir(f"/proc/{pid}/fdinfo"):
-                    with contextlib.suppress(OSError), open(f"/proc/{pid}/fdinfo/{name}", "rb", buffering=0) as file:
-                        while found <= most and (text := file.read(1 << 16)):
-                            found += text.count(b"lock:\t")
-                    if found > most:
-                        return found
+                if os.readlink(f"/proc/{pid}/fd/{name}").startswith(kind):
+                    found.append(name)
     return found
 
 

@@ -19,7 +19,7 @@ from runtime.execution.limit_watcher import FIRST_LOOK_MS, LimitWatcher
 from runtime.execution.memory_account import MemoryAccount
 from runtime.execution.notifications import Notifications
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import process_clock_ns, thread_count
+from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import COLD, Ended, File, Job, Outcome
 from runtime.execution.resident_peak import ResidentPeak
 from runtime.execution.streams import Input, Output
@@ -271,12 +271,11 @@ class Run:
             self._status = notifications.exit_code << 8
             self._cpu.ended_at(process_clock_ns(self.worker.pid))
             self._watcher.look_at_first()
-            threads = thread_count(self.worker.pid)
-            if self._facts.watched and self._memory.held([self.worker.pid]) > self._limits.memory_bytes:
+            if self._memory.held([self.worker.pid]) > self._limits.memory_bytes and self._facts.watched:
                 self._ended = Ended.MEMORY
             # It waits in its last call. Killed now it would be woken for that, and take the processor before the answer
             # has left; only other threads cannot be left to go on.
-            if threads > 1:
+            if self._memory.threads > 1:
                 os.kill(self.worker.pid, signal.SIGKILL)
         # What it wrote to files is complete once it is gone.
         return not self._job.collect

@@ -47,6 +47,8 @@ class Supervisor:
         self._config = config
         self._control = control
         self._shared_memory_before = shared_memory_before
+        # Of /dev/shm after the latest run: as long as that is the same, nothing has come or gone.
+        self._shared_memory_state: tuple[int, int] | None = None
         self._facts = SlotFacts.of(config)
         self._pool = WorkerPool(config)
         # Directories of earlier runs, which no program can reach any more.
@@ -78,7 +80,7 @@ class Supervisor:
         if is_event(header):
             return True  # as late as that
         job = message_of(self._decoder, header, rest)
-        if self._config.shared_memory and not self._config.first_uid:
+        if self._config.shared_memory and not self._config.first_uid and self._shared_memory_state != _shared_memory_state():
             # What is there now is somebody else's.
             self._shared_memory_before = leftovers.names_in(leftovers.SHARED_MEMORY)
         run, outcome = self._run(job)
@@ -184,12 +186,19 @@ class Supervisor:
             leftovers.remove_owned(uids, leftovers.PUBLIC)
             for place in leftovers.PUBLIC:
                 leftovers.touch(place)
-        elif config.first_uid and config.shared_memory:
-            leftovers.remove_owned(uids, (leftovers.SHARED_MEMORY,))
-        elif config.shared_memory:
-            leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
-        if config.shared_memory:
+        elif config.shared_memory and self._shared_memory_state != _shared_memory_state():
+            if config.first_uid:
+                leftovers.remove_owned(uids, (leftovers.SHARED_MEMORY,))
+            else:
+                leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
             leftovers.touch(leftovers.SHARED_MEMORY)
+            self._shared_memory_state = _shared_memory_state()
+
+
+def _shared_memory_state() -> tuple[int, int]:
+    """When something last came or went in /dev/shm, and its size, which has a part for each name."""
+    status = os.stat(leftovers.SHARED_MEMORY)
+    return status.st_mtime_ns, status.st_size
 
 
 def _has_room_left(directory: int) -> bool:

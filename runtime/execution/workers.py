@@ -123,9 +123,11 @@ class Worker:
 
     def _keep_process_files(self) -> None:
         """Keeps what the worker was confined to of its own process as it is for as long as it lives."""
-        for name in ("", *OWN_PROCESS):
-            with contextlib.suppress(FileNotFoundError):  # not in every kernel, or gone already
-                self._kept.append(os.open(f"/proc/{self.pid}/{name}", os.O_PATH | os.O_CLOEXEC))
+        with contextlib.suppress(FileNotFoundError):  # gone already
+            folder = os.open(f"/proc/{self.pid}", os.O_PATH)
+            self._kept.append(folder)
+            for name in OWN_PROCESS:
+                self._kept.append(os.open(name, os.O_PATH, dir_fd=folder))
 
     def has_begun(self) -> bool:
         """Whether a cold worker has become its program, or has failed to."""

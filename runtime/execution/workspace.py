@@ -19,6 +19,8 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: Files deeper than this are not brought back.
 _DEPTH = 16
+# Of a folder with no folder in it, and of one with few names, on file systems that tell so.
+_LINKS_WITHOUT_FOLDERS, _SMALL_FOLDER_BYTES = 2, 4096
 # Removing this many files takes a few milliseconds.
 _MANY_FILES = 300
 _WORK_SECONDS, _PAUSE_SECONDS = 0.005, 0.015
@@ -170,6 +172,9 @@ class Workspace:
 
     def holds_many(self) -> bool:
         """Whether removing it takes longer than the next run should wait."""
+        status = os.fstat(self.descriptor)
+        if status.st_nlink == _LINKS_WITHOUT_FOLDERS and status.st_size <= _SMALL_FOLDER_BYTES:
+            return False
         left = _MANY_FILES
         for _ in self._entries_anywhere():
             left -= 1

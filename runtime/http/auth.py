@@ -41,7 +41,7 @@ class Keys:
         """
         if not self._keys:
             return ""
-        given = headers.get("X-API-Key", "")
+        given = headers.get("X-API-Key", "") or headers.get("X-Auth-Token", "")
         authorization = headers.get("Authorization", "")
         if authorization[: len(_BEARER)].lower() == _BEARER:
             given = given or authorization[len(_BEARER) :].strip()

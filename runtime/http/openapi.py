@@ -50,7 +50,8 @@ PROBLEM_USE_REFUSALS = (problems.ForbiddenError,)
 #: What `PUT /problems` can answer instead of the problem.
 PROBLEM_REFUSALS = (
     problems.UnauthorizedError, problems.ForbiddenError, problems.RequestTimeoutError, problems.PayloadTooLargeError,
-    problems.UnsupportedMediaTypeError, problems.InvalidProblemError, problems.StoreUnavailableRefusal,
+    problems.UnsupportedMediaTypeError, problems.InvalidProblemError, problems.BusyError,
+    problems.StoreUnavailableRefusal,
 )  # fmt: skip
 #: What `GET /problems/{digest}` can answer instead of the problem.
 LOOK_UP_REFUSALS = (problems.UnauthorizedError, problems.NotFoundError, problems.StoreUnavailableRefusal)

@@ -8,6 +8,7 @@ from aiohttp import web
 from runtime.http.auth import CALLER
 from runtime.http.bodies import Bodies
 from runtime.http.problems import (
+    BusyError,
     FieldError,
     ForbiddenError,
     InvalidProblemError,
@@ -27,6 +28,9 @@ from runtime.settings import Settings
 from runtime.store.digests import is_digest
 from runtime.store.errors import BlobMissingError, StoreError
 
+# Each takes its size on the disk twice, packed and unpacked.
+_MOST_ARRIVING = 4
+
 
 class Packages:
     """The problems of this replica, with their errors as refusals."""
@@ -34,6 +38,7 @@ class Packages:
     def __init__(self, settings: Settings, registry: Registry, folder: Path, bodies: Bodies) -> None:
         self._settings = settings
         self._bodies = bodies
+        self._arriving = 0
         self._library = Library(
             store=settings.store,
             folder=folder,
@@ -51,6 +56,9 @@ class Packages:
     async def put(self, request: web.Request) -> Problem:
         """Checks the zip that the request brings, and puts it into the store; raises Refusal."""
         self._refuse_key(request[CALLER], "put problems")
+        if self._arriving >= _MOST_ARRIVING:
+            raise BusyError("As many problem packages as the disk has room for are on their way.", reason="problems")
+        self._arriving += 1
         spooled = self._library.new_file()
         try:
             with spooled.open("xb") as file, self._bodies.body(request) as body:
@@ -59,6 +67,7 @@ class Packages:
         except (PackageError, StoreError, OSError) as error:
             raise _refusal(error) from error
         finally:
+            self._arriving -= 1
             spooled.unlink(missing_ok=True)
 
     async def get(self, digest: str) -> Problem:

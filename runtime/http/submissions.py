@@ -95,7 +95,7 @@ class Submissions:
     async def serve(self, request: web.Request, parse: Parse) -> Served:
         """Reads the request's body with `parse`, waits for a slot and runs the submission; raises Refusal."""
         started = time.perf_counter()
-        with self._accepted(), self._bodies.body(request) as body:
+        with self.accepting(), self._bodies.body(request) as body:
             call = parse(await body.read(), self._settings, self._registry)
             return await self._run_in_slot(call, sender_of(request), started)
 
@@ -107,16 +107,24 @@ class Submissions:
         """What `data` asks for; raises Refusal."""
         return parse(data, self._settings, self._registry)
 
-    async def execute(self, call: Call, sender: Sender, watcher: Watcher | None = None) -> Served:
-        """Waits for a slot and runs a submission that is no request's whole body; raises Refusal."""
+    @property
+    def slots(self) -> int:
+        """How many programs may run at the same time."""
+        return self._admission.total
+
+    async def execute(self, call: Call, sender: Sender, watcher: Watcher | None = None, *, accepted: bool = False) -> Served:
+        """Waits for a slot and runs a submission that is no request's whole body; raises Refusal.
+
+        One that was `accepted` before, within `accepting`, is run although the replica is about to stop.
+        """
         started = time.perf_counter()
-        with self._accepted():
+        with self.accepting(accepted=accepted):
             return await self._run_in_slot(call, sender, started, watcher)
 
     @contextmanager
-    def _accepted(self) -> Iterator[None]:
-        """Counts a submission for the length of the block; raises Refusal where none is taken."""
-        if self.draining:
+    def accepting(self, *, accepted: bool = False) -> Iterator[None]:
+        """Counts a submission for the length of the block; raises Refusal where none is taken, or no slot is free."""
+        if self.draining and not accepted:
             raise DrainingError(
                 "This replica is about to stop; try again, another one will answer.", headers={"Retry-After": "1"}
             )

@@ -14,9 +14,10 @@ from runtime.judging.jobs import Jobs
 from runtime.judging.submission import Checker, Status, Style
 from runtime.judging.trials import Data
 from runtime.judging.verdicts import run_result
+from runtime.problems.programs import RESERVED_FOLDER
 
-# Where a checker finds the case; its own files may have any name but this folder's.
-FOLDER = ".case"
+#: Where a checker finds the case; its own files may have any name but this folder's.
+FOLDER = RESERVED_FOLDER
 _FEEDBACK = f"{FOLDER}/feedback/"
 _MESSAGES_BYTES = 4 << 20
 # Kept of each message: there may be thousands of cases.

@@ -106,6 +106,7 @@ class Judge:
         for checker in task.checkers:
             step, program = await self._compile(until(over_at, checker.submission), slot)
             if step and step.status is not Status.OK:
+                _log.warning("a checker was not compiled: %s", step.message)
                 status = step.status if step.status in _NOBODYS_FAULT else Status.JUDGE_ERROR
                 results = [blank(trial, status) for trial in task.trials]
                 return self._put_together(task, results, compiled, _not_compiled_checker(step))

@@ -8,8 +8,8 @@ import msgspec
 
 from runtime.execution.protocol import File
 from runtime.judging.comparators import Comparator
-from runtime.judging.submission import Checker, Submission
-from runtime.judging.trials import Data, InGroups, Task, Trial
+from runtime.judging.submission import Caps, Checker, Submission
+from runtime.judging.trials import Data, InGroups, Task, Trial, beside
 from runtime.languages.registry import Registry
 from runtime.problems.default_validator import parse
 from runtime.problems.library import Opened
@@ -33,6 +33,8 @@ def limited(submission: Submission, problem: Problem, settings: Settings) -> Sub
     if limits.memory_mb is not None:
         memory_mb = min(limits.memory_mb, settings.max_memory_mb)
         submission = msgspec.structs.replace(submission, memory_bytes=memory_mb << 20)
+    if limits.output_mb is not None:
+        submission = msgspec.structs.replace(submission, caps=Caps(output_bytes=max(1, int(limits.output_mb * (1 << 20)))))
     return submission
 
 
@@ -55,9 +57,8 @@ def included(submission: Submission, opened: Opened) -> Submission:
     """The submission with the files that the package has for every one; the submission's own cannot be replaced by them."""
     include = opened.problem.include
     files = include.get(submission.language.name, include.get("default", ()))
-    mine = {file.name for file in submission.files}
-    added = tuple(_file(name, path, opened.problem, opened.package) for name, path in files if name not in mine)
-    return msgspec.structs.replace(submission, files=(*submission.files, *added))
+    added = tuple(_file(name, path, opened.problem, opened.package) for name, path in files)
+    return msgspec.structs.replace(submission, files=beside(submission.files, added))
 
 
 def _trial(case: Case, submission: Submission, problem: Problem, package: "Package", *, details: bool) -> Trial:

@@ -73,6 +73,7 @@ class Checker(msgspec.Struct, frozen=True):
 class Caps(msgspec.Struct, frozen=True):
     """Limits of a run beside time and memory, named as in `Limits`; each counts where it is below the server's."""
 
+    wall_ms: int | None = None
     processes: int | None = None
     output_bytes: int | None = None
     file_bytes: int | None = None

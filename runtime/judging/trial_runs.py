@@ -14,7 +14,7 @@ from runtime.judging.checkers import Checked, Question, check
 from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.jobs import Jobs
 from runtime.judging.submission import CaseResult, Status, Submission
-from runtime.judging.trials import Task, Trial
+from runtime.judging.trials import Task, Trial, beside
 from runtime.judging.verdicts import added, run_result, without_run
 
 _log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ class TrialRuns:
         task, trial = self._task, self._task.trials[number]
         over_at = time.monotonic() + left_seconds
         data = trial.load()
-        files, unit = (*self._prepared.files, *data.files), self._prepared.unit
+        files, unit = beside(self._prepared.files, data.files), self._prepared.unit
         program = msgspec.structs.replace(trial.submission, files=files, unit=unit)
         spent = without_run(Status.OK)
         kept: tuple[File, ...] = ()

@@ -34,6 +34,21 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     max_score: float | None = None
 
 
+def beside(files: tuple[File, ...], others: tuple[File, ...]) -> tuple[File, ...]:
+    """`files`, and those of `others` that have a place beside them.
+
+    Two of the same name have none, nor has a file that is the folder of another one.
+    """
+    names = {file.name for file in files}
+    folders = {name[:end] for name in names for end, letter in enumerate(name) if letter == "/"}
+    free = (
+        other
+        for other in others
+        if other.name not in names | folders and not any(other.name.startswith(f"{name}/") for name in names)
+    )
+    return (*files, *free)
+
+
 class Plan(Protocol):
     """In which cases a trial need not be run, because of trials before it."""
 

@@ -65,6 +65,8 @@ class Package:
         for name, size in files:
             self._places[name] = (position, size)
             position += size
+        if any(size < 0 for _, size in files) or position != os.fstat(descriptor).st_size:
+            raise PackageError([Fault("", "has other sizes than its files")])
 
     @classmethod
     def of_file(cls, file: Path) -> Self:

@@ -102,13 +102,16 @@ class Library:
         from runtime.store.cache import BlobCache  # noqa: PLC0415
 
         if self._cache is None:
-            self._cache = BlobCache(self._open_store(), self._folder / "cache", self._cache_mb * _MB)
+            self._cache = BlobCache(self._open_store(), self._folder / "cache", self._cache_mb * _MB, self._forget)
         package = canonical.Package(await self._cache.open(digest))
         opened = Opened(await asyncio.to_thread(reading.read, package, digest, self._registry), package)
         self._opened[digest] = opened
         while len(self._opened) > _OPEN:
             self._opened.popitem(last=False)
         return opened
+
+    def _forget(self, digest: str) -> None:
+        self._opened.pop(digest, None)
 
     def _open_store(self) -> "BlobStore":
         from runtime.store.blobs import BlobStore  # noqa: PLC0415

@@ -4,6 +4,9 @@ from pathlib import PurePosixPath
 
 from runtime.languages.registry import Language, Registry
 
+#: Of a validator's working directory: where it finds the case.
+RESERVED_FOLDER = ".case"
+
 
 def endings(language: Language) -> tuple[str, ...]:
     """The endings of the language's files."""

@@ -7,7 +7,7 @@ from runtime.problems.canonical import Package
 from runtime.problems.faults import Faults, PackageError
 from runtime.problems.metadata import Metadata
 from runtime.problems.model import Format, Problem, Program
-from runtime.problems.programs import is_source, language_of
+from runtime.problems.programs import RESERVED_FOLDER, is_source, language_of
 
 _LEGACY_FOLDER, _FOLDER = "output_validators", "output_validator"
 _SCRIPTS = ("build", "run")
@@ -27,7 +27,7 @@ def read(package: Package, digest: str, registry: Registry) -> Problem:
     if metadata.minimize:
         faults.add(metadata_file.PATH, "grading.objective is min: problems with scores to be minimized are not supported")
     data = test_data.read(package, metadata, bool(validators), faults)
-    include = _include(package, registry)
+    include = _include(package, registry, faults)
     faults.raise_if_any()
     return Problem(
         digest=digest,
@@ -94,6 +94,10 @@ def _below(package: Package, folder: str) -> tuple[tuple[str, str], ...]:
 
 def _check(program: Program, registry: Registry, faults: Faults) -> None:
     names = [name for name, _ in program.files]
+    for name, path in program.files:
+        if name.partition("/")[0] == RESERVED_FOLDER:
+            faults.add(path, f"is in {RESERVED_FOLDER}, where a validator finds the case")
+        _check_name(name, path, faults)
     for script in _SCRIPTS:
         if script in names:
             faults.add(f"{program.name}/{script}", "is a script of the package's own, which is not supported")
@@ -101,7 +105,12 @@ def _check(program: Program, registry: Registry, faults: Faults) -> None:
         faults.add(program.name, f"is in no language that is here: there are {', '.join(sorted(registry.languages))}")
 
 
-def _include(package: Package, registry: Registry) -> dict[str, tuple[tuple[str, str], ...]]:
+def _check_name(name: str, path: str, faults: Faults) -> None:
+    if any(part.startswith(("-", "@")) for part in name.split("/")):
+        faults.add(path, "begins with a dash or an at sign, which compilers take for an option or a response file")
+
+
+def _include(package: Package, registry: Registry, faults: Faults) -> dict[str, tuple[tuple[str, str], ...]]:
     """The files for submissions, by language; a folder of another name is for a language that is not here."""
     folders = {name.split("/")[1] for name in package.names() if name.startswith("include/") and name.count("/") > 1}
     found = {}
@@ -111,4 +120,6 @@ def _include(package: Package, registry: Registry) -> dict[str, tuple[tuple[str,
         except UnknownLanguageError:
             continue
         found[name] = _below(package, f"include/{folder}")
+        for file, path in found[name]:
+            _check_name(file, path, faults)
     return found

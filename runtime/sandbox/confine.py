@@ -14,10 +14,7 @@ _SIGKILL = 9
 #: The highest descriptor that a worker has besides its streams: where it waits for its run.
 CHANNEL = 3
 #: What a program may read of its own process under /proc. Not what it has of the network, which is the service's.
-OWN_PROCESS = (
-    "maps", "smaps", "smaps_rollup", "stat", "statm", "status", "cmdline", "comm", "environ", "auxv", "limits", "cgroup",
-    "mountinfo",
-)  # fmt: skip
+OWN_PROCESS = ("maps", "stat", "statm", "status", "cmdline", "environ", "mem", "cgroup", "mountinfo")
 #: How much more than its supervisor a program yields, so that the killer wins.
 NICENESS = 15
 
@@ -42,9 +39,9 @@ def confine(plan: "Confinement", directory: str, uid: int) -> int:
     prctl(PR_SET_NO_NEW_PRIVS, 1)
     os.umask(0o022)
     if plan.landlock_abi:
-        own = (("/proc/self", landlock.READ_DIR), *((f"/proc/self/{name}", landlock.READ_FILE) for name in OWN_PROCESS))
-        rules = landlock.opened(((directory, landlock.OWN), *own), plan.landlock_abi)
-        landlock.restrict(plan.opened + rules, plan.landlock_abi)
+        own = landlock.opened(((directory, landlock.OWN),), plan.landlock_abi)
+        own += landlock.opened_files("/proc/self", OWN_PROCESS, plan.landlock_abi)
+        landlock.restrict(plan.opened + own, plan.landlock_abi)
     close_from(CHANNEL + 1)
     if not plan.program:
         return -1

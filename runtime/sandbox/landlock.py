@@ -107,6 +107,19 @@ def opened(rules: "tuple[tuple[str, int], ...]", level: int) -> "tuple[bytes, ..
     return tuple(found)
 
 
+def opened_files(folder: str, names: "tuple[str, ...]", level: int) -> "tuple[bytes, ...]":
+    """Rules that let files in `folder` be read, and the folder be listed; a name that is not there is passed over."""
+    handled = _HANDLED_BY_ABI[min(level, _ABI_IOCTL)]
+    top = os.open(folder, os.O_PATH | os.O_CLOEXEC)
+    found = [_PATH_BENEATH.pack(READ_DIR & handled, top)]
+    for name in names:
+        try:
+            found.append(_PATH_BENEATH.pack(READ_FILE & handled, os.open(name, os.O_PATH | os.O_CLOEXEC, dir_fd=top)))
+        except FileNotFoundError:
+            continue
+    return tuple(found)
+
+
 def restrict(rules: "tuple[bytes, ...]", level: int) -> None:
     """Confines the calling process, for good, to `rules`, as they were `opened` for this level.
 

@@ -5,6 +5,7 @@ import contextlib
 import errno
 import os
 from collections import OrderedDict
+from collections.abc import Callable
 from pathlib import Path
 
 from runtime.store.blobs import BlobStore
@@ -19,11 +20,17 @@ class BlobCache:
     Each of those that are on their way, which are two at most, may take as much again.
     """
 
-    def __init__(self, store: BlobStore, folder: Path, most_bytes: int) -> None:
-        """The folder is made with the first blob."""
+    def __init__(
+        self, store: BlobStore, folder: Path, most_bytes: int, dropped: Callable[[str], object] = lambda _: None
+    ) -> None:
+        """The folder is made with the first blob. `dropped` is told each blob that goes.
+
+        A blob that somebody has open takes room on the disk until it is closed.
+        """
         self._store = store
         self._folder = folder
         self._most = most_bytes
+        self._dropped = dropped
         self._sizes: OrderedDict[str, int] = OrderedDict()
         self._fetching: dict[str, asyncio.Task[None]] = {}
         self._parts = 0
@@ -68,6 +75,7 @@ class BlobCache:
             oldest, _ = self._sizes.popitem(last=False)
             with contextlib.suppress(FileNotFoundError):
                 self._place(oldest).unlink()
+            self._dropped(oldest)
         part.rename(self._place(digest))
         self._sizes[digest] = size
 

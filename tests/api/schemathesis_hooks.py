@@ -4,6 +4,8 @@ from typing import Any
 
 import schemathesis
 
+from tests.problems.packages import LEGACY, zipped
+
 
 @schemathesis.hook
 def filter_body(_context: schemathesis.HookContext, body: Any) -> bool:
@@ -33,3 +35,9 @@ def _can_be_placed(files: Any) -> bool:
         and all(len(name.encode()) <= 1024 for name in names)
         and all(len(part.encode()) <= 255 for part in parts)
     )
+
+
+@schemathesis.serializer("application/zip")
+def package(_context: schemathesis.SerializationContext, _value: Any) -> bytes:
+    """The least package that there is: what is none, tests of packages put."""
+    return zipped(LEGACY)

@@ -72,11 +72,13 @@ def test_pages_need_no_key_and_show_nothing_that_does() -> None:
             assert executor.http.get(path).status_code == 401
 
 
-def test_without_the_playground_its_paths_are_not_there() -> None:
+def test_without_the_playground_no_page_leads_to_it() -> None:
     with running({"EXECUTOR_PLAYGROUND": "0"}) as executor:
-        for path in ("/", "/status"):
-            assert executor.http.get(path).status_code == 404
-        assert executor.http.get("/docs").status_code == 200
+        assert executor.http.get("/").status_code == 404
+        for path in ("/docs", "/status"):
+            response = executor.http.get(path)
+            assert response.status_code == 200
+            assert '<a href="./" hidden>' in response.text
 
 
 def test_only_the_playground_goes_into_frames_and_only_of_pages_that_are_named() -> None:

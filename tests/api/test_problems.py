@@ -183,6 +183,37 @@ print(*sys.argv[1:], *([open("table.txt").read()] if os.path.exists("table.txt")
     assert statuses(answer) == {"sample/1": "accepted", "secret/1": "accepted"}
 
 
+def test_files_of_a_submission_and_of_the_package_that_have_one_place_are_no_internal_error(executor: Executor) -> None:
+    files = LEGACY | {"include/default/helper": "x", "include/default/folder/a": "x"}
+    submitted = [
+        {"name": "main.py", "content": ADDS},
+        {"name": "helper/a.txt", "content": "mine"},
+        {"name": "folder", "content": "mine"},
+    ]
+    body = {"language": "python", "files": submitted, "problem": digest(executor, files)}
+    assert executor.post(body).json()["status"] == "accepted"
+
+
+def test_output_beyond_the_packages_limit_is_exceeded(executor: Executor) -> None:
+    yaml = NEWEST["problem.yaml"] + "  output: 0.1\n"
+    answer = judge(executor, digest(executor, NEWEST | {"problem.yaml": yaml}), "print('x' * 200_000)")
+    assert answer["status"] == "output_limit_exceeded"
+
+
+def test_a_problem_that_the_cache_dropped_is_fetched_again(tmp_path: Path) -> None:
+    with running({"EXECUTOR_STORE": f"file://{tmp_path}/store", "EXECUTOR_STORE_CACHE_MB": "1"}) as server:
+        large = {"data/secret/2.in": "1 2" + " 0" * 350_000, "data/secret/2.ans": "3"}
+        problems = [
+            digest(server, LEGACY | large | {"data/sample/2.in": f"{n} 0", "data/sample/2.ans": f"{n}"}) for n in range(3)
+        ]
+        for problem in problems * 2:
+            assert judge(server, problem, ADDS)["status"] == "accepted"
+        assert server.metrics()["executor_problems_fetched_total"] == 6
+        folder = Path(f"/proc/{server.pid}/fd")
+        open_files = [str(path.readlink()) for path in folder.iterdir()]
+        assert [name for name in open_files if "/cache/" in name and name.endswith("(deleted)")] == []
+
+
 def test_languages_and_sizes_that_the_problem_does_not_allow_are_refused(executor: Executor) -> None:
     yaml = NEWEST["problem.yaml"] + "  code: 1\nlanguages: [cpp]\n"
     problem = digest(executor, NEWEST | {"problem.yaml": yaml})

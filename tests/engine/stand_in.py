@@ -206,7 +206,7 @@ def _made(kind: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]
 def _secrets(inputs: struct_pb2.Struct) -> dict[str, str]:
     configuration = plain(decode(inputs)).get("configuration")
     listed = configuration.get("secrets") if isinstance(configuration, dict) else None
-    return {each["name"]: each["value"] for each in listed or []}
+    return {each["name"]: each["value"] for each in listed or [] if "value" in each}
 
 
 def drifted(value: Any, known: Any, live: Any) -> Any:

@@ -329,6 +329,7 @@ def test_an_app_that_was_being_made_when_the_command_was_killed_is_taken_over(
     (pending,) = local_state.read_json("stack", "export")["deployment"]["pending_operations"]
     assert pending["resource"]["type"] == APP
     local_state.adopt("--yes")
+    local_state.run("refresh", "--yes", "--clear-pending-creates")
     local_state.run("up", "--yes")
     assert not local_state.read_json("stack", "export")["deployment"].get("pending_operations")
     assert local_state.cloud.calls().count(f"Create {APP}") == 1

@@ -36,6 +36,7 @@ from tests.infra.program import (
     GROUP,
     IDENTITY,
     IMAGE,
+    LOCK,
     PEOPLE,
     POOL,
     PREBUILT,
@@ -535,3 +536,28 @@ def test_each_content_has_a_tag_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").rename(tmp_path / "Containerfile")
     others.add(content_tag(tmp_path, plain))
     assert len(others | {first}) == 5
+
+
+def test_keys_may_be_a_key_vault_s_secret_that_the_pulling_identity_reads(checked: Checked) -> None:
+    url = "https://a-vault.vault.azure.net/secrets/executor-keys"
+    engine = checked(deploy("dev", update(), apiKeysVaultUrl=url, pullIdentityId=PULLER, production="true"))
+    app = engine.only(APP).inputs
+    assert app["configuration"]["secrets"] == [{"name": "api-keys", "keyVaultUrl": url, "identity": PULLER}]
+    (container,) = app["template"]["containers"]
+    assert container["env"] == [{"name": "EXECUTOR_API_KEYS", "secretRef": "api-keys"}]
+    with pytest.raises(pulumi.RunError, match=r"apiKeysVaultUrl .*must be empty where apiKeys is set"):
+        deploy("dev", update(), apiKeysVaultUrl=url, apiKeys=API_KEYS)
+
+
+def test_a_lock_of_azure_s_own_keeps_the_app_from_deletion_and_from_nothing_else() -> None:
+    engine = deploy("contest", update(), lockApp="true")
+    lock = engine.only(LOCK)
+    assert (lock.inputs["level"], lock.inputs["lockName"]) == ("CanNotDelete", "ai-ta-ra-code-executor2-lock")
+    assert engine.only(APP).urn in lock.property_dependencies["scope"]
+    assert LOCK not in deploy("contest", update()).types()
+
+
+def test_an_environment_that_is_created_can_be_spread_over_zones(checked: Checked) -> None:
+    engine = checked(deploy("dev", update(), **NEW, environmentSubnetId=SUBNET, environmentZoneRedundant="true"))
+    assert engine.only(ENVIRONMENT).inputs["zoneRedundant"] is True
+    assert "zoneRedundant" not in deploy("dev", update(), **NEW).only(ENVIRONMENT).inputs

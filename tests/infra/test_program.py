@@ -268,6 +268,14 @@ def test_the_replicas_that_azure_answers_are_put_out_and_a_difference_is_a_warni
     assert not any("maxReplicas" in text for text in engine.warnings)
 
 
+def test_the_stack_s_readme_is_put_out_where_it_is_asked_for_and_names_outputs_that_there_are() -> None:
+    assert "readme" not in deploy("contest", update()).outputs
+    outputs = deploy("contest", update(), stackReadme="true").outputs
+    named = re.findall(r"\$\{outputs\.(\w+)\}", outputs["readme"])
+    assert len(named) >= 5
+    assert set(named) <= set(outputs)
+
+
 def test_a_larger_replica_is_declared_as_it_is_set() -> None:
     app = deploy("dev", update(), cpu="2", memory="4Gi").only(APP)
     assert app.inputs["template"]["containers"][0]["resources"] == {"cpu": 2, "memory": "4.0Gi"}

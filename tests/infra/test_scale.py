@@ -52,6 +52,7 @@ def test_the_url_is_the_owner_s_and_the_outputs_are_what_the_app_has() -> None:
     owner = deploy("contest", update()).outputs
     outputs = deploy("idle", engine()).outputs
     assert outputs["executorUrl"] == owner["executorUrl"] == f"https://{NAME}.{ENVIRONMENT_DOMAIN}"
+    assert outputs["hosting"] == "app"
     assert (outputs["fqdn"], outputs["executorUrls"]) == (owner["fqdn"], owner["executorUrls"])
     assert (outputs["minReplicas"], outputs["maxReplicas"]) == (0, 1000)
     assert outputs["imageDigest"] == live_app()["template"]["containers"][0]["image"]

@@ -304,3 +304,16 @@ def test_any_flipped_byte_is_harmless(tmp_path: Path) -> None:
         damaged[position] ^= 0xFF
         with contextlib.suppress(PackageError):
             read(bytes(damaged), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"executor problem 1\n", b"executor problem 1\n[]", b"other", b"executor problem 1\n{}\n",
+        b'executor problem 1\n[["a", -1]]\n', b'executor problem 1\n[["a", 5]]\nabc',
+    ],
+)  # fmt: skip
+def test_a_blob_that_is_no_canonical_package_is_refused(content: bytes, tmp_path: Path) -> None:
+    (tmp_path / "blob").write_bytes(content)
+    with pytest.raises(PackageError):
+        Package.of_file(tmp_path / "blob")

@@ -117,11 +117,13 @@ def test_the_cache_keeps_within_its_bound_and_drops_what_was_used_least_recently
     first, second, third = (put(url, bytes([number]) * 400, tmp_path) for number in range(3))
 
     async def use() -> None:
-        cache = cached(url, tmp_path, most_bytes=1000)
+        gone: list[str] = []
+        cache = BlobCache(BlobStore(url, 20), tmp_path / "cache", 1000, gone.append)
         held = await cache.open(first)
         for digest in (second, first, third):
             await read(cache, digest)
         assert (cache.held_bytes, cache.fetched) == (800, 3)
+        assert gone == [second]
         await read(cache, first)
         assert cache.fetched == 3
         await read(cache, second)

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import jsonschema
 import msgspec
-from hypothesis import given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runtime.http import bounds
@@ -26,13 +26,17 @@ def _holds(value: object, schema: dict[str, Any]) -> bool:
     return jsonschema.Draft202012Validator(schema).is_valid(value)
 
 
+@settings(deadline=None)
 @given(_names)
 def test_a_name_is_taken_if_its_schema_takes_it(name: str) -> None:
     schema = _schema(Annotated[str, bounds.NAME])
     assert _holds(name, schema) == (name_problem(name) == "")
 
 
+@settings(deadline=None)
 @given(_names.filter(lambda name: name != ""), st.sampled_from(["base64", "hex"]), _base64 | _hex)
+@example("a", "hex", " ")
+@example("a", "base64", "QUI==")
 def test_a_file_is_taken_if_its_schema_takes_it(name: str, encoding: str, content: str) -> None:
     file = {"name": name, "encoding": encoding, "content": content}
     checks = Checks()
@@ -41,6 +45,7 @@ def test_a_file_is_taken_if_its_schema_takes_it(name: str, encoding: str, conten
     assert _holds(file, reference) == (not checks.errors), checks.errors
 
 
+@settings(deadline=None)
 @given(st.sampled_from(["Python", "c++", "C#", "PY", "python\n", "pythonx", "", "c+", "node.js"]))
 def test_a_language_is_known_in_any_letter_case_and_nothing_else(name: str) -> None:
     known = ("python", "py", "c++", "c#", "node.js")

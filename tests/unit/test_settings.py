@@ -21,7 +21,8 @@ _WRONG = {
     "MAX_PROBLEM_MB": "0", "JUDGE_KEYS": "a,,b", "DRAIN_SECONDS": "-5", "WORK_DIR": "",
     "MAX_BODIES_MB": "0", "BODY_SECONDS": "0", "HEADER_SECONDS": "soon", "SEND_SECONDS": "-1", "IDLE_SECONDS": "0",
     "MAX_HEADER_KB": "0", "MAX_HEADERS": "1", "MAX_CONNECTIONS": "0", "MAX_LIVE_SESSIONS": "-1",
-    "APIS": "cgi", "JOBE_CPU_SECONDS": "0", "JOBE_FILES_MB": "0",
+    "APIS": "cgi", "ACCEPTED_MOST": "-1", "ACCEPTED_MB": "0", "ACCEPTED_SECONDS": "0", "CALLBACK_HOSTS": "a/b",
+    "TEST_PRIVATE_CALLBACKS": "x", "JOBE_CPU_SECONDS": "0", "JOBE_FILES_MB": "0",
     "PATH": "", "API_KEYS": "secret", "ALLOW_WEAK_ISOLATION": "yes", "LOG_LEVEL": "loud", "TEST_DISABLE_LAYERS": "walls",
     "TEST_LANDLOCK_ABI": "-1", "PLAYGROUND": "yes", "FRAME_ORIGINS": "moodle.example.org",
 }  # fmt: skip

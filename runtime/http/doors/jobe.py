@@ -13,8 +13,7 @@ import math
 import re
 import signal
 from http import HTTPStatus
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 from aiohttp import web
@@ -33,9 +32,6 @@ from runtime.languages.registry import Language, Registry
 from runtime.settings import Settings
 from runtime.store.errors import StoreError
 from runtime.store.named import NamedFiles
-
-if TYPE_CHECKING:
-    from runtime.store.blobs import BlobStore
 
 _MB = 1_000_000
 # Jobe's own: how long a request waits for a place, its usual limits, and the source that asks for the answer without one.
@@ -89,12 +85,11 @@ class _Spec(NamedTuple):
 class JobeDoor:
     """The handlers of Jobe's API."""
 
-    def __init__(self, submissions: Submissions, settings: Settings, registry: Registry, folder: Path) -> None:
-        """`folder` is for files on this replica's disk; it is made with the first one."""
+    def __init__(self, submissions: Submissions, settings: Settings, registry: Registry, files: NamedFiles) -> None:
         self._submissions = submissions
         self._settings = settings
         self._registry = registry
-        self._files = NamedFiles(folder, settings.jobe_files_mb << 20, _store(settings))
+        self._files = files
 
     def refused(self, refusal: Refusal) -> web.Response:
         """A JSON string, but for a key that is missing or wrong."""
@@ -425,11 +420,3 @@ def _file_id(request: web.Request) -> str:
 def _scope(request: web.Request) -> str:
     """Callers do not see each other's files."""
     return f"jobe-{hashlib.sha256(request[CALLER].encode()).hexdigest()[:16]}"
-
-
-def _store(settings: Settings) -> "BlobStore | None":
-    if not settings.store:
-        return None
-    from runtime.store.blobs import BlobStore  # noqa: PLC0415 - most executors have none
-
-    return BlobStore(settings.store, settings.store_seconds)

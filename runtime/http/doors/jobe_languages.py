@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from runtime.http.doors.languages import taken_as_sent
 from runtime.languages.registry import Language
 
 _CLASS = re.compile(r"(?:^|\W)public\s+class\s+(\w+)", re.MULTILINE)
@@ -81,7 +82,7 @@ def _literal(words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _derived(base: Language, program: Program, **changes: Any) -> Language:  # noqa: ANN401 - fields of Language
     """`base` with other commands; none of its workers was started with these."""
-    return msgspec.structs.replace(base, file=program.file, unit=(), package="", warm=None, workers="", **changes)
+    return msgspec.structs.replace(taken_as_sent(base), file=program.file, **changes)
 
 
 def _compiled(command: str, usual: tuple[str, ...]) -> Callable[[Language, Program], Language]:

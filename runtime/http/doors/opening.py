@@ -1,5 +1,6 @@
 """Which other services' interfaces are open, and what each is given."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +16,9 @@ from runtime.settings import Settings
 if TYPE_CHECKING:
     from runtime.http.doors.codapi import CodapiDoor
     from runtime.http.doors.jobe import JobeDoor
+    from runtime.http.doors.judge0 import Judge0Door
     from runtime.http.doors.mcp import McpDoor
+    from runtime.store.blobs import BlobStore
 
 _CODAPI = (
     Route("POST", "/exec", "run"),
@@ -28,6 +31,18 @@ _JOBE = (
     Route("PUT", "/files/{id}", "put_file"),
     Route("HEAD", "/files/{id}", "head_file"),
 )
+_JUDGE0 = (
+    Route("POST", "/submissions", "create"),
+    Route("POST", "/submissions/batch", "create_batch"),
+    Route("GET", "/submissions/batch", "show_batch"),
+    Route("GET", "/submissions/{token}", "show"),
+    Route("GET", "/languages", "languages"),
+    Route("GET", "/languages/all", "all_languages"),
+    Route("GET", "/languages/{id}", "language"),
+    Route("GET", "/statuses", "statuses"),
+    Route("GET", "/config_info", "config_info"),
+    Route("GET", "/about", "about"),
+)
 _MCP = (Route("POST", "", "message"), Route("GET", "", "no_stream"), Route("DELETE", "", "no_stream"))
 
 
@@ -38,8 +53,9 @@ def doors(
 
     def jobe() -> "JobeDoor":
         from runtime.http.doors.jobe import JobeDoor  # noqa: PLC0415
+        from runtime.store.named import NamedFiles  # noqa: PLC0415
 
-        return JobeDoor(submissions, settings, registry, folder / "jobe")
+        return JobeDoor(submissions, settings, registry, NamedFiles(folder / "jobe", settings.jobe_files_mb << 20, store()))
 
     def codapi() -> "CodapiDoor":
         from runtime.http.doors.codapi import CodapiDoor  # noqa: PLC0415
@@ -51,9 +67,23 @@ def doors(
 
         return McpDoor(submissions, settings, registry)
 
+    def judge0() -> "Judge0Door":
+        from runtime.http.doors.judge0 import Judge0Door  # noqa: PLC0415
+
+        return Judge0Door(submissions, settings, registry, store())
+
+    @functools.cache
+    def store() -> "BlobStore | None":
+        if not settings.store:
+            return None
+        from runtime.store.blobs import BlobStore  # noqa: PLC0415
+
+        return BlobStore(settings.store, settings.store_seconds)
+
     every: dict[str, Callable[[], Door]] = {
         "piston": lambda: PistonDoor(submissions, settings, count),
         "jobe": lambda: LazyDoor("/jobe/index.php/restapi", _with_slashes(_JOBE), jobe),
+        "judge0": lambda: LazyDoor("/judge0", _with_slashes(_JUDGE0), judge0),
         "codapi": lambda: LazyDoor("/v1", _CODAPI, codapi),
         "mcp": lambda: LazyDoor("/mcp", _MCP, mcp),
     }

@@ -288,7 +288,9 @@ async function judge(generate = false): Promise<void> {
     const found = answer.test_results ?? [];
     if (answer.compile && (answer.compile.stderr || answer.compile.stdout))
       empty(place("judge-compiler"), compileOutput(answer.compile, names(), shifted));
-    if (generate) {
+    if (!answer.test_results) {
+      empty(result, make("p", { className: "summary trouble" }, "Nothing was judged: this executor knows no packages of problems."));
+    } else if (generate) {
       const good = found.filter(each => ["accepted", "wrong_answer"].includes(each.status));
       for (const each of good) { const item = work.cases[Number(each.id) - 1]; if (item) item.expected = each.stdout ?? ""; }
       cases.draw();
