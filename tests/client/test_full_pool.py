@@ -26,9 +26,9 @@ def test_a_full_pool_is_asked_again_and_answers_once_a_session_is_free() -> None
 
 def test_a_pool_that_stays_full_is_busy_and_says_what_else_it_could_be() -> None:
     options: dict[str, Any] = {"session_pool": True, "credential": _Credential(), "deadline": 2.0}
-    with misbehaving(says(FULL)) as pool, ExecutorClient(pool.url, **options) as client:
-        with pytest.raises(BusyError, match="all sessions of the pool are taken, or there is no pool at this URL"):
-            client.execute("python", "print(42)", user_id="ann")
+    full = pytest.raises(BusyError, match="all sessions of the pool are taken, or there is no pool at this URL")
+    with misbehaving(says(FULL)) as pool, ExecutorClient(pool.url, **options) as client, full:
+        client.execute("python", "print(42)", user_id="ann")
 
 
 def test_without_a_pool_404_is_no_answer_of_an_executor_s() -> None:
