@@ -372,6 +372,9 @@ def _read(response: aiohttp.ClientResponse, raw: bytes, read: Callable[[bytes], 
     retry_after = _seconds(response.headers.get("Retry-After", ""))
     if status == 429:
         raise BusyError(said, retry_after)
+    if status == 404 and problem is None and "identifier" in url.query:
+        # Source: Microsoft's page on session pools with custom containers.
+        raise BusyError(f"{said}: all sessions of the pool are taken, or there is no pool at this URL", retry_after)
     if status in (500, 502, 503, 504):
         raise ServerFailedError(said, retry_after)
     if status in (401, 403):
