@@ -9,7 +9,9 @@ from runtime.execution.cpu_time import CpuTime
 from runtime.execution.disk_account import DiskAccount
 from runtime.execution.limit_facts import SlotFacts
 from runtime.execution.memory_account import MemoryAccount
+from runtime.execution.notifications import Notifications
 from runtime.execution.process_tree import ProcessTree
+from runtime.execution.procfs import stack_bytes
 from runtime.execution.protocol import Ended, Limits
 from runtime.execution.waiting import Waiting
 
@@ -38,19 +40,21 @@ class LimitWatcher:
         cpu: CpuTime,
         memory: MemoryAccount,
         disk: DiskAccount,
-        asked: bool,
+        notifications: Notifications | None,
         relieve: Callable[[], None],
     ) -> None:
         """Process `pid` is the run's first.
 
-        `asked` says that large requests for memory come to the supervisor. `relieve` is to make room where the container's
-        memory would not last for the rest of the run's limit.
+        `notifications` are there where large requests for memory come to the supervisor. `relieve` is to make room where
+        the container's memory would not last for the rest of the run's limit.
         """
         self._limits = limits
         self._tree = tree
         self._memory = memory
         self._disk = disk
-        self._asked = asked
+        self._notifications = notifications
+        #: How large the largest stack was when the memory limit was exceeded, in bytes.
+        self.stack_bytes = 0
         self._relieve = relieve
         self._cpu = cpu
         self._waiting = Waiting(pid)
@@ -66,6 +70,7 @@ class LimitWatcher:
             return Ended.CPU_TIME, 0.0
         memory_unused = self._limits.memory_bytes - self._memory.held(pids)
         if memory_unused < 0:
+            self.stack_bytes = max(map(stack_bytes, pids), default=0)
             return Ended.MEMORY, 0.0
         if now >= self._next_relief:
             self._next_relief = now + _RELIEF_MS
@@ -76,7 +81,8 @@ class LimitWatcher:
         if self._has_too_many_shared_files() or self._disk.is_too_large(pids, now):
             return Ended.DISK, 0.0
         soon = _LOOK_MAX_MS
-        if len(pids) > 1 or self._limits.data_headroom_bytes or not self._asked:
+        asked = self._notifications is not None and not self._notifications.stacks_reserved
+        if len(pids) > 1 or self._limits.data_headroom_bytes or not asked:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
             soon = memory_unused / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
         return None, max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))

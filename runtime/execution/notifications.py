@@ -17,12 +17,14 @@ from runtime.execution.process_tree import ProcessTree
 from runtime.execution.procfs import data_bytes, open_descriptors, process_group
 from runtime.execution.protocol import Limits
 from runtime.execution.workers import Worker
-from runtime.sandbox import unotify
-from runtime.sandbox.impersonation import ReadingAs
+from runtime.sandbox import rlimits, unotify
+from runtime.sandbox.impersonation import ActingAs, ReadingAs
 from runtime.sandbox.syscall_numbers import NUMBERS
 from runtime.sandbox.unotify import LET_THROUGH, Answer, Call, signed
 
-_MAP_SHARED_BIT, _MAP_ANONYMOUS = 0x01, 0x20
+_MAP_SHARED_BIT, _MAP_ANONYMOUS, _MAP_STACK = 0x01, 0x20, 0x20000
+# Python takes stacks of up to a gibibyte.
+_LARGEST_STACK = 1 << 30
 #: Descriptors of one run, open at the same time: the buffers of sockets (208 KiB each way) are in no process's account.
 _MOST_DESCRIPTORS = 512
 #: Watches that a run asks for in all: each keeps the record of a file in the kernel, about a kilobyte.
@@ -56,6 +58,8 @@ class Notifications:
         self.exit_code: int | None = None
         #: Shared anonymous memory that the run has mapped, in bytes, whether or not any process still shows it.
         self.shared_bytes = 0
+        #: Whether RLIMIT_DATA was raised for stacks of threads, so that only looking in time holds the memory limit.
+        self.stacks_reserved = False
         #: Once the run is being ended, every call is refused.
         self.closed = False
 
@@ -142,8 +146,16 @@ class Notifications:
                     return errno.ENOMEM
                 self.shared_bytes += length
             return LET_THROUGH
+        if flags & _MAP_STACK and length <= _LARGEST_STACK:
+            self._reserve_stack(thread, length)
+            return LET_THROUGH
         self._note_request(thread, length)
         return LET_THROUGH
+
+    def _reserve_stack(self, thread: int, length: int) -> None:
+        """Lets a thread's stack be reserved, as large as it is asked for: only what is used of it is memory."""
+        with ActingAs(self._uid):
+            self.stacks_reserved = rlimits.allow_stack(thread, length) or self.stacks_reserved
 
     def _fallocate(self, _thread: int, arguments: tuple[int, ...]) -> Answer:
         _, _, offset, length, *_ = arguments

@@ -189,6 +189,11 @@ def overlap_bytes(pids: list[int], uid: int) -> int:
     return total
 
 
+def stack_bytes(pid: int) -> int:
+    """The size of a process's main stack; 0 where it is gone."""
+    return _sizes(read(f"/proc/{pid}/status")).get(b"VmStk", 0)
+
+
 def _sizes(text: bytes) -> dict[bytes, int]:
     """The lines `VmHWM: 12 kB` of a status file, in bytes."""
     found = {}

@@ -32,7 +32,8 @@ class Limits(msgspec.Struct, frozen=True):
     #: For all files together.
     disk_bytes: int = 64 << 20
     files: int = 10_000
-    stack_bytes: int = 8 << 20
+    #: As much as memory, where no less is asked for.
+    stack_bytes: int = 1 << 62
     open_files: int = 256
 
 
@@ -131,6 +132,8 @@ class Outcome(msgspec.Struct, frozen=True):
     memory_refused: bool = False
     #: It was refused a process or thread at least once, because it had as many as it may have.
     processes_refused: bool = False
+    #: How large the largest stack was, where the run was ended for its memory.
+    stack_bytes: int = 0
     warm: bool = False
     files: tuple[File, ...] = ()
     message: str = ""

@@ -67,7 +67,7 @@ class Run:
             cpu=self._cpu,
             memory=self._memory,
             disk=self._disk,
-            asked=self._notifications is not None,
+            notifications=self._notifications,
             relieve=functools.partial(pool.drop_warm, self._events),
         )
         self._ended: Ended | None = None
@@ -128,6 +128,7 @@ class Run:
             waited_ms=self._watcher.waited_ms(wall_ms, cpu_ms),
             memory_bytes=self._peak_bytes(),
             memory_refused=code != 0 and self._was_short_of_memory(),
+            stack_bytes=self._watcher.stack_bytes,
             processes_refused=self._notifications is not None and self._notifications.processes_refused,
             warm=worker.kind != COLD,
             files=tuple(File(file.name, memoryview(b""), file.executable) for file in self.collected),

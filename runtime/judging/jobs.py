@@ -103,7 +103,6 @@ class Jobs:
             file_bytes=settings.max_file_mb * _MB,
             disk_bytes=settings.max_disk_mb * _MB,
             files=settings.max_files,
-            stack_bytes=language.stack_mb * _MB,
         )
         return limits if submission.caps is None else submission.caps.within(limits)
 

@@ -59,6 +59,9 @@ def run_result(outcome: Outcome, submission: Submission, limits: Limits, kept_by
 def _run_status(outcome: Outcome, submission: Submission, limits: Limits) -> tuple[Status, str]:
     if outcome.ended is Ended.FAILED:
         return Status.INTERNAL_ERROR, outcome.message
+    if outcome.ended is Ended.MEMORY and outcome.stack_bytes > limits.memory_bytes // 2:
+        words = f"the stack overflowed: it had {outcome.stack_bytes >> 20} of the {limits.memory_bytes >> 20} MiB of memory"
+        return Status.RUNTIME_ERROR, words
     if outcome.ended in _RUN_STOPPED:
         status, words = _RUN_STOPPED[outcome.ended]
         return status, words.format_map(_places(limits, outcome))

@@ -108,7 +108,6 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     #: A pattern at the end of stderr by which a run is known to have failed for lack of memory.
     memory_error: str = ""
     data_headroom_mb: int = 0
-    stack_mb: int = 8
     #: Judged runs may take so many times the limits of wall and CPU time.
     time_factor: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1
     #: Further paths that its programs read; each must exist to count.

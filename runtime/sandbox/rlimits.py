@@ -14,10 +14,19 @@ FIXED = (
 )
 
 
+#: A stack that is only limited by the memory limit. The kernel lays a program's address space out by what holds when it
+#: starts, so this must hold before; and the C library then gives threads 2 MiB each by default.
+UNLIMITED_STACK = 1 << 62
+#: For stacks of threads, which are reserved far larger than they are used: as many tasks as there may be, of 256 MiB each.
+_MOST_STACKS_BYTES = 32 << 30
+
+
 def fix() -> None:
     """Sets the limits that are the same for every run, on this process and what it forks."""
     for kind, soft, hard in FIXED:
         lower(0, kind, soft, hard)
+    most = resource.getrlimit(resource.RLIMIT_STACK)[1]
+    resource.setrlimit(resource.RLIMIT_STACK, (most, most))
 
 
 @functools.cache
@@ -40,13 +49,26 @@ def limit(
     """Sets the limits of one run on its first process `pid`, before any of the user's code runs there.
 
     `data_bytes` bounds private writable memory (RLIMIT_DATA): unlike RLIMIT_AS it lets V8, the JVM and Go reserve
-    address space that they never use. `cpu_seconds` is for each process and only backs the supervisor's sum.
+    address space that they never use. `allow_stack` adds stacks of threads to it; a program itself may not.
+    `cpu_seconds` is for each process and only backs the supervisor's sum.
     `tasks` bounds processes and threads of the uid and is 0 where the uid is shared with the service.
     """
-    lower(pid, resource.RLIMIT_DATA, data_bytes, data_bytes)
-    lower(pid, resource.RLIMIT_STACK, stack_bytes, stack_bytes)
+    lower(pid, resource.RLIMIT_DATA, data_bytes, data_bytes + _MOST_STACKS_BYTES)
+    if stack_bytes < UNLIMITED_STACK:
+        lower(pid, resource.RLIMIT_STACK, stack_bytes, stack_bytes)
     lower(pid, resource.RLIMIT_FSIZE, file_bytes, file_bytes)
     lower(pid, resource.RLIMIT_NOFILE, open_files, open_files)
     lower(pid, resource.RLIMIT_CPU, cpu_seconds, cpu_seconds + 1)
     if tasks:
         lower(pid, resource.RLIMIT_NPROC, tasks, tasks)
+
+
+def allow_stack(pid: int, size: int) -> bool:
+    """Lets a process reserve so many bytes more for a thread's stack; False where it has reserved as many as it may."""
+    soft, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
+    if soft == resource.RLIM_INFINITY:
+        return True
+    if hard != resource.RLIM_INFINITY and soft + size > hard:
+        return False
+    resource.prlimit(pid, resource.RLIMIT_DATA, (soft + size, hard))
+    return True

@@ -43,7 +43,8 @@ _POSIX_FADV_DONTNEED = 4
 _PERSONALITY_QUERY = 0xFFFFFFFF
 # What fallocate may do besides giving a file its blocks: give some back.
 _FALLOC_KEEP_SIZE, _FALLOC_PUNCH_HOLE = 1, 2
-_MAP_SHARED, _MAP_ANONYMOUS = 0x01, 0x20
+_MAP_SHARED, _MAP_ANONYMOUS, _MAP_STACK = 0x01, 0x20, 0x20000
+_RLIMIT_DATA = 2
 
 
 def rules(
@@ -193,6 +194,9 @@ def rules(
         Rule("setxattr lsetxattr fsetxattr removexattr lremovexattr fremovexattr setxattrat removexattrat file_setattr",
              "ENOTSUP", "Landlock does not cover attributes; programs expect file systems without them"),
         Rule("prlimit64", "EPERM", "limits of another process", When(0, "!=", 0)),
+        Rule("prlimit64", "EPERM", "more private memory than the limit: the supervisor adds to it for stacks of threads",
+             When(1, "==", _RLIMIT_DATA), When(2, "pointer")),
+        Rule("setrlimit", "EPERM", "the same by the older call", When(0, "==", _RLIMIT_DATA)),
         Rule("sched_setscheduler", ALLOW, "to the ordinary policy, which every process here has: Mono asks for it for each "
              "of its threads", When(1, "==", _SCHED_OTHER)),
         Rule("sched_setaffinity sched_setscheduler sched_setparam sched_setattr migrate_pages move_pages", "EPERM",
@@ -214,6 +218,8 @@ def rules(
         table += [
             Rule("mmap", NOTIFY, "shared memory can be hidden from every process's count, so it counts from when it is "
                  "mapped", When(3, "bits", _MAP_SHARED), *anonymous),
+            Rule("mmap", NOTIFY, "the stack of a thread: what is reserved for it is no memory before it is used, so the "
+                 "supervisor lets it go beyond RLIMIT_DATA", When(3, "bits", _MAP_STACK)),
             Rule("mmap", NOTIFY, "the supervisor notes a request beyond the memory limit (it then fails by RLIMIT_DATA)",
                  When(1, ">=", large), When(2, "bits", PROT_WRITE)),
             Rule("mremap", NOTIFY, "the same when a block grows", When(2, ">=", large)),

@@ -19,7 +19,7 @@ def test_the_languages_that_ship_are_well_formed() -> None:
     [
         (_SHELL + "colour = 1\n", "colour"),
         (_SHELL.replace('file = "main.sh"\n', ""), "file"),
-        (_SHELL + 'stack_mb = "big"\n', "stack_mb"),
+        (_SHELL + 'data_headroom_mb = "big"\n', "data_headroom_mb"),
         (_SHELL + 'memory_error = "("\n', "unterminated"),
         (_SHELL + 'defines = "["\n', "unterminated"),
         (_SHELL + "time_factor = 0.5\n", "time_factor"),
