@@ -247,9 +247,9 @@ class Registry:
 def _stack(memory_mb: int) -> dict[str, int]:
     """How far the stack of a JVM's main thread may grow: some 25 bytes a call in compiled code, 100 before that.
 
-    Where it overflows the JVM holds four times as much for a moment, which has to fit: the program is told, not ended.
+    Where it overflows the JVM holds six times as much for a moment, which has to fit: the program is told, not ended.
     """
-    return {"stack_mb": max(1, memory_mb // 6)}
+    return {"stack_mb": max(1, memory_mb // 10)}
 
 
 _READABLE = (
