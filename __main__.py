@@ -1,9 +1,11 @@
 """The Pulumi program: settings in, components composed, outputs exported."""
 
+from pathlib import Path
+
 import pulumi
 
 from infra.deployments import deploy
-from infra.pricing import Size, estimate, load_rates
+from infra.pricing import estimate, load_rates
 from infra.settings import read_settings
 
 settings = read_settings()
@@ -13,7 +15,8 @@ for warning in settings.warnings:
 deployed = deploy(settings)
 first = deployed[0]
 
-pulumi.export("hosting", settings.hosting)
+# What decides how a caller speaks to the URL: a scaled app is an app.
+pulumi.export("hosting", "app" if settings.hosting == "scale" else settings.hosting)
 pulumi.export("executorUrl", first.url)
 pulumi.export("executorUrls", {app.key: app.url for app in deployed})
 pulumi.export("fqdn", first.host)
@@ -21,12 +24,16 @@ pulumi.export("appName", first.name)
 pulumi.export("imageDigest", first.image)
 pulumi.export("imageDigests", {app.key: app.image for app in deployed})
 pulumi.export("revision", first.revision)
-pulumi.export("minReplicas", settings.apps[0].min_replicas)
-pulumi.export("maxReplicas", settings.apps[0].max_replicas)
+pulumi.export("minReplicas", first.min_replicas)
+pulumi.export("maxReplicas", first.max_replicas)
 
-if settings.hosting == "app":
+if settings.stack_readme:
+    # Pulumi Cloud shows it beside the stack, with the outputs filled in.
+    pulumi.export("readme", Path("Pulumi.README.md").read_text(encoding="utf-8"))
+
+if sizes := [app.size for app in deployed if app.size is not None]:
     rates = load_rates()
-    cost = estimate((Size(app.min_replicas, app.max_replicas, app.cpu, app.memory_gib) for app in settings.apps), rates)
+    cost = estimate(sizes, rates, settings.scaling.windows)
     pulumi.export(
         "estimatedCost",
         {
@@ -34,6 +41,7 @@ if settings.hosting == "app":
             "idleDay": round(cost.idle_day, 2),
             "busyDay": round(cost.busy_day, 2),
             "contest": round(cost.contest, 2),
+            "contests": round(cost.windows, 2),
             "month": round(cost.month, 2),
             "ratesOf": rates.date.isoformat(),
         },

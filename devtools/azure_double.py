@@ -2,10 +2,10 @@
 
 import hashlib
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
-from devtools.engine_double import Declared, NotFoundError, Secret
+from devtools.engine_double import Declared, NotFoundError, RefusedError, Secret
 
 SUBSCRIPTION = "11111111-2222-3333-4444-555555555555"
 GROUP_ID = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/ai-ta-2"
@@ -15,6 +15,9 @@ ENVIRONMENT_ID = f"{GROUP_ID}/providers/Microsoft.App/managedEnvironments/ai-ta-
 ENVIRONMENT_DOMAIN = "kindsea-01234567.eastus2.azurecontainerapps.io"
 WORKSPACE_KEY = "a shared key of the workspace"
 REGISTRY_PASSWORD = "a password of the registry"  # noqa: S105 - there is no such registry
+
+APP = "azure-native:app:ContainerApp"
+GET_APP = "azure-native:app:getContainerApp"
 
 EXISTING: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
     "azure-native:resources:getResourceGroup": (
@@ -32,6 +35,7 @@ EXISTING: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
             "name": "ai-ta-RA-env",
             "defaultDomain": ENVIRONMENT_DOMAIN,
             "location": "East US 2",
+            "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
         },
     ),
 }
@@ -46,8 +50,10 @@ SECRETS: Mapping[str, Mapping[str, Any]] = {
 }
 """What is asked of a resource whatever its name, whether it was there before or was created."""
 
+SCALE = "pulumi-python:dynamic/code-executor:AppScale"
+
 NAMED: Mapping[str, tuple[str, str]] = {
-    "azure-native:app:ContainerApp": ("containerAppName", "Microsoft.App/containerApps"),
+    APP: ("containerAppName", "Microsoft.App/containerApps"),
     "azure-native:app:ContainerAppsSessionPool": ("sessionPoolName", "Microsoft.App/sessionPools"),
     "azure-native:app:ManagedEnvironment": ("environmentName", "Microsoft.App/managedEnvironments"),
     "azure-native:containerregistry:Registry": ("registryName", "Microsoft.ContainerRegistry/registries"),
@@ -63,32 +69,58 @@ NAMED: Mapping[str, tuple[str, str]] = {
 
 SCOPED: Mapping[str, tuple[str, str]] = {
     "azure-native:authorization:RoleAssignment": ("roleAssignmentName", "Microsoft.Authorization/roleAssignments"),
+    "azure-native:authorization:ManagementLockByScope": ("lockName", "Microsoft.Authorization/locks"),
     "azure-native:consumption:Budget": ("budgetName", "Microsoft.Consumption/budgets"),
 }
 """Resources of a scope, likewise."""
 
 
 class AzureDouble:
-    """A subscription that holds what exists before the first deployment: group, registry, environment.
+    """A subscription that holds the group, the registry and the environment, and whatever apps it is given.
 
     Attributes:
         pushes: False makes the Docker engine answer as it does for an image that it did not push.
+        apps: What `getContainerApp` finds, by the app's name.
+        groups: Resource groups that are there besides.
+        profiles: Whether the environment has workload profiles.
+        state: The URNs in the stack's state.
+        refusal: What `getContainerApp` answers instead, where it is set.
     """
 
-    def __init__(self, *, pushes: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        pushes: bool = True,
+        apps: Mapping[str, Mapping[str, Any]] | None = None,
+        groups: Collection[str] = (),
+        profiles: bool = True,
+    ) -> None:
         self.pushes = pushes
+        self.groups = groups
+        self.profiles = profiles
+        self.apps = apps or {}
+        self.refusal: str | None = None
+        self.state: tuple[str, ...] = ()
 
     @property
     def reshaped(self) -> Mapping[str, frozenset[str]]:
         """The identities of an app go in as a list and come out as a map."""
         return {
-            "azure-native:app:ContainerApp": frozenset({"identity"}),
+            APP: frozenset({"identity"}),
             "azure-native:app:ContainerAppsSessionPool": frozenset({"identity"}),
         }
 
     def look_up(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Finds what `EXISTING` lists."""
-        return look_up_in_azure(token, arguments)
+        """Finds what `EXISTING` lists, and the apps."""
+        if token == GET_APP and self.refusal:
+            raise RefusedError(self.refusal)
+        if token == "pulumi:pulumi:readStackResourceOutputs":  # noqa: S105 - the name of a function
+            return {"name": arguments["stackName"], "outputs": {urn: {} for urn in self.state}}
+        if token == "azure-native:resources:getResourceGroup" and arguments["resourceGroupName"] in self.groups:  # noqa: S105
+            name = arguments["resourceGroupName"]
+            return {"id": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}", "name": name, "location": "eastus2"}
+        found = look_up_in_azure(token, arguments, self.apps)
+        return found if self.profiles else {key: value for key, value in found.items() if key != "workloadProfiles"}
 
     def create(self, resource: Declared) -> tuple[str, Mapping[str, Any]]:
         """Gives each type the outputs that it has in reality, as far as a program may use them."""
@@ -98,7 +130,7 @@ class AzureDouble:
         return create_in_azure(resource.type, inputs)
 
 
-def look_up_in_azure(token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
+def look_up_in_azure(token: str, arguments: Mapping[str, Any], apps: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
     """Finds what `EXISTING` lists, and keys of whatever is asked for.
 
     Raises:
@@ -106,6 +138,8 @@ def look_up_in_azure(token: str, arguments: Mapping[str, Any]) -> Mapping[str, A
     """
     if token in SECRETS:
         return SECRETS[token]
+    if token == GET_APP and arguments["containerAppName"] in apps:
+        return apps[arguments["containerAppName"]]
     known, found = EXISTING.get(token, ({}, {}))
     if arguments != known:
         message = f"ResourceNotFound: {token} finds nothing for {dict(arguments)}"
@@ -125,6 +159,8 @@ def create_in_docker(resource_type: str, inputs: Mapping[str, Any], *, pushes: b
 
 def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     """Gives the id and the outputs of a new resource from its inputs in clear."""
+    if resource_type == SCALE:
+        return inputs["appId"], {**inputs, "revision": f"{inputs['appId'].rpartition('/')[2]}--0000002"}
     if resource_type == "azure-native:resources:ResourceGroup":
         name = inputs["resourceGroupName"]
         return f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{name}", {**inputs, "name": name}
@@ -142,6 +178,15 @@ def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str,
     match resource_type:
         case "azure-native:app:ContainerApp":
             outputs["latestRevisionName"] = f"{name}--0000001"
+            ingress = inputs["configuration"]["ingress"]
+            fqdn = f"{name}.{'' if ingress['external'] else 'internal.'}{ENVIRONMENT_DOMAIN}"
+            outputs["configuration"] = {**inputs["configuration"], "ingress": {**ingress, "fqdn": fqdn}}
+            if "secrets" in inputs["configuration"]:
+                # Azure takes their values and never gives them back.
+                outputs["configuration"]["secrets"] = [
+                    {key: value for key, value in each.items() if key != "value"}
+                    for each in inputs["configuration"]["secrets"]
+                ]
         case "azure-native:app:ContainerAppsSessionPool":
             outputs["poolManagementEndpoint"] = f"https://{name}.{ENVIRONMENT_DOMAIN}"
         case "azure-native:app:ManagedEnvironment":
@@ -164,3 +209,28 @@ def plain(value: Any) -> Any:
     if isinstance(value, list):
         return [plain(inner) for inner in value]
     return value
+
+
+def live_app(name: str = "ai-ta-ra-code-executor2", **changes: Any) -> dict[str, Any]:
+    """Gives an app as Azure has it once the contest stack made it, with `changes` to its scale."""
+    return {
+        "id": f"{GROUP_ID}/providers/Microsoft.App/containerApps/{name}",
+        "name": name,
+        "location": "East US 2",
+        "tags": {"project": "code-executor", "stack": "contest"},
+        "environmentId": ENVIRONMENT_ID,
+        "latestRevisionName": f"{name}--0000001",
+        "provisioningState": "Succeeded",
+        "configuration": {"ingress": {"external": True, "targetPort": 8000, "fqdn": f"{name}.{ENVIRONMENT_DOMAIN}"}},
+        "template": {
+            "containers": [
+                {
+                    "name": "executor",
+                    "image": f"{REGISTRY_SERVER}/executor-image@sha256:{'ab' * 32}",
+                    "resources": {"cpu": 0.5, "memory": "1Gi"},
+                    "env": [{"name": "EXECUTOR_PLAYGROUND", "value": "0"}],
+                }
+            ],
+            "scale": {"minReplicas": 10, "maxReplicas": 1000, **changes},
+        },
+    }

@@ -69,6 +69,10 @@ class NotFoundError(Exception):
     """The cloud has no such thing."""
 
 
+class RefusedError(Exception):
+    """The cloud does not answer this caller."""
+
+
 class Cloud(Protocol):
     """What the providers would answer."""
 
@@ -82,6 +86,7 @@ class Cloud(Protocol):
 
         Raises:
             NotFoundError: There is no such thing, which fails the program as it does with a real provider.
+            RefusedError: The caller may not look.
         """
         ...
 
@@ -219,7 +224,7 @@ class _Monitor(resource_pb2_grpc.ResourceMonitorServicer):
         self._engine.lookups.append(LookedUp(request.tok, arguments))
         try:
             found = self._cloud.look_up(request.tok, arguments)
-        except NotFoundError as error:
+        except (NotFoundError, RefusedError) as error:
             context.abort(grpc.StatusCode.UNKNOWN, str(error))
         response = resource_pb2.ResourceInvokeResponse()
         getattr(response, "return").update(found)  # a field that Python has a keyword for

@@ -1,150 +1,90 @@
-"""Puts the components of a stack together: the whole of it in Azure, or image and container on this machine."""
+"""Puts the components of a stack together, as its hosting wants them.
 
-from dataclasses import dataclass
+Each hosting imports what it needs when it is asked for: the parts of azure-native alone take most of a program's time.
+"""
+
+from pathlib import Path
 
 import pulumi
 
-from infra.executor import ExecutorArgs
-from infra.executor_app import ExecutorApp, ExecutorAppArgs
-from infra.foundation import Foundation, FoundationArgs
-from infra.guardrails import Guardrails, GuardrailsArgs, WatchedApp
-from infra.image import ExecutorImage, ExecutorImageArgs
-from infra.local_container import LocalContainer, LocalContainerArgs
-from infra.session_pool import SessionPool, SessionPoolArgs
-from infra.settings import AppSettings, Settings
-
-
-@dataclass(frozen=True)
-class DeployedApp:
-    """One app as it was declared.
-
-    Attributes:
-        key: As in `AppSettings`.
-        name: In Azure or in Docker.
-        url: Where the backend sends its requests.
-        image: Digest of what runs, or its id where it never left this machine.
-        host: Host name of the URL, which only a Container App has.
-        revision: The revision, likewise.
-    """
-
-    key: str
-    name: str
-    url: pulumi.Output[str]
-    image: pulumi.Output[str]
-    host: pulumi.Output[str] | None = None
-    revision: pulumi.Output[str] | None = None
+from infra.deployed import DeployedApp
+from infra.live_apps import NamedApp, look_up, named_apps, running_cost
+from infra.pricing import Size
+from infra.settings import Settings
 
 
 def deploy(settings: Settings) -> tuple[DeployedApp, ...]:
     """Declares everything that `settings` ask for."""
     tags = {"project": pulumi.get_project(), "stack": pulumi.get_stack(), **settings.tags}
     if settings.hosting == "local":
-        return (_deploy_locally(settings, tags),)
-    return _deploy_to_azure(settings, tags)
+        from infra.local_deployment import deploy_locally  # noqa: PLC0415
+
+        return (deploy_locally(settings, tags),)
+    if settings.hosting == "scale":
+        deployed: tuple[DeployedApp, ...] = (_scale(settings),)
+    else:
+        from infra.azure_deployment import deploy_to_azure  # noqa: PLC0415
+
+        deployed = deploy_to_azure(settings, tags)
+    _say_what_keeps_costing(settings)
+    return deployed
 
 
-def _deploy_locally(settings: Settings, tags: dict[str, str]) -> DeployedApp:
-    (size,) = settings.apps
-    image = _image(settings, size, foundation=None)
-    container = LocalContainer(
-        "executor",
-        LocalContainerArgs(
-            image=image.digest,
-            size=size,
-            port=settings.local_port,
-            labels=tags,
-            api_keys=settings.access.api_keys,
-            environment_variables=settings.environment_variables,
-        ),
-    )
-    return DeployedApp(size.key, size.name, container.url, image.digest)
+def _scale(settings: Settings) -> DeployedApp:
+    """Scales the app that another stack of this project owns.
 
+    Raises:
+        pulumi.RunError: There is no such app, it is not this project's, or the caller may not change it.
+    """
+    from infra.app_scale import AppScale, refusal  # noqa: PLC0415
 
-def _deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedApp, ...]:
-    foundation = Foundation(
-        "foundation",
-        FoundationArgs(
-            location=settings.location,
-            tags=tags,
-            settings=settings.foundation,
-            identity_name=f"{settings.app_name}-pull",
-            registry_admin=settings.image.registry_admin,
-        ),
-    )
-    deployed: list[DeployedApp] = []
-    watched: list[WatchedApp] = []
-    for size in settings.apps:
-        image = _image(settings, size, foundation)
-        args = _executor_args(settings, size, foundation, image, tags)
-        if settings.hosting == "sessions":
-            pool = SessionPool(_named("executor", size), SessionPoolArgs(args, settings.sessions))
-            deployed.append(DeployedApp(size.key, size.name, pool.url, image.digest))
-        else:
-            executor = _executor_app(settings, args, foundation.environment_domain)
-            deployed.append(DeployedApp(size.key, size.name, executor.url, image.digest, executor.host, executor.revision))
-            watched.append(WatchedApp(executor.id, size))
-    if settings.guardrails.emails:
-        Guardrails(
-            "guardrails",
-            GuardrailsArgs(
-                name=settings.app_name,
-                tags=tags,
-                resource_group_id=foundation.resource_group_id,
-                resource_group_name=foundation.resource_group_name,
-                apps=tuple(watched),
-                settings=settings.guardrails,
-            ),
+    (wanted,) = settings.apps
+    group = settings.foundation.resource_group_name
+    live = look_up(group, wanted.name)
+    owner = next((app.stack for app in _others() if app.name == wanted.name), "NAME")
+    if live is None:
+        raise pulumi.RunError(
+            f"There is no app {wanted.name} in {group} to scale: `pulumi up --stack {owner}` makes it. "
+            "Where this stack is to have an app of its own, set hosting to app."
         )
-    return tuple(deployed)
-
-
-def _named(base: str, size: AppSettings) -> str:
-    # A stack's only app has the plain name, so that setting `apps` is no reason to replace what is there already.
-    return base if size.key == "default" else f"{base}-{size.key}"
-
-
-def _image(settings: Settings, size: AppSettings, foundation: Foundation | None) -> ExecutorImage:
-    return ExecutorImage(
-        _named("image", size),
-        ExecutorImageArgs(
-            registry_server=None if foundation is None else foundation.registry_server,
-            image_name=size.image_name,
-            prebuilt=size.prebuilt_image,
-            target=size.image_target,
-            build_args=settings.image.build_args,
-            login=None if foundation is None else foundation.registry_login,
-        ),
+    if live.tags.get("project") != pulumi.get_project():
+        raise pulumi.RunError(
+            f"The app {wanted.name} in {group} is not one that this project deployed (its tag project is "
+            f"{live.tags.get('project') or 'not set'}), so nothing was changed: `pulumi up --stack {owner}` first, after "
+            "`python -m infra.adopt` where somebody else made the app (docs/migrating.md)."
+        )
+    there = (live.size.min_replicas, live.size.max_replicas)
+    # The provider would find out as well, but Pulumi shows what a provider refuses in the middle of a traceback.
+    if there != (wanted.min_replicas, wanted.max_replicas) and (refused := refusal(live.id)):
+        raise pulumi.RunError(f"Nothing was changed: {refused}.")
+    scale = AppScale("executor-scale", live.id, (wanted.min_replicas, wanted.max_replicas))
+    return DeployedApp(
+        wanted.key,
+        wanted.name,
+        url=pulumi.Output.from_input(f"https://{live.host}"),
+        image=pulumi.Output.from_input(live.image),
+        min_replicas=scale.min_replicas,
+        max_replicas=scale.max_replicas,
+        host=pulumi.Output.from_input(live.host),
+        revision=scale.revision,
+        size=Size(wanted.min_replicas, wanted.max_replicas, live.size.cpu, live.size.memory_gib),
     )
 
 
-def _executor_args(
-    settings: Settings, size: AppSettings, foundation: Foundation, image: ExecutorImage, tags: dict[str, str]
-) -> ExecutorArgs:
-    return ExecutorArgs(
-        location=settings.location,
-        tags=tags,
-        resource_group_name=foundation.resource_group_name,
-        environment_id=foundation.environment_id,
-        registry_server=foundation.registry_server,
-        pull_identity_id=foundation.pull_identity_id,
-        pull_role=foundation.pull_role,
-        image=image.digest,
-        size=size,
-        api_keys=settings.access.api_keys,
-        environment_variables=settings.environment_variables,
-    )
+def _others() -> list[NamedApp]:
+    """Gives the apps that the files of other stacks name."""
+    named = named_apps(Path.cwd(), pulumi.get_project())
+    return [app for app in named if app.stack != pulumi.get_stack()]
 
 
-def _executor_app(settings: Settings, args: ExecutorArgs, environment_domain: pulumi.Input[str]) -> ExecutorApp:
-    profile = settings.foundation.workload_profile
-    return ExecutorApp(
-        _named("executor", args.size),
-        ExecutorAppArgs(
-            executor=args,
-            environment_domain=environment_domain,
-            workload_profile=None if profile is None else profile.name,
-            scaling=settings.scaling,
-            access=settings.access,
-            revisions=settings.revisions,
-        ),
-    )
+def _say_what_keeps_costing(settings: Settings) -> None:
+    own = {app.name: app for app in settings.apps}
+    for app in settings.apps if settings.hosting == "app" else ():
+        if said := running_cost(app.name, app.priced):
+            pulumi.log.info(said)
+    for other in _others():
+        if other.name in own:
+            continue
+        live = look_up(other.group or settings.foundation.resource_group_name, other.name)
+        if live is not None and (said := running_cost(live.name, live.size)):
+            pulumi.log.info(f"Stack {other.stack}: {said}")

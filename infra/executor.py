@@ -31,10 +31,12 @@ class ExecutorArgs:
         image: Image by digest.
         size: Name, replicas (of a pool: sessions that are kept ready, and at the same time), cores and memory.
         api_keys: As in `AccessSettings`.
+        api_keys_vault_url: Likewise.
         environment_variables: The executor's own settings and others.
+        protect: Whether no deployment may delete or replace it.
     """
 
-    location: str
+    location: pulumi.Input[str]
     tags: Mapping[str, str]
     resource_group_name: pulumi.Input[str]
     environment_id: pulumi.Input[str]
@@ -44,14 +46,17 @@ class ExecutorArgs:
     image: pulumi.Input[str]
     size: AppSettings
     api_keys: str | None
+    api_keys_vault_url: str | None
     environment_variables: Mapping[str, str]
+    protect: bool
 
 
 def variables(args: ExecutorArgs) -> list[app.EnvironmentVarArgs]:
     """Gives a container its environment; the API keys come from the secret `API_KEYS_SECRET`."""
     listed = [app.EnvironmentVarArgs(name=name, value=value) for name, value in sorted(args.environment_variables.items())]
-    if args.api_keys is not None:
+    if args.api_keys is not None or args.api_keys_vault_url is not None:
         listed.append(app.EnvironmentVarArgs(name=API_KEYS_VARIABLE, secret_ref=API_KEYS_SECRET))
+    if args.api_keys is not None:
         # A changed secret alone makes no new revision, and running replicas keep the old one (Microsoft's page on
         # secrets). The keys are hashes already, so a hash of all of them gives nothing away.
         listed.append(

@@ -1,12 +1,15 @@
 """The Container App that runs the executor: its ingress, the size of a replica, scaling, probes and secrets."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
-from pulumi_azure_native import app
+from pulumi_azure_native import app, authorization
 
 from infra.contests import cron_metadata
 from infra.executor import API_KEYS_SECRET, PORT, ExecutorArgs, variables
+from infra.live_apps import ATTEMPT_VARIABLE
 from infra.settings import AccessSettings, RevisionSettings, ScalingSettings
 
 
@@ -21,6 +24,10 @@ class ExecutorAppArgs:
         scaling: When replicas come and go.
         access: Who reaches the app.
         revisions: How a new version takes over.
+        attempt: How often a revision failed and was tried again.
+        domains: Host names that the app has already, each as Azure writes it: a deployment that did not name them would drop
+            what somebody bound by hand (azure-container-apps#957).
+        lock: Whether a lock of Azure's own keeps the app from deletion.
     """
 
     executor: ExecutorArgs
@@ -29,6 +36,9 @@ class ExecutorAppArgs:
     scaling: ScalingSettings
     access: AccessSettings
     revisions: RevisionSettings
+    attempt: int
+    domains: Sequence[Mapping[str, Any]]
+    lock: bool
 
 
 class ExecutorApp(pulumi.ComponentResource):
@@ -41,12 +51,16 @@ class ExecutorApp(pulumi.ComponentResource):
             (pulumi#2756).
         url: Where the backend sends its requests.
         revision: The revision that the deployment made.
+        min_replicas: Replicas that are always there, as Azure answers.
+        max_replicas: Replicas at most, likewise.
     """
 
     id: pulumi.Output[str]
     host: pulumi.Output[str]
     url: pulumi.Output[str]
     revision: pulumi.Output[str]
+    min_replicas: pulumi.Output[int]
+    max_replicas: pulumi.Output[int]
 
     def __init__(self, name: str, args: ExecutorAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares the app."""
@@ -66,6 +80,7 @@ class ExecutorApp(pulumi.ComponentResource):
             tags=args.executor.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                protect=args.executor.protect,
                 depends_on=[] if args.executor.pull_role is None else [args.executor.pull_role],
                 # A revision that cannot pull or start hangs until the provider gives up, by default after an hour.
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
@@ -74,24 +89,43 @@ class ExecutorApp(pulumi.ComponentResource):
         access = args.access
         inside = "" if access.external else "internal."
         own = pulumi.Output.concat(args.executor.size.name, ".", inside, args.environment_domain)
-        bound = access.custom_domain is not None and access.certificate_id is not None
+        certified = [domain.name for domain in _domains(access, args.domains) if domain.certificate_id is not None]
+        if args.lock:
+            authorization.ManagementLockByScope(
+                f"{name}-lock",
+                lock_name=f"{args.executor.size.name}-lock",
+                scope=made.id,
+                level=authorization.LockLevel.CAN_NOT_DELETE,
+                notes="The contests' executor. pulumi config set lockApp false takes the lock away.",
+                opts=pulumi.ResourceOptions(parent=self),
+            )
         self.id = made.id
-        self.host = pulumi.Output.from_input(access.custom_domain) if bound and access.custom_domain else own
+        self.host = pulumi.Output.from_input(certified[0]) if certified else own
         self.url = pulumi.Output.concat("https://", self.host)
         self.revision = made.latest_revision_name
+        size = args.executor.size
+        self.min_replicas = made.template.apply(lambda template: _answered(template, "min_replicas", size.min_replicas))
+        self.max_replicas = made.template.apply(lambda template: _answered(template, "max_replicas", size.max_replicas))
         self.register_outputs({"host": self.host, "url": self.url, "revision": self.revision})
 
 
+def _answered(template: app.outputs.TemplateResponse | None, number: str, wanted: int) -> int:
+    """Gives a number of replicas as Azure has it: one report has it that a change to 0 did not take."""
+    scale = None if template is None else template.scale
+    found = int(getattr(scale, number, None) or 0)
+    if found != wanted:
+        pulumi.log.warn(f"Azure answers {found} as {number.replace('_r', 'R')}, where {wanted} was set: `pulumi up` again.")
+    return found
+
+
 def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:
-    executor, keys = args.executor, args.executor.api_keys
+    executor = args.executor
     return app.ConfigurationArgs(
-        active_revisions_mode=(
-            app.ActiveRevisionsMode.SINGLE if args.revisions.mode == "single" else app.ActiveRevisionsMode.MULTIPLE
-        ),
+        active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
         revision_transition_threshold=args.revisions.transition_threshold,
         max_inactive_revisions=args.revisions.max_inactive,
-        ingress=_ingress(args.access),
-        secrets=None if keys is None else [app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(keys))],
+        ingress=_ingress(args.access, args.domains),
+        secrets=_secrets(executor) or None,
         registries=[app.RegistryCredentialsArgs(server=executor.registry_server, identity=executor.pull_identity_id)],
         # The platform pulls with the identity; the container, where strangers' code runs, is to get no token for it.
         identity_settings=[
@@ -100,17 +134,17 @@ def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:
     )
 
 
-def _ingress(access: AccessSettings) -> app.IngressArgs:
-    domains = None
-    if access.custom_domain is not None:
-        certified = access.certificate_id is not None
-        domains = [
-            app.CustomDomainArgs(
-                name=access.custom_domain,
-                certificate_id=access.certificate_id,
-                binding_type=app.BindingType.SNI_ENABLED if certified else app.BindingType.DISABLED,
-            )
-        ]
+def _secrets(executor: ExecutorArgs) -> list[app.SecretArgs]:
+    if executor.api_keys is not None:
+        return [app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(executor.api_keys))]
+    if executor.api_keys_vault_url is not None:
+        # The platform fetches it with the identity, and again about every half an hour where no version is named.
+        vault = executor.api_keys_vault_url
+        return [app.SecretArgs(name=API_KEYS_SECRET, key_vault_url=vault, identity=executor.pull_identity_id)]
+    return []
+
+
+def _ingress(access: AccessSettings, live: Sequence[Mapping[str, Any]]) -> app.IngressArgs:
     cors = None
     if access.cors_origins:
         cors = app.CorsPolicyArgs(
@@ -125,13 +159,29 @@ def _ingress(access: AccessSettings) -> app.IngressArgs:
         transport=app.IngressTransportMethod.HTTP,
         allow_insecure=False,
         cors_policy=cors,
-        custom_domains=domains,
+        custom_domains=_domains(access, live) or None,
         ip_security_restrictions=[
             app.IpSecurityRestrictionRuleArgs(name=f"allowed-{place}", ip_address_range=block, action=app.Action.ALLOW)
             for place, block in enumerate(access.allowed_ips, start=1)
         ]
         or None,
     )
+
+
+def _domains(access: AccessSettings, live: Sequence[Mapping[str, Any]]) -> list[app.CustomDomainArgs]:
+    """Gives the domain of the settings and those that were bound by hand; a certificate that was bound stays bound."""
+    there: dict[str, str | None] = {str(domain["name"]): domain.get("certificateId") for domain in live}
+    own = access.custom_domain
+    # The first one with a certificate is the URL, for this stack and for one that scales the app (infra.live_apps).
+    bound = there if own is None else {own: None} | there | {own: access.certificate_id or there.get(own)}
+    return [
+        app.CustomDomainArgs(
+            name=name,
+            certificate_id=certificate,
+            binding_type=app.BindingType.DISABLED if certificate is None else app.BindingType.SNI_ENABLED,
+        )
+        for name, certificate in bound.items()
+    ]
 
 
 def _template(args: ExecutorAppArgs) -> app.TemplateArgs:
@@ -142,7 +192,7 @@ def _template(args: ExecutorAppArgs) -> app.TemplateArgs:
                 name="executor",
                 image=args.executor.image,
                 resources=app.ContainerResourcesArgs(cpu=size.cpu, memory=size.memory),
-                env=variables(args.executor) or None,
+                env=_variables(args) or None,
                 probes=_probes(),
             )
         ],
@@ -168,6 +218,13 @@ def _template(args: ExecutorAppArgs) -> app.TemplateArgs:
         ),
         termination_grace_period_seconds=args.revisions.termination_grace_seconds,
     )
+
+
+def _variables(args: ExecutorAppArgs) -> list[app.EnvironmentVarArgs]:
+    listed = variables(args.executor)
+    if args.attempt:
+        listed.append(app.EnvironmentVarArgs(name=ATTEMPT_VARIABLE, value=str(args.attempt)))
+    return listed
 
 
 def _probes() -> list[app.ContainerAppProbeArgs]:

@@ -3,14 +3,18 @@
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pulumi
 from pulumi_azure_native import app, authorization, containerregistry, managedidentity, operationalinsights, resources
 
 from infra.settings import FoundationSettings, SharedResource
 
-ACR_PULL_ROLE = "7f951dda-4ed3-4680-a7ca-43fe172d538d"
-"""The built-in role AcrPull. Source: Microsoft's list of Azure built-in roles."""
+PULL_ROLES: Mapping[str, str] = {
+    "acrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
+    "repositoryReader": "b93aa761-3e63-49ed-ac28-beffa264f7ac",
+}
+"""The built-in roles AcrPull and Container Registry Repository Reader. Source: Microsoft's list of Azure built-in roles."""
 
 CONSUMPTION = "Consumption"
 """The workload profile that every environment with profiles has."""
@@ -26,6 +30,7 @@ class FoundationArgs:
         settings: Names, and whether to create.
         identity_name: Name of the identity that is created to pull images, where none is given.
         registry_admin: Whether the registry's admin account is needed for the push.
+        needs_profiles: Whether what comes into the environment needs one with workload profiles.
     """
 
     location: str
@@ -33,6 +38,7 @@ class FoundationArgs:
     settings: FoundationSettings
     identity_name: str
     registry_admin: bool
+    needs_profiles: bool
 
 
 @dataclass(frozen=True)
@@ -55,6 +61,7 @@ class Foundation(pulumi.ComponentResource):
         registry_login: The registry's admin account where it is asked for, else None.
         environment_id: Resource id of the Container Apps environment.
         environment_domain: Domain that the environment's apps are subdomains of.
+        environment_location: Its region in the short form, which is the apps' as well.
         pull_identity_id: Resource id of the identity that may pull from the registry.
         pull_role: The role assignment, on which whatever pulls depends, or None where the identity had it before.
     """
@@ -65,6 +72,7 @@ class Foundation(pulumi.ComponentResource):
     registry_login: RegistryLogin | None
     environment_id: pulumi.Output[str]
     environment_domain: pulumi.Output[str]
+    environment_location: pulumi.Output[str]
     pull_identity_id: pulumi.Output[str]
     pull_role: pulumi.Resource | None
 
@@ -77,9 +85,10 @@ class Foundation(pulumi.ComponentResource):
         # Others use it as well: it is neither deleted with the stack nor by a slip in a setting.
         self._shared = pulumi.ResourceOptions(parent=self, protect=True, retain_on_delete=True)
         self.resource_group_id, self.resource_group_name = self._group(args.settings.resource_group)
+        self._registry_group = args.settings.registry_group_name or self.resource_group_name
         registry_id, registry_name, self.registry_server = self._registry(args.settings.registry)
         self.registry_login = self._login(registry_name) if args.registry_admin else None
-        self.environment_id, self.environment_domain = self._environment(args.settings.environment)
+        self.environment_id, self.environment_domain, self.environment_location = self._environment(args.settings.environment)
         self.pull_identity_id, self.pull_role = self._pull_identity(registry_id)
         self.register_outputs(
             {
@@ -107,13 +116,13 @@ class Foundation(pulumi.ComponentResource):
     def _registry(self, registry: SharedResource) -> tuple[pulumi.Output[str], pulumi.Output[str], pulumi.Output[str]]:
         if not registry.create:
             found = containerregistry.get_registry_output(
-                registry_name=registry.name, resource_group_name=self.resource_group_name, opts=self._looked_up
+                registry_name=registry.name, resource_group_name=self._registry_group, opts=self._looked_up
             )
             return found.id, found.name, found.login_server
         made = containerregistry.Registry(
             f"{self._name}-registry",
             registry_name=registry.name,
-            resource_group_name=self.resource_group_name,
+            resource_group_name=self._registry_group,
             location=self._args.location,
             sku=containerregistry.SkuArgs(name=self._args.settings.registry_sku),
             admin_user_enabled=self._args.registry_admin,
@@ -124,19 +133,24 @@ class Foundation(pulumi.ComponentResource):
 
     def _login(self, registry_name: pulumi.Output[str]) -> RegistryLogin:
         found = containerregistry.list_registry_credentials_output(
-            registry_name=registry_name, resource_group_name=self.resource_group_name, opts=self._looked_up
+            registry_name=registry_name, resource_group_name=self._registry_group, opts=self._looked_up
         )
         return RegistryLogin(
             username=pulumi.Output.secret(found.username),
             password=pulumi.Output.secret(found.passwords.apply(lambda passwords: passwords[0].value)),
         )
 
-    def _environment(self, environment: SharedResource) -> tuple[pulumi.Output[str], pulumi.Output[str]]:
+    def _environment(self, environment: SharedResource) -> tuple[pulumi.Output[str], pulumi.Output[str], pulumi.Output[str]]:
         if not environment.create:
             found = app.get_managed_environment_output(
-                environment_name=environment.name, resource_group_name=self.resource_group_name, opts=self._looked_up
+                environment_name=environment.name,
+                resource_group_name=self._args.settings.environment_group_name or self.resource_group_name,
+                opts=self._looked_up,
             )
-            return found.id, found.default_domain
+            environment_id = found.id
+            if self._args.needs_profiles:
+                environment_id = pulumi.Output.all(found.id, found.workload_profiles).apply(_with_profiles)
+            return environment_id, found.default_domain, found.location.apply(short_region)
         settings = self._args.settings
         network = None
         if settings.environment_subnet_id is not None:
@@ -146,15 +160,16 @@ class Foundation(pulumi.ComponentResource):
         made = app.ManagedEnvironment(
             f"{self._name}-environment",
             environment_name=environment.name,
-            resource_group_name=self.resource_group_name,
+            resource_group_name=self._args.settings.environment_group_name or self.resource_group_name,
             location=self._args.location,
             app_logs_configuration=None if settings.logs is None else self._logs(settings.logs),
             vnet_configuration=network,
+            zone_redundant=settings.environment_zone_redundant or None,
             workload_profiles=self._workload_profiles(),
             tags=self._args.tags,
             opts=self._shared,
         )
-        return made.id, made.default_domain
+        return made.id, made.default_domain, pulumi.Output.from_input(self._args.location)
 
     def _workload_profiles(self) -> list[app.WorkloadProfileArgs]:
         profiles = [app.WorkloadProfileArgs(name=CONSUMPTION, workload_profile_type=CONSUMPTION)]
@@ -206,6 +221,7 @@ class Foundation(pulumi.ComponentResource):
         if self._args.settings.pull_identity_id is not None:
             return pulumi.Output.from_input(self._args.settings.pull_identity_id), None
         identity_name = self._args.identity_name
+        wanted = PULL_ROLES[self._args.settings.pull_role]
         identity = managedidentity.UserAssignedIdentity(
             f"{self._name}-pull-identity",
             resource_name_=identity_name,
@@ -217,16 +233,36 @@ class Foundation(pulumi.ComponentResource):
         role = authorization.RoleAssignment(
             f"{self._name}-pull-role",
             role_assignment_name=pulumi.Output.all(registry_id, self.resource_group_id).apply(
-                lambda ids: role_assignment_name(ids[0], f"{ids[1]} {identity_name}", ACR_PULL_ROLE)
+                lambda ids: role_assignment_name(ids[0], f"{ids[1]} {identity_name}", wanted)
             ),
             scope=registry_id,
             principal_id=identity.principal_id,
             principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
-            role_definition_id=registry_id.apply(lambda scope: role_definition(scope, ACR_PULL_ROLE)),
+            role_definition_id=registry_id.apply(lambda scope: role_definition(scope, wanted)),
             # The name is fixed and an assignment cannot change its principal, so the old one has to go first.
             opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
         )
         return identity.id, role
+
+
+def short_region(region: str) -> str:
+    """Gives a region's short form: Azure answers with the long one, East US 2."""
+    return region.replace(" ", "").lower()
+
+
+def _with_profiles(found: list[Any]) -> str:
+    """Gives the id of an environment that has workload profiles.
+
+    Raises:
+        pulumi.RunError: It has none. Source: Microsoft's page on custom container sessions.
+    """
+    environment_id, profiles = found
+    if not profiles:
+        raise pulumi.RunError(
+            f"The environment {environment_id.rpartition('/')[2]} has no workload profiles, which a session pool needs. "
+            "Nothing was made in it: have another one created (environment: create), or set hosting to app."
+        )
+    return str(environment_id)
 
 
 def role_assignment_name(scope: str, principal: str, role: str) -> str:

@@ -67,7 +67,8 @@ class Guardrails(pulumi.ComponentResource):
             tags=args.tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
-        start = args.settings.budget_start or f"{datetime.now(UTC):%Y-%m}-01"
+        # Azure takes no start before this month; a budget that is there keeps the one it has.
+        start = max(args.settings.budget_start or "", f"{datetime.now(UTC):%Y-%m}-01")
         consumption.Budget(
             f"{name}-budget",
             budget_name=f"{args.name}-month",
@@ -81,8 +82,8 @@ class Guardrails(pulumi.ComponentResource):
                 "actual-100-percent": _notification(args, group, consumption.ThresholdType.ACTUAL, 100),
                 "forecast-100-percent": _notification(args, group, consumption.ThresholdType.FORECASTED, 100),
             },
-            # Without a date of its own it begins in the month of its creation, and must not move with every deployment.
-            opts=pulumi.ResourceOptions(parent=self, ignore_changes=None if args.settings.budget_start else ["timePeriod"]),
+            # Another start would be another budget, and this month's moves on.
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["timePeriod"]),
         )
         for watched in args.apps:
             self._alert(name, args, watched, group)

@@ -1,7 +1,10 @@
 """The executor's image, known by its digest: built here and pushed to the registry, or built elsewhere and named."""
 
+import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pulumi
 import pulumi_docker as docker
@@ -12,13 +15,17 @@ BUILD_CONTEXT = "./runtime"
 """Folder that is built, seen from the project's folder, where Pulumi runs the program."""
 
 
+LONGEST_PUSH = "60m"
+"""After this a build and its push are given up. Compilers and all, a build takes a quarter of an hour on a slow machine."""
+
+
 @dataclass(frozen=True)
 class ExecutorImageArgs:
     """Where a build goes, or what stands in for it.
 
     Attributes:
         registry_server: Host name of the registry that a build is pushed to, or None to leave it on this machine.
-        image_name: `repository:tag` that it is pushed under.
+        image_name: `repository:tag` that it is pushed under, with the content's own digits behind it.
         prebuilt: `registry/repository@sha256:...` that makes a build unnecessary.
         target: Stage of the Dockerfile, or None for its last one.
         build_args: Build arguments.
@@ -52,7 +59,8 @@ class ExecutorImage(pulumi.ComponentResource):
             built = self._build(name, args, args.image_name, None)
             self.digest = built.repo_digest
         else:
-            tagged = pulumi.Output.concat(args.registry_server, "/", args.image_name)
+            tag = content_tag(Path(BUILD_CONTEXT), args)
+            tagged = pulumi.Output.concat(args.registry_server, "/", args.image_name, "-", tag)
             login = args.login
             registry = docker.RegistryArgs(
                 server=args.registry_server,
@@ -83,8 +91,26 @@ class ExecutorImage(pulumi.ComponentResource):
             ),
             registry=registry,
             skip_push=registry is None,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(
+                parent=self,
+                # A push that hangs after a cached build was reported (pulumi-docker#1789).
+                custom_timeouts=pulumi.CustomTimeouts(create=LONGEST_PUSH, update=LONGEST_PUSH),
+            ),
         )
+
+
+def content_tag(context: Path, args: ExecutorImageArgs) -> str:
+    """Gives twelve hexadecimal digits that are the same for the same files and build arguments, and for no others.
+
+    Apps run a digest, and a registry's retention policy purges manifests that have lost their last tag. With a tag for each
+    content none does, while another content is pushed.
+    """
+    found = hashlib.sha256(json.dumps([args.target, sorted(args.build_args.items())]).encode())
+    for path in sorted(context.rglob("*")):
+        if path.is_file() and "__pycache__" not in path.parts:
+            found.update(f"\0{path.relative_to(context)}\0".encode())
+            found.update(path.read_bytes())
+    return found.hexdigest()[:12]
 
 
 def require_digest(reference: str) -> str:

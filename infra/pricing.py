@@ -1,7 +1,7 @@
 """What a deployment costs, as far as its settings decide it."""
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -45,6 +45,14 @@ class Size:
 
 
 @dataclass(frozen=True)
+class Window:
+    """A time for which each app keeps that many replicas at least."""
+
+    replicas: int
+    hours: float
+
+
+@dataclass(frozen=True)
 class Estimate:
     """Costs in `currency`, without the registry, logs, requests, network traffic, tax, and Azure's monthly free grant.
 
@@ -52,13 +60,15 @@ class Estimate:
         idle_day: A day on which nobody calls, at the idle rate.
         busy_day: The same replicas at the active rate, which a chatty server or a steady trickle of requests leads to.
         contest: All replicas at work for `CONTEST_HOURS`.
-        month: `DAYS_A_MONTH` idle days and one contest.
+        windows: The windows that are planned, at the active rate, which is that of replicas above the least number.
+        month: `DAYS_A_MONTH` idle days and the windows, or one contest where none is planned.
     """
 
     currency: str
     idle_day: float
     busy_day: float
     contest: float
+    windows: float
     month: float
 
 
@@ -76,13 +86,15 @@ def replica_hour(cpu: float, memory_gib: float, rates: Rates, *, active: bool) -
     return 3600 * (cpu * vcpu + memory_gib * gib)
 
 
-def estimate(sizes: Iterable[Size], rates: Rates) -> Estimate:
-    """Adds up the apps of a stack."""
-    idle_day = busy_day = contest = 0.0
+def estimate(sizes: Iterable[Size], rates: Rates, windows: Sequence[Window] = ()) -> Estimate:
+    """Adds up the apps of a stack, each of which has every window."""
+    idle_day = busy_day = contest = planned = 0.0
     for size in sizes:
         idle = replica_hour(size.cpu, size.memory_gib, rates, active=False)
         active = replica_hour(size.cpu, size.memory_gib, rates, active=True)
         idle_day += 24 * size.min_replicas * idle
         busy_day += 24 * size.min_replicas * active
         contest += CONTEST_HOURS * size.max_replicas * active
-    return Estimate(rates.currency, idle_day, busy_day, contest, DAYS_A_MONTH * idle_day + contest)
+        planned += sum(window.hours * max(0, window.replicas - size.min_replicas) * active for window in windows)
+    month = DAYS_A_MONTH * idle_day + (planned if windows else contest)
+    return Estimate(rates.currency, idle_day, busy_day, contest, planned, month)

@@ -14,6 +14,13 @@ SESSION_EXECUTOR_ROLE = "0fb8eba5-a2bb-4abe-b1c1-49dfad359bb0"
 """The built-in role "Azure ContainerApps Session Executor". Source: Microsoft's list of Azure built-in roles."""
 
 
+_PRINCIPAL_TYPES = {
+    "": authorization.PrincipalType.SERVICE_PRINCIPAL,
+    "user": authorization.PrincipalType.USER,
+    "group": authorization.PrincipalType.GROUP,
+}
+
+
 @dataclass(frozen=True)
 class SessionPoolArgs:
     """What only a session pool has.
@@ -34,10 +41,14 @@ class SessionPool(pulumi.ComponentResource):
         id: Resource id.
         url: The pool's management endpoint. A request to it names its user with `?identifier=` and carries a
             Microsoft Entra token of one of the callers; what comes after the host goes to the user's container.
+        min_sessions: Sessions that are kept ready, as Azure answers.
+        max_sessions: Sessions at the same time at most, likewise.
     """
 
     id: pulumi.Output[str]
     url: pulumi.Output[str]
+    min_sessions: pulumi.Output[int]
+    max_sessions: pulumi.Output[int]
 
     def __init__(self, name: str, args: SessionPoolArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares the pool, and lets the callers in."""
@@ -93,22 +104,27 @@ class SessionPool(pulumi.ComponentResource):
             tags=executor.tags,
             opts=pulumi.ResourceOptions(
                 parent=self,
+                protect=executor.protect,
                 depends_on=[] if executor.pull_role is None else [executor.pull_role],
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
             ),
         )
-        for place, caller in enumerate(args.sessions.callers, start=1):
+        for place, listed in enumerate(args.sessions.callers, start=1):
+            kind, _, caller = listed.rpartition(":")
             authorization.RoleAssignment(
                 f"{name}-caller-{place}",
                 role_assignment_name=pool.id.apply(partial(_assignment_name, caller)),
                 scope=pool.id,
                 principal_id=caller,
-                principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
+                # A wrong type is refused (UnmatchedPrincipalType), and none is looked up too early for a new identity.
+                principal_type=_PRINCIPAL_TYPES[kind],
                 role_definition_id=pool.id.apply(lambda scope: role_definition(scope, SESSION_EXECUTOR_ROLE)),
                 opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
             )
         self.id = pool.id
         self.url = pool.pool_management_endpoint
+        self.min_sessions = pool.scale_configuration.apply(lambda scale: int((scale and scale.ready_session_instances) or 0))
+        self.max_sessions = pool.scale_configuration.apply(lambda scale: int((scale and scale.max_concurrent_sessions) or 0))
         self.register_outputs({"url": self.url})
 
 

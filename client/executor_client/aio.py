@@ -35,6 +35,7 @@ from executor_client.models import (
     Language,
     Problem,
     ProblemPackage,
+    Started,
     Submission,
     TestCase,
 )
@@ -162,6 +163,29 @@ class AsyncExecutorClient:
         end = time.monotonic() + self._deadline
         return await self._retried(_Request("PUT", url, package, "application/zip"), _package, end)
 
+    async def start(self, submission: Submission, callback: str = "") -> str:
+        """Has a submission run without an open request, and gives its id for `result`.
+
+        The result is sent to the URL `callback` too, if the executor allows its host. On Azure prefer `submit`: work without
+        an open request brings no new replica.
+        """
+        url = self._endpoint.with_query(self._strict | ({"callback": callback} if callback else {}))
+        request = _Request("POST", url, _encoded(msgspec.to_builtins(submission)), prefer="respond-async")
+        started = await self._retried(request, msgspec.json.Decoder(Started).decode, time.monotonic() + self._deadline)
+        return started.id
+
+    async def result(self, identifier: str) -> Execution | Judgement | None:
+        """What came of a submission that was started; None while there is nothing. Raises RefusedError as `submit`."""
+        request = _Request("GET", self._endpoint.with_name("executions") / identifier)
+        found = await self._retried(request, msgspec.json.Decoder(Started).decode, time.monotonic() + self._deadline)
+        if found.problem is not None:
+            raise RefusedError(f"{found.problem.code}: {found.problem.detail}", 0, found.problem.code, found.problem.errors)
+        if found.answer is None:
+            return None
+        if "test_results" in found.answer:
+            return msgspec.convert(found.answer, Judgement)
+        return msgspec.convert(found.answer, Execution)
+
     async def execute_many(
         self, submissions: Iterable[Submission], *, concurrency: int = 64, progress: Progress | None = None
     ) -> list[Execution | Judgement | ExecutorError]:
@@ -283,6 +307,8 @@ class AsyncExecutorClient:
     async def _once(self, request: "_Request", read: Callable[[bytes], Answer]) -> Answer:
         """One request. What it raises says by its class whether another one can help."""
         url, headers = request.url, self._headers | {"Content-Type": request.content_type}
+        if request.prefer:
+            headers["Prefer"] = request.prefer
         if self._tokens is not None:
             headers = headers | {"Authorization": f"Bearer {await self._tokens.token()}"}
         if self._http is None:
@@ -316,6 +342,7 @@ class _Request(NamedTuple):
     url: yarl.URL
     body: bytes | None = None
     content_type: str = "application/json"
+    prefer: str = ""
 
 
 def _package(raw: bytes) -> ProblemPackage:
@@ -358,7 +385,7 @@ def _reason(error: Exception) -> str:
 def _read(response: aiohttp.ClientResponse, raw: bytes, read: Callable[[bytes], Answer]) -> Answer:
     """The answer, or the error that it amounts to."""
     url, status, kind = response.url, response.status, response.content_type
-    if status == 200:
+    if status in (200, 202):
         if kind != "application/json":
             raise UnexpectedAnswerError(f"{url} answers {kind}, as no executor does: is the URL right?")
         try:
@@ -372,6 +399,9 @@ def _read(response: aiohttp.ClientResponse, raw: bytes, read: Callable[[bytes], 
     retry_after = _seconds(response.headers.get("Retry-After", ""))
     if status == 429:
         raise BusyError(said, retry_after)
+    if status == 404 and problem is None and "identifier" in url.query:
+        # Source: Microsoft's page on session pools with custom containers.
+        raise BusyError(f"{said}: all sessions of the pool are taken, or there is no pool at this URL", retry_after)
     if status in (500, 502, 503, 504):
         raise ServerFailedError(said, retry_after)
     if status in (401, 403):

@@ -3,6 +3,8 @@
 Fields that a newer executor adds are ignored.
 """
 
+from typing import Any
+
 import msgspec
 
 
@@ -239,3 +241,12 @@ class Problem(msgspec.Struct, frozen=True):
     code: str
     detail: str = ""
     errors: tuple[FieldError, ...] = ()
+
+
+class Started(msgspec.Struct, frozen=True):
+    """A submission without an open request: `queued`, `running` or `done`."""
+
+    id: str
+    status: str
+    answer: dict[str, Any] | None = None
+    problem: Problem | None = None

@@ -48,6 +48,19 @@ class AccessSettings:
         "asked for.",
     )
 
+    api_keys_vault_url: str | None = setting(
+        optional(formats.VAULT_SECRET),
+        "",
+        "Address of a key vault's secret that holds what apiKeys would, in its place. The identity that pulls needs the role "
+        "Key Vault Secrets User on it.",
+        hostings=("app",),
+    )
+
+    @property
+    def asks_for_keys(self) -> bool:
+        """Whether callers need a key."""
+        return self.api_keys is not None or self.api_keys_vault_url is not None
+
     @property
     def external(self) -> bool:
         """Whether callers outside the environment reach it."""
@@ -61,14 +74,16 @@ def check_keys_are_encrypted(reader: ConfigReader, access: AccessSettings, secre
 
 
 def check_access(reader: ConfigReader, access: AccessSettings) -> None:
-    """Notes a certificate that is for no name."""
+    """Notes a certificate that is for no name, and keys in two places."""
     if access.certificate_id and not access.custom_domain:
         reader.refuse("certificateId", "must be empty without customDomain")
+    if access.api_keys and access.api_keys_vault_url:
+        reader.refuse("apiKeysVaultUrl", "must be empty where apiKeys is set: the keys are in one place")
 
 
 def check_public(reader: ConfigReader, access: AccessSettings, *, production: bool, warnings: list[str]) -> None:
     """Notes or warns that an app which the internet reaches asks nobody for a key."""
-    if not access.external or access.api_keys or access.allowed_ips or not reader.sound("apiKeys", "allowedIps"):
+    if not access.external or access.asks_for_keys or access.allowed_ips or not reader.sound("apiKeys", "allowedIps"):
         return
     if production:
         reader.refuse_hidden(

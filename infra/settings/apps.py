@@ -6,9 +6,22 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
+from infra.pricing import Size
 from infra.settings import formats
 from infra.settings.formats import MEMORY_FOR_CPU
-from infra.settings.kinds import choice, cores, declarations, gibibytes, integer, mapping, optional, read_group, setting, text
+from infra.settings.kinds import (
+    HOSTINGS,
+    choice,
+    cores,
+    declarations,
+    gibibytes,
+    integer,
+    mapping,
+    optional,
+    read_group,
+    setting,
+    text,
+)
 from infra.settings.reader import ConfigReader
 
 DOCKERFILE = Path(__file__).parents[2] / "runtime" / "Dockerfile"
@@ -27,7 +40,8 @@ class ImageSettings:
     name: str = setting(
         text(formats.IMAGE_NAME),
         "executor-image:v1",
-        "Repository and tag that a build is pushed under. The app itself always runs the digest, never the tag.",
+        "Repository and tag that a build is pushed under, with twelve digits of its content behind the tag, so that no other "
+        "content takes it. The app itself always runs the digest, never the tag.",
         key="imageName",
     )
     prebuilt: str | None = setting(
@@ -67,11 +81,13 @@ class SizeSettings:
         integer(0, MAX_REPLICAS),
         5,
         "Replicas that are always there, {bounds}. 0 costs nothing and makes the first request wait.",
+        hostings=HOSTINGS,
     )
     max_replicas: int = setting(
         integer(1, MAX_REPLICAS),
         1000,
         "Replicas at most, {bounds}, which is also how many programs can run at the same time.",
+        hostings=HOSTINGS,
     )
     cpu: float = setting(
         cores(formats.CPU, tuple(MEMORY_FOR_CPU)),
@@ -111,6 +127,11 @@ class AppSettings(SizeSettings):
     image_name: str
     image_target: str | None
     prebuilt_image: str | None
+
+    @property
+    def priced(self) -> Size:
+        """What its cost is estimated from."""
+        return Size(self.min_replicas, self.max_replicas, self.cpu, self.memory_gib)
 
 
 def read_apps(reader: ConfigReader, name: str, image: ImageSettings, size: SizeSettings) -> tuple[AppSettings, ...]:

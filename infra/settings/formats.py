@@ -78,9 +78,15 @@ API_KEYS = _rule(
     r"[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64}(,[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64})*",
     "must be name:sha256 of each key, separated by commas, the hash in 64 small hexadecimal digits",
 )
-PRINCIPAL_ID = _rule(_GUID, "must be a principal's object id (a GUID)")
+VAULT_SECRET = _rule(
+    r"https://[a-z][a-z0-9-]{1,22}[a-z0-9]\.vault\.azure\.net/secrets/[A-Za-z0-9-]{1,127}(/[0-9a-f]{32})?",
+    "must be a secret's address in a key vault, such as https://NAME.vault.azure.net/secrets/NAME, or empty",
+)
+PRINCIPAL = _rule(
+    rf"((user|group):)?{_GUID}", "must be an object id (a GUID), with user: or group: before a person's or a group's"
+)
 EMAIL = _rule(r"[^@\s,;]+@[^@\s,;]+\.[^@\s,;.]+", "must be an e-mail address")
-MONTH = _rule(r"20[0-9]{2}-(0[1-9]|1[0-2])-01", "must be the first of a month, such as 2026-03-01, or empty for this month")
+MONTH = _rule(r"20[0-9]{2}-(0[1-9]|1[0-2])-01", "must be the first of a month as YYYY-MM-01, or empty for this month")
 CPU = _rule(r"[0-9]{1,2}(\.[0-9]{1,3})?", "must be 0.25 to 4 in steps of 0.25")
 MEMORY = _rule(r"[0-9]{1,2}(\.[0-9]{1,3})?Gi", "must be 0.5Gi to 8.0Gi in steps of 0.5Gi")
 TAG_NAME = _rule(

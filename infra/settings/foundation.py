@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from infra.settings import formats
-from infra.settings.kinds import choice, integer, optional, setting, switch, text
+from infra.settings.kinds import HOSTINGS, choice, integer, optional, setting, switch, text
 from infra.settings.reader import ConfigReader
 
 
@@ -39,6 +39,7 @@ class FoundationSettings:
         text(formats.GROUP_NAME),
         "ai-ta-2",
         "Resource group that holds the registry and the environment, and receives the app.",
+        hostings=HOSTINGS,
     )
     registry_mode: str = setting(
         choice("existing", "create"), "existing", "existing or create, for the container registry.", key="registry"
@@ -47,6 +48,9 @@ class FoundationSettings:
         text(formats.REGISTRY_NAME),
         "aitaraacr1763805702",
         "Container registry, by its name alone (without .azurecr.io), which is unique in all of Azure.",
+    )
+    registry_group_name: str | None = setting(
+        optional(formats.GROUP_NAME), "", "Resource group of the registry, where it is another one than resourceGroupName."
     )
     registry_sku: str = setting(
         choice("Basic", "Standard", "Premium"),
@@ -59,7 +63,10 @@ class FoundationSettings:
     environment_name: str = setting(
         text(formats.ENVIRONMENT_NAME),
         "ai-ta-RA-env",
-        "Container Apps environment, in the region of azure-native:location.",
+        "Container Apps environment. Apps are in its region.",
+    )
+    environment_group_name: str | None = setting(
+        optional(formats.GROUP_NAME), "", "Resource group of the environment, where it is another one than resourceGroupName."
     )
     environment_subnet_id: str | None = setting(
         optional(formats.SUBNET_ID),
@@ -70,6 +77,12 @@ class FoundationSettings:
         switch,
         False,
         "Whether an environment that is created is reached from its network only. Needs environmentSubnetId.",
+    )
+    environment_zone_redundant: bool = setting(
+        switch,
+        False,
+        "Whether an environment that is created spreads its replicas over zones. Needs environmentSubnetId, and cannot be "
+        "chosen later.",
     )
     log_workspace_mode: str = setting(
         choice("none", "existing", "create"),
@@ -102,7 +115,13 @@ class FoundationSettings:
         optional(formats.IDENTITY_ID),
         "",
         "Resource id of a user-assigned identity that may pull from the registry already, for those who may not assign "
-        "roles. Empty, one is created and given AcrPull.",
+        "roles. Empty, one is created and given pullRole.",
+    )
+    pull_role: str = setting(
+        choice("acrPull", "repositoryReader"),
+        "acrPull",
+        "Role of the identity that is created. acrPull: AcrPull. repositoryReader: Container Registry Repository Reader, for "
+        "a registry in the mode RBAC Registry + ABAC Repository Permissions, which does not honour AcrPull.",
     )
 
     @property
@@ -150,6 +169,8 @@ def check_foundation(reader: ConfigReader, settings: FoundationSettings) -> None
         reader.refuse("environmentSubnetId", "must be empty where environment is existing: its network is set already")
     if settings.environment_internal and not settings.environment_subnet_id:
         reader.refuse("environmentInternal", "must be false without environmentSubnetId: it needs a network to be in")
+    if settings.environment_zone_redundant and not settings.environment_subnet_id:
+        reader.refuse("environmentZoneRedundant", "must be false without environmentSubnetId: it needs a network to be in")
     _check_profile(reader, settings)
 
 

@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date, datetime
 
+from infra.pricing import estimate, load_rates
 from infra.quota import Demand, cores_needed, quota_warning
 from infra.settings import formats
 from infra.settings.apps import MAX_REPLICAS, AppSettings
 from infra.settings.foundation import FoundationSettings
 from infra.settings.kinds import integer, optional, setting, switch, texts
 from infra.settings.reader import ConfigReader
+from infra.settings.scaling import ScalingSettings
+
+MOST_MONTHS_AHEAD = 12
+"""How late a budget may begin. Source: the descriptions of Microsoft.Consumption's budgets."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,8 @@ class GuardrailSettings:
     budget_start: str | None = setting(
         optional(formats.MONTH),
         "",
-        "First of the month that the budget begins with, such as 2026-03-01. Empty, the month of its creation.",
+        "First of the month that a new budget begins with, as YYYY-MM-01, at most twelve months ahead. Empty or past, the "
+        "month of its creation. Azure changes it never again, and neither does a deployment.",
     )
     replica_alert: int = setting(
         integer(0, MAX_REPLICAS),
@@ -62,6 +69,34 @@ def check_alert(reader: ConfigReader, guardrails: GuardrailSettings, apps: Seque
         reader.refuse("replicaAlert", f"must be a whole number from 0 to {most}")
 
 
+def check_budget_start(reader: ConfigReader, guardrails: GuardrailSettings, now: datetime) -> None:
+    """Notes a start that Azure would refuse after everything else was made. Source: the published type of a budget."""
+    if guardrails.budget_start is None or not reader.sound("budgetStart"):
+        return
+    start = date.fromisoformat(guardrails.budget_start)
+    if (start.year - now.year) * 12 + start.month - now.month > MOST_MONTHS_AHEAD:
+        reader.refuse("budgetStart", f"must be at most {MOST_MONTHS_AHEAD} months ahead")
+
+
+def check_cost(
+    reader: ConfigReader,
+    guardrails: GuardrailSettings,
+    apps: Sequence[AppSettings],
+    scaling: ScalingSettings,
+    warnings: list[str],
+) -> None:
+    """Warns of a month that is estimated above the budget: the budget only tells, and tells late."""
+    if not reader.sound("minReplicas", "maxReplicas", "cpu", "memory", "apps", "contests", "budgetAmount"):
+        return
+    cost = estimate((app.priced for app in apps), load_rates(), scaling.windows)
+    if cost.month > guardrails.budget_amount:
+        planned = f"its contests about {cost.windows:.0f}" if scaling.windows else f"one contest about {cost.contest:.0f}"
+        warnings.append(
+            f"A month of this stack is estimated at {cost.month:.0f} {cost.currency}, {planned} of it, above the "
+            f"budgetAmount of {guardrails.budget_amount}. Nothing stops at a budget: lower replicas or contests, or raise it."
+        )
+
+
 def check_quota(
     reader: ConfigReader,
     quota: QuotaSettings,
@@ -82,4 +117,5 @@ def check_quota(
             "twice that while a revision is replaced",
         )
         return
-    warnings.append(quota_warning(need, quota.cores, foundation.resource_group_name, foundation.environment_name, location))
+    group = foundation.environment_group_name or foundation.resource_group_name
+    warnings.append(quota_warning(need, quota.cores, group, foundation.environment_name, location))

@@ -10,6 +10,10 @@ from typing import Any, TypeVar
 from infra.settings.reader import ConfigReader, Problem, TextRule
 
 Default = str | int | bool | Sequence[object] | Mapping[str, object]
+
+HOSTINGS = ("app", "sessions", "local", "scale")
+DEPLOYING = ("app", "sessions", "local")
+"""The hostings that run an image: `scale` only changes what another stack runs."""
 Group = TypeVar("Group")
 
 
@@ -39,19 +43,19 @@ class Declaration:
         kind: What values it takes.
         default: What it is where no stack sets it, or None where each stack has to.
         meaning: What it is for, in a sentence or more.
-        hostings: The hostings that it means something to, or None for all. Elsewhere another value than the default is
-            refused, because it would be ignored in silence.
+        hostings: The hostings that it means something to. Elsewhere another value than the default is refused, because
+            it would be ignored in silence.
     """
 
     key: str
     kind: Kind
     default: Default | None
     meaning: str
-    hostings: Collection[str] | None
+    hostings: Collection[str]
 
 
 def setting(
-    kind: Kind, default: Default | None, meaning: str, *, key: str | None = None, hostings: Collection[str] | None = None
+    kind: Kind, default: Default | None, meaning: str, *, key: str | None = None, hostings: Collection[str] = DEPLOYING
 ) -> Any:  # noqa: ANN401 - a field of any type
     """Declares a field of a settings class as a setting, whose key is the field's name in camel case unless given.
 

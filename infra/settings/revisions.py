@@ -16,7 +16,8 @@ class RevisionSettings:
     mode: str = setting(
         choice("single", "multiple"),
         "single",
-        "single or multiple. single replaces the running version; multiple leaves the old one to take traffic.",
+        "single: a new version replaces the running one. multiple is refused: without weights the newest takes all requests, "
+        "and each old one keeps its minReplicas, and costs.",
         key="revisionMode",
     )
     transition_threshold: int = setting(
@@ -33,6 +34,14 @@ class RevisionSettings:
         250,
         "Seconds between SIGTERM and SIGKILL, {bounds}. Must be above the executor's EXECUTOR_DRAIN_SECONDS.",
     )
+
+
+def check_mode(reader: ConfigReader, revisions: RevisionSettings) -> None:
+    """Notes a mode in which old revisions would go on scaling, costing and taking cores by themselves."""
+    if revisions.mode == "multiple":
+        reader.refuse(
+            "revisionMode", "must be single: in multiple, each old revision keeps its minReplicas and the cores for them"
+        )
 
 
 def check_grace(reader: ConfigReader, revisions: RevisionSettings, variables: Mapping[str, str]) -> None:

@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from infra import contests as windows
 from infra.contests import Contest
+from infra.pricing import Window
 from infra.settings import formats
 from infra.settings.apps import AppSettings
 from infra.settings.kinds import integer, objects, setting
@@ -43,6 +44,14 @@ class ScalingSettings:
     def prewarm(self) -> timedelta:
         """How long before a contest's start its replicas are asked for."""
         return timedelta(minutes=self.prewarm_minutes)
+
+    @property
+    def windows(self) -> tuple[Window, ...]:
+        """The contests as times that cost."""
+        return tuple(
+            Window(contest.replicas, (contest.end - contest.start + self.prewarm) / timedelta(hours=1))
+            for contest in self.contests
+        )
 
 
 def read_contests(

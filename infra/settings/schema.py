@@ -1,4 +1,4 @@
-"""`Pulumi.yaml`'s section `config`, written from the declarations."""
+"""`python -m infra.settings.schema`: writes `Pulumi.yaml`'s section `config` from the declarations."""
 
 import json
 import re
@@ -47,3 +47,7 @@ def _entry(declared: Declaration) -> Iterator[str]:
 def _scalar(value: object) -> str:
     # A text that YAML would read as something else, a number for instance, is quoted as JSON, which YAML understands.
     return value if isinstance(value, str) and re.fullmatch(r"[A-Za-z][\w:.-]*", value) else json.dumps(value)
+
+
+if __name__ == "__main__":
+    PROJECT_FILE.write_text(project_file(), encoding="utf-8")

@@ -17,9 +17,10 @@ class SessionSettings:
         key="sessionCooldownSeconds",
     )
     callers: tuple[str, ...] = setting(
-        texts(formats.PRINCIPAL_ID),
+        texts(formats.PRINCIPAL),
         [],
-        "For hosting sessions, object ids of the principals, such as the backend's identity, that may call the pool.",
+        "For hosting sessions, object ids of those who may call the pool, such as the backend's identity; user: or group: "
+        "stands before a person's or a group's.",
         key="sessionCallers",
     )
 

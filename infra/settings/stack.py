@@ -1,5 +1,6 @@
 """All settings of a stack: read one by one, checked beside one another, and given out as one object."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -11,15 +12,20 @@ from infra.settings import formats
 from infra.settings.access import AccessSettings, check_access, check_keys_are_encrypted, check_public
 from infra.settings.apps import AppSettings, ImageSettings, SizeSettings, read_apps
 from infra.settings.foundation import FoundationSettings, check_foundation
-from infra.settings.guardrails import GuardrailSettings, QuotaSettings, check_alert, check_quota
-from infra.settings.kinds import choice, declarations, integer, mapping, objects, read_group, setting, switch, text
+from infra.settings.guardrails import (
+    GuardrailSettings,
+    QuotaSettings,
+    check_alert,
+    check_budget_start,
+    check_cost,
+    check_quota,
+)
+from infra.settings.kinds import HOSTINGS, choice, declarations, integer, mapping, objects, read_group, setting, switch, text
 from infra.settings.reader import ConfigReader, SettingsError
-from infra.settings.revisions import RevisionSettings, check_grace
+from infra.settings.revisions import RevisionSettings, check_grace, check_mode
 from infra.settings.scaling import ScalingSettings, read_contests
 from infra.settings.sessions import SessionSettings, pool_name
 from infra.settings.variables import check_variables
-
-HOSTINGS = ("app", "sessions", "local")
 
 MAX_TAGS = 50
 """Tags that a resource can have. Source: Microsoft's page on tagging resources. Two of them are this project's own."""
@@ -37,25 +43,51 @@ class Settings:
     """
 
     location: str = setting(
-        text(formats.REGION), "eastus2", "Azure region of everything that is created.", key="azure-native:location"
+        text(formats.REGION),
+        "eastus2",
+        "Azure region of everything that is created.",
+        key="azure-native:location",
+        hostings=HOSTINGS,
     )
     hosting: str = setting(
         choice(*HOSTINGS),
         "app",
         "app: a Container App whose replicas run one program at a time. sessions: a session pool with a container, in a "
-        "virtual machine of its own, for each user. local: a container on this machine's Docker, without any Azure account.",
+        "virtual machine of its own, for each user. local: a container on this machine's Docker, without any Azure account. "
+        "scale: no app of its own, only the number of replicas of the app that another stack owns.",
+        hostings=HOSTINGS,
     )
     app_name: str = setting(
         text(formats.APP_NAME),
         None,
-        "Name of the Container App, and the first part of its URL. It has no default, because two stacks that name the "
-        "same app would take turns undoing each other: every stack names its own. The contest stack has "
-        "ai-ta-ra-code-executor2, the name that the backend knows; the others add their stack's name to it.",
+        "Name of the Container App, and the first part of its URL. It has no default: an app has one owner, so every stack "
+        "names its own. Where hosting is scale it is the owner's. The contest stack owns ai-ta-ra-code-executor2, the name "
+        "that the backend knows.",
+        hostings=HOSTINGS,
+    )
+    protect_app: bool = setting(
+        switch,
+        False,
+        "Keep the app or the pool from being deleted or replaced, until `pulumi state unprotect` lets it go.",
+        hostings=("app", "sessions"),
     )
     production: bool = setting(
         switch,
         False,
         "Refuse what is otherwise warned of: an app that the whole internet can use without a key, and weak isolation.",
+    )
+    lock_app: bool = setting(
+        switch,
+        False,
+        "Put a lock of Azure's own on the app, which nobody can delete then, with whatever tool. Its scale can still be "
+        "changed. Whoever deploys needs the right to make locks, which Owner has.",
+        hostings=("app",),
+    )
+    stack_readme: bool = setting(
+        switch,
+        False,
+        "Put Pulumi.README.md out as the output readme, which Pulumi Cloud shows beside the stack.",
+        hostings=HOSTINGS,
     )
     tags: Mapping[str, str] = setting(
         mapping(formats.TAG_NAME, formats.TAG_VALUE),
@@ -110,23 +142,28 @@ def parse_settings(
     reader = ConfigReader(values)
     warnings: list[str] = []
     read = read_group(Settings, reader)
+    _check_effect(reader, read.hosting)
     apps = read_apps(reader, read.app_name, read.image, read.size)
     check_variables(reader, read.environment_variables, apps, production=read.production, warnings=warnings)
-    contests = read_contests(reader, apps, now or datetime.now(UTC), warnings)
+    now = now or datetime.now(UTC)
+    contests = read_contests(reader, apps, now, warnings)
     settings = replace(read, apps=apps, scaling=replace(read.scaling, contests=contests))
+    _check_hosting(reader, settings)
     _check_tags(reader, settings)
     check_foundation(reader, settings.foundation)
     check_access(reader, settings.access)
     if secret_keys is not None:
         check_keys_are_encrypted(reader, settings.access, secret_keys)
+    check_mode(reader, settings.revisions)
     check_grace(reader, settings.revisions, settings.environment_variables)
     check_alert(reader, settings.guardrails, apps)
-    _check_hosting(reader, settings)
+    check_budget_start(reader, settings.guardrails, now)
     if settings.hosting == "app":
         if not settings.foundation.environment_internal:
             check_public(reader, settings.access, production=settings.production, warnings=warnings)
+        check_cost(reader, settings.guardrails, apps, settings.scaling, warnings)
         check_quota(reader, settings.quota, apps, settings.foundation, location=settings.location, warnings=warnings)
-    if settings.hosting != "local" and not settings.guardrails.emails:
+    if settings.hosting in {"app", "sessions"} and not settings.guardrails.emails:
         warnings.append("Nobody watches what this costs: set alertEmails to have a budget and an alert on replicas.")
     reader.refuse_unknown(values, KEYS, "this project")
     if reader.problems:
@@ -140,14 +177,15 @@ def _check_tags(reader: ConfigReader, settings: Settings) -> None:
         reader.refuse_hidden("tags", f"must be at most {MAX_TAGS - 2} tags")
 
 
+def _check_effect(reader: ConfigReader, hosting: str) -> None:
+    for declared in DECLARATIONS:
+        usual = "" if declared.default in ("", [], {}, None) else json.dumps(declared.default).strip('"')
+        if hosting not in declared.hostings and reader.given(declared.key) and reader.raw(declared.key) != usual:
+            reader.refuse(declared.key, f"must be {usual or 'empty'} where hosting is {hosting}: it would have no effect")
+
+
 def _check_hosting(reader: ConfigReader, settings: Settings) -> None:
     hosting = settings.hosting
-    for declared in DECLARATIONS:
-        usual = str(declared.default or "")
-        if declared.hostings is None or hosting in declared.hostings or not reader.given(declared.key):
-            continue
-        if reader.raw(declared.key) != str(declared.default):
-            reader.refuse(declared.key, f"must be {usual or 'empty'} where hosting is {hosting}: it would have no effect")
     if hosting == "local" and len(settings.apps) > 1:
         reader.refuse("apps", "must be empty where hosting is local: there is one port")
     if hosting == "sessions":

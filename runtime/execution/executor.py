@@ -325,7 +325,8 @@ class Executor:
     async def _start_again(self, lost: SpawnerProcess) -> None:
         _log.error("the spawner is gone; starting another")
         await asyncio.to_thread(lost.close)
-        spawner = await asyncio.to_thread(SpawnerProcess)
+        # By this thread: the spawner ends with the one that started it.
+        spawner = SpawnerProcess()
         if await asyncio.to_thread(self._isolation, spawner) != self.isolation:
             spawner.close()
             raise OSError(errno.EPERM, "this host does not enforce any more what it did")

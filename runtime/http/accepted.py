@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from runtime.http.problems import BusyError
+from runtime.http.problems import BusyError, NoRoomError
 from runtime.http.requests import Call
 from runtime.http.submissions import Sender, Served, Submissions
 from runtime.store.errors import StoreError
@@ -84,7 +84,7 @@ class AcceptedWork:
             while True:
                 try:
                     return await self._submissions.execute(call, sender, accepted=True)
-                except BusyError:
+                except (BusyError, NoRoomError):
                     await asyncio.sleep(_AGAIN_SECONDS)
 
     def afterwards(self, work: Awaitable[None]) -> None:

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -16,7 +17,7 @@ from runtime.http.admission import Admission
 from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response, problem_answer
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
-from runtime.http.doors.opening import doors
+from runtime.http.doors.opening import doors, executions
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
@@ -30,7 +31,11 @@ from runtime.observability.metrics import Metrics
 from runtime.observability.records import Log
 from runtime.settings import Settings
 
+if TYPE_CHECKING:
+    from runtime.http.executions import Executions
+
 SERVICE = "Code Execution Service"
+_RESPOND_ASYNC = "respond-async"  # RFC 7240
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 _REPLICA = os.environ.get("CONTAINER_APP_REPLICA_NAME") or f"code-executor-{platform.node()}"
 
@@ -69,7 +74,9 @@ class Service:
             log=log,
         )
         self._pages = BrowserPages(settings)
-        self._doors = doors(settings, self.submissions, registry, Path(executor.root) / "doors", self.count)
+        self._executions = executions(settings, self.submissions)
+        opened = doors(settings, self.submissions, registry, Path(executor.root) / "doors", self.count)
+        self._doors = (*opened, self._executions)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""
@@ -124,7 +131,10 @@ class Service:
 
     async def execute(self, request: web.Request) -> web.Response:
         """`POST /execute`."""
-        return json_response(answer(await self.submissions.serve(request, partial(decode, strict=is_strict(request.query)))))
+        parse = partial(decode, strict=is_strict(request.query))
+        if _RESPOND_ASYNC in request.headers.get("Prefer", ""):
+            return await cast("Executions", self._executions.door()).accept(request, parse)
+        return json_response(answer(await self.submissions.serve(request, parse)))
 
     async def put_problem(self, request: web.Request) -> web.Response:
         """`PUT /problems`."""

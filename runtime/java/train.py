@@ -26,7 +26,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         box = f"{folder}/box"
         configuration = f"-XX:AOTConfiguration={folder}/configuration"
-        words = [word.format(box=box, memory_mb=256, stack_mb=192) for word in command if not word.startswith(_CACHE)]
+        words = [word.format(box=box, memory_mb=256, stack_mb=128) for word in command if not word.startswith(_CACHE)]
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         channel = fcntl.fcntl(theirs.fileno(), fcntl.F_DUPFD, _FREE)
         recording = subprocess.Popen(

@@ -74,8 +74,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     In commands `{file}` is the main file, `{folder}` the one it lies in, `{unit}` what it is called inside of the language,
     `{box}` the working directory, `{sources}` every file with one of `extensions`, `{memory_mb}` the run's memory limit,
-    `{stack_mb}` and `{stack_kb}` how much of it a stack may have, and `{bootstrap}` the folder of the warm starts. The
-    environment may hold `{box}` and those of memory.
+    `{stack_mb}` how much of it a JVM's stack may have, and `{bootstrap}` the folder of the warm starts. The environment may
+    hold `{box}` and those of memory.
     """
 
     name: str
@@ -246,8 +246,11 @@ class Registry:
 
 
 def _stack(memory_mb: int) -> dict[str, int]:
-    """How far the stack of a runtime with a limit of its own may grow: it needs the rest of the run's memory for itself."""
-    return {"stack_mb": memory_mb * 3 // 4, "stack_kb": memory_mb * 768}
+    """How far the stack of a JVM's main thread may grow: some 25 bytes a call in compiled code, 100 before that.
+
+    Where it overflows the JVM holds four times as much for a moment, which has to fit: the program is told, not ended.
+    """
+    return {"stack_mb": max(1, memory_mb // 6)}
 
 
 _READABLE = (

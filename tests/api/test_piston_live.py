@@ -136,6 +136,17 @@ def test_a_program_that_is_not_read_from_waits() -> None:
     assert received < 40 << 20
 
 
+def test_the_cut_of_a_live_output_ends_on_a_whole_character() -> None:
+    async def printed(code: str, socket: Socket) -> str:
+        await socket.send_json(_python(code))
+        return _text(await _rest(socket))
+
+    half = "import sys; sys.stdout.buffer.write('語'.encode()[:2])"
+    with running({"EXECUTOR_MAX_OUTPUT_KB": "1"}) as server:
+        assert _live(server, functools.partial(printed, "print('語' * 1000)")) == "語" * 341
+        assert _live(server, functools.partial(printed, half)) == "\ufffd"
+
+
 def test_input_that_is_not_read_stops_its_sender(executor: Executor) -> None:
     async def talk(socket: Socket) -> int:
         await socket.send_json(_python("import time; time.sleep(4)", run_timeout=8000))

@@ -6,14 +6,15 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
 from devtools import stack_files
-from tests.engine.stand_in import CLOUD_VARIABLE, CloudFile, write_plugin
+from devtools.cloud_file import CloudFile
+from tests.engine.stand_in import CLOUD_VARIABLE, write_plugin
 
 COPIED = ("infra", "policy", "runtime")
 """Folders that the program needs; of `runtime` it reads the settings, and the image is built from it."""
@@ -33,8 +34,12 @@ class Project:
     cloud: CloudFile
     environment: Mapping[str, str]
 
-    def start(self, *arguments: str) -> subprocess.Popen[str]:
-        """Starts `pulumi` with `arguments`, and does not wait for it."""
+    def beside(self, variables: Mapping[str, str]) -> "Project":
+        """Gives the same project with more variables for its commands."""
+        return replace(self, environment={**self.environment, **variables})
+
+    def start(self, *arguments: str, session: bool = False) -> subprocess.Popen[str]:
+        """Starts `pulumi` with `arguments`, in a session of its own where it is to be killed, and does not wait for it."""
         return subprocess.Popen(
             ["pulumi", "--non-interactive", *arguments],
             cwd=self.folder,
@@ -42,6 +47,7 @@ class Project:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            start_new_session=session,
         )
 
     def run(self, *arguments: str, fails: bool = False) -> str:
@@ -50,6 +56,19 @@ class Project:
         printed, _ = process.communicate(timeout=240)
         assert (process.returncode != 0) == fails, f"pulumi {' '.join(arguments)}: {printed}"
         return printed
+
+    def adopt(self, *arguments: str) -> str:
+        """Runs `python -m infra.adopt` in the project, and gives what it printed."""
+        command = [sys.executable, "-m", "infra.adopt", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=dict(self.environment), capture_output=True, text=True, timeout=240, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def state(self) -> list[dict[str, Any]]:
+        """Gives the resources in the selected stack's state."""
+        return list(self.read_json("stack", "export")["deployment"].get("resources") or [])
 
     def outputs(self) -> dict[str, Any]:
         """Gives the outputs of the selected stack."""
@@ -62,6 +81,17 @@ class Project:
         command = ["pulumi", "--non-interactive", *arguments]
         done = subprocess.run(command, cwd=self.folder, env=dict(self.environment), capture_output=True, check=True)
         return json.loads(done.stdout)
+
+    def app(self, name: str) -> dict[str, Any]:
+        """Gives an app as the stand-in's cloud has it."""
+        (found,) = (each["outputs"] for key, each in self.cloud.resources().items() if key.endswith(f"/containerApps/{name}"))
+        assert isinstance(found, dict)
+        return found
+
+    def replicas(self, name: str) -> tuple[int, int]:
+        """Gives how many replicas it has at least and at most."""
+        scale = self.app(name)["template"]["scale"]
+        return scale["minReplicas"], scale["maxReplicas"]
 
     def made(self) -> dict[str, Any]:
         """Gives what the stand-in made, by its type."""

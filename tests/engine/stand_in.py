@@ -9,28 +9,27 @@ plugin. There is one process for each of the two, and both work on the same clou
 # ruff: noqa: N802, ARG002
 
 import contextlib
-import fcntl
 import json
 import os
 import stat
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import grpc
 from google.protobuf import empty_pb2, json_format, struct_pb2
-from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc
+from pulumi.runtime.proto import plugin_pb2, provider_pb2, provider_pb2_grpc, status_pb2
 
 from devtools import stack_files
 from devtools.azure_double import AzureDouble, create_in_azure, create_in_docker, look_up_in_azure, plain
+from devtools.cloud_file import CloudFile, Fault, changed_app
 from devtools.engine_double import NotFoundError, decode
 from tests.infra import arm_types
+from tests.infra.program import APP
 
 CLOUD_VARIABLE = "STAND_IN_CLOUD"
 """Names the file that holds the cloud: what was made, and the faults to come."""
@@ -44,71 +43,8 @@ IMMUTABLE: Mapping[str, frozenset[str]] = {kind: arm.in_url | {"location"} for k
 """Inputs that no update changes: another value is another resource."""
 
 
-@dataclass(frozen=True)
-class Fault:
-    """What goes wrong, once.
-
-    Attributes:
-        call: The method, such as `Create`.
-        type: The resource type.
-        kind: `refuse` answers with an error; `hang` waits until the engine cancels; `die` makes the resource and ends the
-            process before the answer, as a lost connection does.
-        message: What Azure says.
-    """
-
-    call: str
-    type: str
-    kind: str
-    message: str = "ResourceGroupQuotaExceeded: a fault of the test's"
-
-
-class CloudFile:
-    """What the cloud holds, from one run of the command to the next, for all processes and threads that use it."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @contextmanager
-    def changed(self) -> Iterator[dict[str, Any]]:
-        """Gives the content, and writes it back."""
-        with self._path.open("a+", encoding="utf-8") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.seek(0)
-            text = file.read()
-            content: dict[str, Any] = json.loads(text) if text else {"resources": {}, "faults": [], "calls": []}
-            yield content
-            file.truncate(0)
-            file.write(json.dumps(content, indent=1))
-
-    def resources(self) -> dict[str, Any]:
-        """Gives what exists, by its id."""
-        with self.changed() as content:
-            return dict(content["resources"])
-
-    def calls(self) -> list[str]:
-        """Gives the changes that were asked for, as `Create azure-native:app:ContainerApp`."""
-        with self.changed() as content:
-            return list(content["calls"])
-
-    def remove(self, resource_id: str) -> None:
-        """Takes something away behind Pulumi's back."""
-        with self.changed() as content:
-            del content["resources"][resource_id]
-
-    def add_fault(self, fault: Fault) -> None:
-        """Lets something go wrong once."""
-        with self.changed() as content:
-            content["faults"].append(vars(fault))
-
-    def take_fault(self, call: str, resource_type: str) -> Fault | None:
-        """Gives the fault that is due, and forgets it."""
-        with self.changed() as content:
-            content["calls"].append(f"{call} {resource_type}")
-            for fault in content["faults"]:
-                if (fault["call"], fault["type"]) == (call, resource_type):
-                    content["faults"].remove(fault)
-                    return Fault(**fault)
-        return None
+READ_ONLY = frozenset({"id", "name", "type", "latestRevisionName", "provisioningState", "systemData"})
+"""What of an app only Azure writes."""
 
 
 class StandIn(provider_pb2_grpc.ResourceProviderServicer):
@@ -148,10 +84,14 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Invoke(self, request: provider_pb2.InvokeRequest, context: object) -> provider_pb2.InvokeResponse:
         response = provider_pb2.InvokeResponse()
         try:
-            getattr(response, "return").update(look_up_in_azure(request.tok, decode(request.args)))
+            getattr(response, "return").update(look_up_in_azure(request.tok, decode(request.args), self._apps()))
         except NotFoundError as error:
             response.failures.append(provider_pb2.CheckFailure(reason=str(error)))
         return response
+
+    def _apps(self) -> dict[str, Any]:
+        resources = self._cloud.resources().items()
+        return {each["outputs"]["name"]: {"id": key, **each["outputs"]} for key, each in resources if each["type"] == APP}
 
     def Check(self, request: provider_pb2.CheckRequest, context: object) -> provider_pb2.CheckResponse:
         response = provider_pb2.CheckResponse(inputs=request.news)
@@ -163,7 +103,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
 
     def Diff(self, request: provider_pb2.DiffRequest, context: object) -> provider_pb2.DiffResponse:
         old, new = decode(request.old_inputs), decode(request.news)
-        differing = sorted(key for key in old.keys() | new.keys() if old.get(key) != new.get(key))
+        differing = sorted(key for key in old.keys() | new.keys() if not _alike(key, old.get(key), new.get(key)))
         replacing = [key for key in differing if key in IMMUTABLE.get(_type_of(request.urn), frozenset())]
         changes = provider_pb2.DiffResponse.DIFF_SOME if differing else provider_pb2.DiffResponse.DIFF_NONE
         return provider_pb2.DiffResponse(changes=changes, diffs=differing, replaces=replacing)
@@ -178,31 +118,63 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
             if made_id in content["resources"] and not kind.startswith("docker:"):
                 context.abort(grpc.StatusCode.ALREADY_EXISTS, f"cannot create already existing resource {made_id!r}")
             content["resources"][made_id] = {"type": kind, "outputs": outputs}
+            content["secrets"] |= _secrets(request.properties)
         if fault is not None and fault.kind == "die":
             os._exit(1)
+        if fault is not None and fault.kind == "linger":
+            self.cancelled.wait(timeout=300)
+        if fault is not None and fault.kind == "partial":
+            self._fail_partially(made_id, request.properties, fault, context)
         return provider_pb2.CreateResponse(id=made_id, properties=_answer(request.properties, outputs))
 
     def Update(self, request: provider_pb2.UpdateRequest, context: grpc.ServicerContext) -> provider_pb2.UpdateResponse:
         if request.preview:
             return provider_pb2.UpdateResponse(properties=_foreseen(request.urn, request.news))
-        kind, _ = self._begin("Update", request.urn, context)
+        kind, fault = self._begin("Update", request.urn, context)
         _, outputs = _made(kind, plain(decode(request.news)))
         with self._cloud.changed() as content:
             if request.id not in content["resources"]:
                 context.abort(grpc.StatusCode.NOT_FOUND, f"ResourceNotFound: there is no {request.id}")
+            if kind == APP:
+                outputs = changed_app(content["resources"][request.id]["outputs"], outputs)
             content["resources"][request.id] = {"type": kind, "outputs": outputs}
+            content["secrets"] |= _secrets(request.news)
+        if fault is not None and fault.kind == "partial":
+            self._fail_partially(request.id, request.news, fault, context)
         return provider_pb2.UpdateResponse(properties=_answer(request.news, outputs))
 
     def Read(self, request: provider_pb2.ReadRequest, context: object) -> provider_pb2.ReadResponse:
-        if request.id not in self._cloud.resources():
+        """Answers with what the cloud has now, and with the inputs that the differences make of those that were known."""
+        found = self._cloud.resources().get(request.id)
+        if found is None:
             return provider_pb2.ReadResponse()  # without an id: it is gone
-        return provider_pb2.ReadResponse(id=request.id, properties=request.properties, inputs=request.inputs)
+        live, known = found["outputs"], json_format.MessageToDict(request.properties)
+        inputs = json_format.MessageToDict(request.inputs)
+        if not known:  # an import
+            known, inputs = live, imported_inputs(request.id, live)
+        answer = provider_pb2.ReadResponse(id=request.id)
+        answer.properties.update(drifted(known, known, live))
+        answer.inputs.update(drifted(inputs, known, live))
+        return answer
 
     def Delete(self, request: provider_pb2.DeleteRequest, context: grpc.ServicerContext) -> empty_pb2.Empty:
         self._begin("Delete", request.urn, context)
         with self._cloud.changed() as content:
             content["resources"].pop(request.id, None)
         return empty_pb2.Empty()
+
+    def _fail_partially(self, made_id: str, inputs: struct_pb2.Struct, fault: Fault, context: grpc.ServicerContext) -> None:
+        """Ends the call as azure-native does: with an error that carries what there is nevertheless."""
+        with self._cloud.changed() as content:
+            outputs = content["resources"][made_id]["outputs"]
+            outputs["provisioningState"] = "Failed"
+        detail = provider_pb2.ErrorResourceInitFailed(
+            id=made_id, properties=_answer(inputs, outputs), inputs=inputs, reasons=[fault.message]
+        )
+        status = status_pb2.Status(code=grpc.StatusCode.UNKNOWN.value[0], message=fault.message)
+        status.details.add().Pack(detail)
+        context.set_trailing_metadata((("grpc-status-details-bin", status.SerializeToString()),))
+        context.abort(grpc.StatusCode.UNKNOWN, fault.message)
 
     def _begin(self, call: str, urn: str, context: grpc.ServicerContext) -> tuple[str, Fault | None]:
         """Lets a fault that is due happen, unless it comes later in the call."""
@@ -216,12 +188,66 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
         return kind, fault
 
 
+def _alike(key: str, old: Any, new: Any) -> bool:
+    """Compares as azure-native does, to which a region is the same with spaces and capitals."""
+    if key == "location" and isinstance(old, str) and isinstance(new, str):
+        return old.replace(" ", "").lower() == new.replace(" ", "").lower()
+    return bool(old == new)
+
+
 def _type_of(urn: str) -> str:
     return urn.split("::")[2].rpartition("$")[2]
 
 
 def _made(kind: str, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
     return create_in_docker(kind, inputs) if kind.startswith("docker:") else create_in_azure(kind, inputs)
+
+
+def _secrets(inputs: struct_pb2.Struct) -> dict[str, str]:
+    configuration = plain(decode(inputs)).get("configuration")
+    listed = configuration.get("secrets") if isinstance(configuration, dict) else None
+    return {each["name"]: each["value"] for each in listed or [] if "value" in each}
+
+
+def drifted(value: Any, known: Any, live: Any) -> Any:
+    """Applies to `value` the difference between what was known of a resource and what the cloud has.
+
+    What did not change keeps its marks of secrecy. azure-native does the same to a resource's inputs when it reads it.
+    """
+    if plain(_unmarked(known)) == live or (value is known is None):
+        return value
+    if isinstance(known, dict) and isinstance(live, dict) and isinstance(value, dict):
+        kept = {key: inner for key, inner in value.items() if key not in known or key in live}
+        for key, inner in live.items():
+            if key not in known or (key not in value and plain(_unmarked(known[key])) != inner):
+                kept[key] = inner
+            elif key in value:
+                kept[key] = drifted(value[key], known[key], inner)
+        return kept
+    if (
+        isinstance(known, list)
+        and isinstance(live, list)
+        and isinstance(value, list)
+        and len(known) == len(live) == len(value)
+    ):
+        return [drifted(*each) for each in zip(value, known, live, strict=True)]
+    return live
+
+
+def _unmarked(value: Any) -> Any:
+    message = struct_pb2.Struct()
+    message.update({"value": value})
+    return decode(message)["value"]
+
+
+def imported_inputs(resource_id: str, live: Mapping[str, Any]) -> dict[str, Any]:
+    """Gives the inputs of a resource that is imported: what Azure has, without what only Azure writes."""
+    inputs = {key: value for key, value in live.items() if key not in READ_ONLY}
+    if "ingress" in inputs.get("configuration", {}):
+        ingress = {key: value for key, value in inputs["configuration"]["ingress"].items() if key != "fqdn"}
+        inputs["configuration"] = {**inputs["configuration"], "ingress": ingress}
+    parts = resource_id.split("/")
+    return {**inputs, "resourceGroupName": parts[4], "containerAppName": parts[-1]}
 
 
 def _foreseen(urn: str, inputs: struct_pb2.Struct) -> struct_pb2.Struct:
@@ -234,11 +260,10 @@ def _foreseen(urn: str, inputs: struct_pb2.Struct) -> struct_pb2.Struct:
 
 
 def _answer(inputs: struct_pb2.Struct, outputs: Mapping[str, Any]) -> struct_pb2.Struct:
-    """Gives the outputs, with those that were inputs as they came: secret ones still marked."""
+    """Gives the outputs; those that were inputs come back as they were sent, secret ones still marked."""
     answer = struct_pb2.Struct()
-    answer.CopyFrom(inputs)
     sent = json_format.MessageToDict(inputs)
-    answer.update({key: value for key, value in outputs.items() if key not in sent or key == "identity"})
+    answer.update(drifted(sent, sent, outputs))
     return answer
 
 

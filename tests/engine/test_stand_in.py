@@ -13,11 +13,12 @@ from google.protobuf import empty_pb2, struct_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.proto import provider_pb2, provider_pb2_grpc
 
-from devtools.azure_double import ENVIRONMENT_DOMAIN, AzureDouble
+from devtools.azure_double import ENVIRONMENT_DOMAIN, AzureDouble, live_app
+from devtools.cloud_file import CloudFile, Fault
 from devtools.engine_double import Declared, EngineDouble, NotFoundError, Secret, Unknown, decode
-from tests.engine.stand_in import CLOUD_VARIABLE, CloudFile, Fault, write_plugin
+from tests.engine.stand_in import CLOUD_VARIABLE, write_plugin
 from tests.infra import arm_types
-from tests.infra.program import APP, GROUP, IMAGE, STACKS, deploy
+from tests.infra.program import API_KEYS, APP, GROUP, IMAGE, STACKS, deploy, update
 from tests.infra.test_snapshots import GUARDED
 
 
@@ -233,3 +234,33 @@ def test_it_is_configured_as_the_engine_configures_it(provider: provider_pb2_grp
     assert (answer.acceptSecrets, answer.supportsPreview) == (True, True)
     none = provider_pb2.DiffResponse.DIFF_NONE
     assert provider.DiffConfig(provider_pb2.DiffRequest(news=news)).changes == none
+
+
+def test_what_was_changed_outside_is_read_in_outputs_and_inputs_and_the_rest_keeps_its_marks(
+    provider: provider_pb2_grpc.ResourceProviderStub, cloud: CloudFile
+) -> None:
+    inputs = {**dict(deploy("contest", update(), apiKeys=API_KEYS).only(APP).inputs)}
+    made = provider.Create(provider_pb2.CreateRequest(urn=urn_of(APP), properties=struct(inputs)))
+    request = provider_pb2.ReadRequest(id=made.id, urn=urn_of(APP), properties=made.properties, inputs=struct(inputs))
+    read = provider.Read(request)
+    assert (decode(read.inputs), decode(read.properties)) == (decode(struct(inputs)), decode(made.properties))
+
+    cloud.scale(made.id, 3, 50)
+    read = provider.Read(request)
+    for found in (decode(read.inputs), decode(read.properties)):
+        scale = found["template"]["scale"]
+        assert (scale["minReplicas"], scale["maxReplicas"]) == (3, 50)
+    (secret,) = decode(read.inputs)["configuration"]["secrets"]
+    assert secret["value"] == Secret(API_KEYS)
+    assert "value" not in decode(read.properties)["configuration"]["secrets"][0]
+
+
+def test_what_is_imported_is_read_without_what_only_azure_writes(
+    provider: provider_pb2_grpc.ResourceProviderStub, cloud: CloudFile
+) -> None:
+    app = live_app()
+    cloud.put(app["id"], APP, {key: value for key, value in app.items() if key != "id"})
+    inputs = decode(provider.Read(provider_pb2.ReadRequest(id=app["id"], urn=urn_of(APP))).inputs)
+    assert inputs["containerAppName"] == app["name"]
+    assert not {"name", "latestRevisionName", "provisioningState"} & set(inputs)
+    assert "fqdn" not in inputs["configuration"]["ingress"]

@@ -4,11 +4,11 @@ import runpy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from devtools import stack_files
+from devtools import azure_double, stack_files
 from devtools.azure_double import REGISTRY_SERVER, AzureDouble
 from devtools.engine_double import Declared, EngineDouble
 
-APP = "azure-native:app:ContainerApp"
+APP = azure_double.APP
 POOL = "azure-native:app:ContainerAppsSessionPool"
 ENVIRONMENT = "azure-native:app:ManagedEnvironment"
 GROUP = "azure-native:resources:ResourceGroup"
@@ -16,18 +16,22 @@ REGISTRY = "azure-native:containerregistry:Registry"
 WORKSPACE = "azure-native:operationalinsights:Workspace"
 IDENTITY = "azure-native:managedidentity:UserAssignedIdentity"
 ROLE = "azure-native:authorization:RoleAssignment"
+LOCK = "azure-native:authorization:ManagementLockByScope"
 BUDGET = "azure-native:consumption:Budget"
 ALERT = "azure-native:monitor:MetricAlert"
 PEOPLE = "azure-native:monitor:ActionGroup"
+SCALE = azure_double.SCALE
 IMAGE = "docker:index/image:Image"
 CONTAINER = "docker:index/container:Container"
 
 STACKS = {
     "dev": ("ai-ta-ra-code-executor2-dev", 2, 200),
     "contest": ("ai-ta-ra-code-executor2", 10, 1000),
-    "idle": ("ai-ta-ra-code-executor2-idle", 0, 1000),
 }
-"""The stacks in Azure: their app, and its replicas."""
+"""The stacks that own an app in Azure: the app, and its replicas."""
+
+SCALING = {"idle": ("ai-ta-ra-code-executor2", 0, 1000)}
+"""The stacks that scale an app which another one owns, likewise."""
 
 PREBUILT = f"{REGISTRY_SERVER}/executor-image@sha256:" + "ab" * 32
 

@@ -5,8 +5,9 @@ import re
 import pytest
 
 from devtools import stack_files
-from infra.settings import KEYS
-from tests.infra.program import APP, deploy, update
+from infra.quota import Demand, cores_needed
+from infra.settings import KEYS, parse_settings
+from tests.infra.program import deploy, update
 
 RUNBOOK = stack_files.ROOT / "docs" / "operations.md"
 
@@ -22,12 +23,14 @@ def test_the_runbook_names_no_setting_that_does_not_exist() -> None:
     ("stack", "stacks"), [("dev", "`dev`"), ("contest", "`contest`, `idle`"), ("idle", "`contest`, `idle`")]
 )
 def test_the_runbook_s_cores_are_those_of_the_stack_files(stack: str, stacks: str) -> None:
-    template = deploy(stack, update()).only(APP).inputs["template"]
-    steady = template["scale"]["maxReplicas"] * sum(container["resources"]["cpu"] for container in template["containers"])
-    # During a rollout the old revision's replicas are there as well.
-    assert f"| {stacks} | {steady:,.0f} | {2 * steady:,.0f} |" in RUNBOOK.read_text(encoding="utf-8")
+    config = {key.removeprefix("code-executor:"): value for key, value in stack_files.stack_config(stack).items()}
+    (app,) = parse_settings(config).apps
+    need = cores_needed([Demand(app.max_replicas, app.cpu)])
+    assert f"| {stacks} | {need.steady:,.0f} | {need.swap:,.0f} |" in RUNBOOK.read_text(encoding="utf-8")
 
 
 def test_the_runbook_explains_exactly_the_outputs_that_there_are() -> None:
     section = RUNBOOK.read_text(encoding="utf-8").partition("## Every output")[2].partition("\n## ")[0]
-    assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == set(deploy("dev", update()).outputs)
+    assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == set(
+        deploy("dev", update(), stackReadme="true").outputs
+    )

@@ -1,21 +1,30 @@
 """What each choice of an operator declares, each body checked against Azure's published types."""
 
 import json
+import runpy
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import pulumi
 import pytest
 
+from devtools import stack_files
 from devtools.azure_double import (
     ENVIRONMENT_DOMAIN,
+    GET_APP,
     GROUP_ID,
     REGISTRY_PASSWORD,
     REGISTRY_SERVER,
     SUBSCRIPTION,
     WORKSPACE_KEY,
+    AzureDouble,
+    live_app,
 )
 from devtools.engine_double import EngineDouble, Secret, Unknown
+from infra.image import ExecutorImageArgs, content_tag
 from tests.infra import arm_types
 from tests.infra.program import (
     ALERT,
@@ -27,6 +36,7 @@ from tests.infra.program import (
     GROUP,
     IDENTITY,
     IMAGE,
+    LOCK,
     PEOPLE,
     POOL,
     PREBUILT,
@@ -80,7 +90,7 @@ def test_everything_can_be_created_and_what_is_shared_is_protected_and_outlives_
     assert engine.only(GROUP).inputs["resourceGroupName"] == "a-new-group"
     # A preview cannot ask a workspace for its keys that is not there yet.
     keys = [] if engine.preview else ["azure-native:operationalinsights:getSharedKeys"]
-    assert [lookup.token for lookup in engine.lookups] == keys
+    assert [lookup.token for lookup in engine.lookups if lookup.token != GET_APP] == keys
 
 
 def test_what_was_created_is_used_by_all_the_rest() -> None:
@@ -89,7 +99,7 @@ def test_what_was_created_is_used_by_all_the_rest() -> None:
     assert engine.only(APP).inputs["resourceGroupName"] == "a-new-group"
     assert engine.only(APP).inputs["environmentId"] == f"{group}/providers/Microsoft.App/managedEnvironments/a-new-env"
     assert engine.only(ROLE).inputs["scope"].startswith(f"{group}/providers/Microsoft.ContainerRegistry/")
-    assert engine.only(IMAGE).inputs["imageName"] == "anewregistry.azurecr.io/executor-image:v1"
+    assert engine.only(IMAGE).inputs["imageName"].startswith("anewregistry.azurecr.io/executor-image:v1-")
     assert engine.outputs["executorUrl"] == f"https://ai-ta-ra-code-executor2-dev.{ENVIRONMENT_DOMAIN}"
 
 
@@ -178,8 +188,9 @@ def test_a_build_takes_a_target_and_arguments_and_keeps_its_cache_in_the_image()
     build = deploy("dev", update(), imageTarget="judge", buildArgs='{"BASE_IMAGE": "debian:x"}').only(IMAGE).inputs["build"]
     assert build["target"] == "judge"
     assert build["args"] == {"BUILDKIT_INLINE_CACHE": "1", "BASE_IMAGE": "debian:x"}
-    assert build["cacheFrom"] == {"images": [f"{REGISTRY_SERVER}/executor-image:v1"]}
-    assert "target" not in deploy("dev", update()).only(IMAGE).inputs["build"]
+    plain = deploy("dev", update()).only(IMAGE).inputs
+    assert plain["build"]["cacheFrom"] == {"images": [plain["imageName"]]}
+    assert "target" not in plain["build"]
 
 
 @BOTH
@@ -253,7 +264,6 @@ def test_revisions_and_scaling_are_declared_as_they_are_set(checked: Checked) ->
         deploy(
             "dev",
             update(),
-            revisionMode="multiple",
             revisionTransitionThreshold="50",
             maxInactiveRevisions="3",
             terminationGraceSeconds="300",
@@ -264,7 +274,7 @@ def test_revisions_and_scaling_are_declared_as_they_are_set(checked: Checked) ->
         )
     )
     app = engine.only(APP).inputs
-    assert app["configuration"]["activeRevisionsMode"] == "Multiple"
+    assert app["configuration"]["activeRevisionsMode"] == "Single"
     assert app["configuration"]["revisionTransitionThreshold"] == 50
     assert app["configuration"]["maxInactiveRevisions"] == 3
     assert app["template"]["terminationGracePeriodSeconds"] == 300
@@ -389,13 +399,13 @@ def test_an_address_is_all_it_takes_to_have_a_budget_and_an_alert(new_engine: An
     assert engine.only(PEOPLE).urn in alert.dependencies
 
 
-def test_a_budget_without_a_start_begins_this_month_and_stays_there() -> None:
-    budget = deploy("dev", update(), alertEmails='["ta@example.org"]').only(BUDGET)
-    assert budget.inputs["timePeriod"]["startDate"].endswith("-01T00:00:00Z")
-    assert budget.ignore_changes == ("timePeriod",)
-    budget = deploy("dev", update(), alertEmails='["ta@example.org"]', budgetStart="2026-03-01").only(BUDGET)
-    assert budget.inputs["timePeriod"] == {"startDate": "2026-03-01T00:00:00Z"}
-    assert budget.ignore_changes == ()
+def test_a_budget_begins_this_month_or_later_and_stays_there() -> None:
+    now = datetime.now(UTC)
+    later = f"{now.year + (now.month == 12)}-{now.month % 12 + 1:02}-01"
+    for start, expected in (("", f"{now:%Y-%m}-01"), ("2025-03-01", f"{now:%Y-%m}-01"), (later, later)):
+        budget = deploy("dev", update(), alertEmails='["ta@example.org"]', budgetStart=start).only(BUDGET)
+        assert budget.inputs["timePeriod"] == {"startDate": f"{expected}T00:00:00Z"}
+        assert budget.ignore_changes == ("timePeriod",)
 
 
 def test_the_alert_is_sent_above_the_number_that_is_set() -> None:
@@ -416,7 +426,7 @@ def test_several_apps_share_a_foundation_and_have_an_image_a_url_and_an_alert_ea
     assert engine.types() == sorted([IDENTITY, ROLE, IMAGE, IMAGE, APP, APP, BUDGET, PEOPLE, ALERT, ALERT])
     assert [image.inputs["build"]["target"] for image in engine.all_of(IMAGE)] == ["judge", "node"]
     tags = [image.inputs["imageName"].rpartition(":")[2] for image in engine.all_of(IMAGE)]
-    assert tags == ["v1-judge", "v1-node"]
+    assert [tag.rpartition("-")[0] for tag in tags] == ["v1-judge", "v1-node"]
     names = {app.inputs["containerAppName"]: app.inputs["template"]["scale"]["maxReplicas"] for app in engine.all_of(APP)}
     assert names == {"ai-ta-ra-code-executor2-dev-node": 20, "everything": 200}
     assert engine.outputs["executorUrls"] == {
@@ -431,3 +441,123 @@ def test_production_without_a_key_is_refused_before_anything_is_declared() -> No
     with pytest.raises(Exception, match="apiKeys: must be set, or allowedIps, where production is true"):
         deploy("contest", engine, production="true")
     assert (engine.resources, engine.lookups) == ([], [])
+
+
+@pytest.mark.parametrize(
+    ("role", "definition"),
+    [("acrPull", "7f951dda-4ed3-4680-a7ca-43fe172d538d"), ("repositoryReader", "b93aa761-3e63-49ed-ac28-beffa264f7ac")],
+)
+def test_the_identity_gets_the_role_that_the_registry_honours(role: str, definition: str) -> None:
+    assigned = deploy("dev", update(), pullRole=role).only(ROLE).inputs
+    assert assigned["roleDefinitionId"].endswith(definition)
+
+
+def test_registry_and_environment_may_be_in_other_groups_than_the_app() -> None:
+    groups = {"registryGroupName": "ai-ta-2", "environmentGroupName": "ai-ta-2"}
+    cloud = AzureDouble(groups=("apps-only",))
+    engine = deploy("dev", EngineDouble(cloud, preview=False), resourceGroupName="apps-only", **groups)
+    assert engine.only(APP).inputs["resourceGroupName"] == "apps-only"
+    found = {lookup.token.rpartition(":")[2]: lookup.arguments["resourceGroupName"] for lookup in engine.lookups}
+    assert (found["getRegistry"], found["getManagedEnvironment"]) == ("ai-ta-2", "ai-ta-2")
+    (quota,) = (text for text in engine.warnings if "list-usages" in text)
+    assert "--resource-group ai-ta-2 --name ai-ta-RA-env" in quota
+
+
+def test_an_app_is_in_the_region_of_its_environment_whatever_is_set() -> None:
+    engine = EngineDouble(AzureDouble(), preview=False)
+    config = stack_files.stack_config("dev") | {"azure-native:location": "westeurope"}
+    engine.run(
+        lambda: runpy.run_path(str(stack_files.ROOT), run_name="__main__"),
+        project="code-executor",
+        stack="dev",
+        config=config,
+    )
+    assert engine.only(APP).inputs["location"] == "eastus2"
+    assert engine.only(IDENTITY).inputs["location"] == "westeurope"
+
+
+def test_a_session_pool_needs_an_environment_with_workload_profiles() -> None:
+    engine = EngineDouble(AzureDouble(profiles=False), preview=True)
+    with pytest.raises(pulumi.RunError, match="ai-ta-RA-env has no workload profiles, which a session pool needs"):
+        deploy("dev", engine, hosting="sessions")
+    assert POOL not in engine.types()
+    assert APP in deploy("dev", EngineDouble(AzureDouble(profiles=False), preview=True)).types()
+
+
+def test_callers_of_a_pool_may_be_people_and_groups_too(checked: Checked) -> None:
+    ids = [f"{number}2222222-3333-4444-5555-666666666666" for number in (1, 2, 3)]
+    callers = json.dumps([ids[0], f"user:{ids[1]}", f"group:{ids[2]}"])
+    engine = checked(deploy("dev", update(), hosting="sessions", sessionCallers=callers))
+    assigned = [role.inputs for role in engine.all_of(ROLE) if "caller" in role.name]
+    found = {each["principalId"]: each["principalType"] for each in assigned}
+    assert found == dict(zip(ids, ("ServicePrincipal", "User", "Group"), strict=True))
+
+
+def test_a_domain_that_was_bound_by_hand_stays_bound(checked: Checked) -> None:
+    app = live_app("ai-ta-ra-code-executor2-dev")
+    by_hand = [
+        {"name": "by-hand.example.org", "bindingType": "SniEnabled", "certificateId": CERTIFICATE},
+        {"name": "unverified.example.org", "bindingType": "Disabled"},
+    ]
+    app["configuration"]["ingress"]["customDomains"] = by_hand
+    cloud = AzureDouble(apps={app["name"]: app})
+    cloud.state = (f"urn:pulumi:dev::code-executor::{APP}::executor-app",)
+
+    def domains(name: str, certificate: str = "") -> list[Any]:
+        engine = EngineDouble(cloud, preview=True)
+        declared = checked(deploy("dev", engine, customDomain=name, certificateId=certificate)).only(APP).inputs
+        found: list[Any] = declared["configuration"]["ingress"]["customDomains"]
+        certified = [each["name"] for each in found if "certificateId" in each]
+        assert engine.outputs["fqdn"] == certified[0]
+        return found
+
+    assert domains("") == by_hand
+    assert domains("executor.example.org") == [{"name": "executor.example.org", "bindingType": "Disabled"}, *by_hand]
+    # The setting's own name, bound by hand: the certificate stays.
+    assert domains("by-hand.example.org") == by_hand
+    (first, *rest) = domains("executor.example.org", CERTIFICATE)
+    assert first == {"name": "executor.example.org", "bindingType": "SniEnabled", "certificateId": CERTIFICATE}
+    assert rest == by_hand
+
+
+def test_each_content_has_a_tag_of_its_own(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch")
+    plain = ExecutorImageArgs("registry", "executor-image:v1", None)
+    first = content_tag(tmp_path, plain)
+    (tmp_path / "__pycache__").mkdir()
+    (tmp_path / "__pycache__" / "x.pyc").write_bytes(b"x")
+    assert content_tag(tmp_path, plain) == first
+    others = {
+        content_tag(tmp_path, replace(plain, target="judge")),
+        content_tag(tmp_path, replace(plain, build_args={"A": "1"})),
+    }
+    (tmp_path / "Dockerfile").write_text("FROM debian")
+    others.add(content_tag(tmp_path, plain))
+    (tmp_path / "Dockerfile").rename(tmp_path / "Containerfile")
+    others.add(content_tag(tmp_path, plain))
+    assert len(others | {first}) == 5
+
+
+def test_keys_may_be_a_key_vault_s_secret_that_the_pulling_identity_reads(checked: Checked) -> None:
+    url = "https://a-vault.vault.azure.net/secrets/executor-keys"
+    engine = checked(deploy("dev", update(), apiKeysVaultUrl=url, pullIdentityId=PULLER, production="true"))
+    app = engine.only(APP).inputs
+    assert app["configuration"]["secrets"] == [{"name": "api-keys", "keyVaultUrl": url, "identity": PULLER}]
+    (container,) = app["template"]["containers"]
+    assert container["env"] == [{"name": "EXECUTOR_API_KEYS", "secretRef": "api-keys"}]
+    with pytest.raises(pulumi.RunError, match=r"apiKeysVaultUrl .*must be empty where apiKeys is set"):
+        deploy("dev", update(), apiKeysVaultUrl=url, apiKeys=API_KEYS)
+
+
+def test_a_lock_of_azure_s_own_keeps_the_app_from_deletion_and_from_nothing_else() -> None:
+    engine = deploy("contest", update(), lockApp="true")
+    lock = engine.only(LOCK)
+    assert (lock.inputs["level"], lock.inputs["lockName"]) == ("CanNotDelete", "ai-ta-ra-code-executor2-lock")
+    assert engine.only(APP).urn in lock.property_dependencies["scope"]
+    assert LOCK not in deploy("contest", update()).types()
+
+
+def test_an_environment_that_is_created_can_be_spread_over_zones(checked: Checked) -> None:
+    engine = checked(deploy("dev", update(), **NEW, environmentSubnetId=SUBNET, environmentZoneRedundant="true"))
+    assert engine.only(ENVIRONMENT).inputs["zoneRedundant"] is True
+    assert "zoneRedundant" not in deploy("dev", update(), **NEW).only(ENVIRONMENT).inputs

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.pricing import RATES_FILE, Size, estimate, load_rates, replica_hour
+from infra.pricing import RATES_FILE, Size, Window, estimate, load_rates, replica_hour
 
 RATES = load_rates()
 
@@ -50,3 +50,12 @@ def test_the_apps_of_a_stack_add_up() -> None:
     size = Size(2, 20, 0.5, 1.0)
     one, two = estimate([size], RATES), estimate([size, size], RATES)
     assert (two.idle_day, two.contest) == (2 * one.idle_day, 2 * one.contest)
+
+
+def test_planned_windows_take_the_place_of_the_one_contest_and_multiply_with_the_apps() -> None:
+    size, week = Size(10, 1000, 0.5, 1.0), Window(1000, 168)
+    cost = estimate([size], RATES, [week])
+    assert cost.windows == pytest.approx(168 * 990 * 0.054)
+    assert cost.month == pytest.approx(30 * cost.idle_day + cost.windows)
+    assert estimate([size, size], RATES, [week, week]).windows == pytest.approx(4 * cost.windows)
+    assert estimate([Size(20, 200, 0.5, 1.0)], RATES, [Window(10, 2)]).windows == 0

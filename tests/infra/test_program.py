@@ -1,6 +1,7 @@
 """The whole Pulumi program, run for every stack file as a preview and as an update against the engine double."""
 
 import ast
+import re
 import runpy
 import sys
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from devtools.azure_double import (
     ENVIRONMENT_DOMAIN,
     ENVIRONMENT_ID,
     EXISTING,
+    GET_APP,
     REGISTRY_ID,
     REGISTRY_SERVER,
     SUBSCRIPTION,
@@ -22,7 +24,7 @@ from devtools.azure_double import (
 )
 from devtools.engine_double import Declared, EngineDouble, Secret, Unknown
 from tests.infra import arm_types
-from tests.infra.program import API_KEYS, APP, IDENTITY, IMAGE, PREBUILT, ROLE, STACKS, Run, deploy, preview, update
+from tests.infra.program import API_KEYS, APP, IDENTITY, IMAGE, PREBUILT, ROLE, SCALING, STACKS, Run, deploy, preview, update
 
 INGRESS_TIMEOUT_SECONDS = 240
 """After this Azure's ingress gives up on a request. Source: Microsoft's page on ingress in Azure Container Apps."""
@@ -51,7 +53,7 @@ def probe(app: Declared, kind: str) -> Any:
 
 
 def test_every_stack_file_is_among_those_that_are_tested() -> None:
-    assert sorted([*STACKS, "local"]) == stack_files.stacks()
+    assert sorted([*STACKS, *SCALING, "local"]) == stack_files.stacks()
 
 
 def test_no_two_stacks_own_the_same_app() -> None:
@@ -76,6 +78,7 @@ def test_the_outputs_tell_where_the_executor_is_what_it_runs_and_how_far_it_scal
     outputs = dict(run.engine.outputs)
     url = f"https://{name}.{ENVIRONMENT_DOMAIN}"
     digest, cost, revision = outputs.pop("imageDigest"), outputs.pop("estimatedCost"), outputs.pop("revision")
+    replicas = outputs.pop("minReplicas"), outputs.pop("maxReplicas")
     assert outputs == {
         "hosting": "app",
         "executorUrl": url,
@@ -83,15 +86,14 @@ def test_the_outputs_tell_where_the_executor_is_what_it_runs_and_how_far_it_scal
         "fqdn": url.removeprefix("https://"),
         "appName": name,
         "imageDigests": {"default": digest},
-        "minReplicas": low,
-        "maxReplicas": high,
     }
-    assert set(cost) == {"currency", "idleDay", "busyDay", "contest", "month", "ratesOf"}
+    assert set(cost) == {"currency", "idleDay", "busyDay", "contest", "contests", "month", "ratesOf"}
     if run.preview:
-        assert (digest, revision) == (Unknown(), Unknown())
+        assert (digest, revision, replicas) == (Unknown(), Unknown(), (Unknown(), Unknown()))
     else:
         assert digest.startswith(f"{REGISTRY_SERVER}/executor-image@sha256:")
         assert revision == f"{name}--0000001"
+        assert replicas == (low, high)
 
 
 @arm_types.NEEDED
@@ -103,9 +105,8 @@ def test_each_declared_body_is_one_that_azure_s_published_types_allow(run: Run) 
 
 def test_only_the_app_its_identity_its_role_and_the_image_are_created_and_what_is_shared_is_looked_up(run: Run) -> None:
     assert run.engine.types() == sorted([APP, IDENTITY, ROLE, IMAGE])
-    assert {lookup.token: lookup.arguments for lookup in run.engine.lookups} == {
-        token: arguments for token, (arguments, _) in EXISTING.items()
-    }
+    shared = {lookup.token: lookup.arguments for lookup in run.engine.lookups if lookup.token != GET_APP}
+    assert shared == {token: arguments for token, (arguments, _) in EXISTING.items()}
 
 
 def test_every_resource_belongs_to_a_component_of_the_stack(run: Run) -> None:
@@ -126,7 +127,7 @@ def test_the_app_runs_the_image_by_its_digest_and_never_by_its_tag(run: Run) -> 
 def test_the_image_is_built_from_the_runtime_folder_for_the_one_platform_that_azure_runs_and_pushed(run: Run) -> None:
     image = run.engine.only(IMAGE).inputs
     build = image["build"]
-    assert image["imageName"] == f"{REGISTRY_SERVER}/executor-image:v1"
+    assert re.fullmatch(rf"{re.escape(REGISTRY_SERVER)}/executor-image:v1-[0-9a-f]{{12}}", image["imageName"])
     assert (build["context"], build["dockerfile"]) == ("./runtime", "./runtime/Dockerfile")
     assert (build["platform"], build["builderVersion"]) == ("linux/amd64", "BuilderBuildKit")
     assert image["skipPush"] is False
@@ -224,16 +225,19 @@ def test_everything_is_created_in_the_region_of_the_environment(run: Run) -> Non
 
 
 def test_a_stack_as_it_is_handed_out_warns_of_its_three_gaps_and_says_nothing_else(run: Run) -> None:
-    assert run.engine.messages == run.engine.warnings
+    name, low, _ = STACKS[run.stack]
+    (cost,) = (text for text in run.engine.messages if text not in run.engine.warnings)
+    assert cost.startswith(f"{name} keeps {low} replicas, about ")
     cost, public, quota = sorted(run.engine.warnings, key=lambda text: ("At full" in text, "Everybody" in text))
     assert "set alertEmails" in cost
     assert "set apiKeys" in public
     assert "az containerapp env list-usages --resource-group ai-ta-2 --name ai-ta-RA-env" in quota
 
 
-def test_a_stack_whose_gaps_are_closed_says_nothing() -> None:
+def test_a_stack_whose_gaps_are_closed_says_only_what_it_keeps_running() -> None:
     engine = deploy("contest", update(), alertEmails='["ta@example.org"]', apiKeys=API_KEYS, coreQuota="1000")
-    assert engine.messages == []
+    assert engine.warnings == []
+    assert [text.partition(",")[0] for text in engine.messages] == ["ai-ta-ra-code-executor2 keeps 10 replicas"]
 
 
 @pytest.mark.parametrize("engine", [preview(), update()], ids=["preview", "update"])
@@ -247,6 +251,29 @@ def test_a_prebuilt_image_is_run_as_it_is_and_asks_for_no_docker(engine: EngineD
 def test_the_digest_that_one_deployment_puts_out_is_an_image_that_another_takes() -> None:
     first = deploy("dev", update()).outputs["imageDigest"]
     assert deploy("contest", update(), image=first).outputs["imageDigest"] == first
+
+
+def test_the_replicas_that_azure_answers_are_put_out_and_a_difference_is_a_warning() -> None:
+    class Stubborn(AzureDouble):
+        def create(self, resource: Declared) -> tuple[str, Any]:
+            made, outputs = super().create(resource)
+            if resource.type == APP:
+                template = outputs["template"]
+                outputs = {**outputs, "template": {**template, "scale": {**template["scale"], "minReplicas": 1}}}
+            return made, outputs
+
+    engine = deploy("contest", EngineDouble(Stubborn(), preview=False))
+    assert engine.outputs["minReplicas"] == 1
+    assert "Azure answers 1 as minReplicas, where 10 was set: `pulumi up` again." in engine.warnings
+    assert not any("maxReplicas" in text for text in engine.warnings)
+
+
+def test_the_stack_s_readme_is_put_out_where_it_is_asked_for_and_names_outputs_that_there_are() -> None:
+    assert "readme" not in deploy("contest", update()).outputs
+    outputs = deploy("contest", update(), stackReadme="true").outputs
+    named = re.findall(r"\$\{outputs\.(\w+)\}", outputs["readme"])
+    assert len(named) >= 5
+    assert set(named) <= set(outputs)
 
 
 def test_a_larger_replica_is_declared_as_it_is_set() -> None:
@@ -362,7 +389,9 @@ def test_the_check_of_azure_s_types_finds(inputs: dict[str, Any], complaint: str
 
 def test_the_program_imports_nothing_that_its_own_requirements_do_not_install() -> None:
     named = (stack_files.ROOT / "requirements.txt").read_text(encoding="utf-8")
-    wanted = {line.partition("==")[0].replace("-", "_") for line in named.splitlines() if "==" in line}
+    modules = {"azure-identity": "azure", "PyYAML": "yaml"}
+    packages = {line.partition("==")[0] for line in named.splitlines() if "==" in line}
+    wanted = {modules.get(package, package.replace("-", "_")) for package in packages}
     files = [stack_files.ROOT / "__main__.py", *(stack_files.ROOT / "infra").rglob("*.py")]
     assert len(files) > 20
     for file in files:

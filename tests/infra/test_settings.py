@@ -13,7 +13,7 @@ import pytest
 from devtools import stack_files
 from infra.settings import DECLARATIONS, KEYS, Settings, SettingsError, parse_settings
 from infra.settings.formats import MEMORY_FOR_CPU
-from infra.settings.kinds import Declaration
+from infra.settings.kinds import HOSTINGS, Declaration
 from infra.settings.schema import PROJECT_FILE, project_file
 from runtime import settings as runtime_settings
 
@@ -110,7 +110,9 @@ WRONG = [
     ("memory", "0.75Gi", "steps of 0.5Gi"),
     ("memory", "16Gi", "0.5Gi to 8.0Gi"),
     ("memory", "4.0Gi", "must be 1.0Gi where cpu is 0.5"),
-    ("hosting", "vm", "app, sessions or local"),
+    ("hosting", "vm", "app, sessions, local or scale"),
+    ("protectApp", "yes", "false or true"),
+    ("stackReadme", "yes", "false or true"),
     ("production", "yes", "false or true"),
     ("tags", "course", "a map of names to texts"),
     ("resourceGroup", "maybe", "existing or create"),
@@ -122,6 +124,10 @@ WRONG = [
     ("environmentSubnetId", SUBNET, "must be empty where environment is existing"),
     ("environmentInternal", "1", "false or true"),
     ("environmentInternal", "true", "without environmentSubnetId"),
+    ("environmentZoneRedundant", "yes", "false or true"),
+    ("environmentZoneRedundant", "true", "without environmentSubnetId"),
+    ("apiKeysVaultUrl", "https://a-vault.vault.azure.net/keys/x", "a secret's address in a key vault"),
+    ("lockApp", "yes", "false or true"),
     ("logWorkspace", "maybe", "none, existing or create"),
     ("logWorkspace", "create", "must be none where environment is existing"),
     ("logWorkspaceName", "abc", "4 to 63"),
@@ -152,6 +158,11 @@ WRONG = [
     ("certificateId", CERTIFICATE, "must be empty without customDomain"),
     ("environmentVariables", "A=1", "a map of names to texts"),
     ("revisionMode", "blue", "single or multiple"),
+    ("revisionMode", "multiple", "must be single"),
+    ("registryGroupName", "g/roup", "1 to 90"),
+    ("environmentGroupName", "group.", "not end in a dot"),
+    ("pullRole", "owner", "acrPull or repositoryReader"),
+    ("budgetStart", "2027-04-01", "at most 12 months ahead"),
     ("revisionTransitionThreshold", "101", "from 1 to 100"),
     ("maxInactiveRevisions", "101", "from 0 to 100"),
     ("terminationGraceSeconds", "601", "from 1 to 600"),
@@ -180,7 +191,7 @@ WRONG_WITHIN = [
     ("allowedIps", '["203.0.113.1", "203.0.113.1"]', "allowedIps[1]", "203.0.113.1", "not stand there twice"),
     ("corsOrigins", '["https://ta.example.org/"]', "corsOrigins[0]", "https://ta.example.org/", "without a path"),
     ("corsOrigins", "[5]", "corsOrigins[0]", "5", "an origin"),
-    ("sessionCallers", '["backend"]', "sessionCallers[0]", "backend", "a GUID"),
+    ("sessionCallers", '["backend"]', "sessionCallers[0]", "backend", "(a GUID)"),
     ("alertEmails", '["ta at example.org"]', "alertEmails[0]", "ta at example.org", "an e-mail address"),
     ("environmentVariables", '{"A B": "1"}', "environmentVariables.A B", None, "no name of an environment variable"),
     ("environmentVariables", '{"A": 1}', "environmentVariables.A", "1", "must be a text"),
@@ -379,21 +390,66 @@ def test_the_defaults_are_those_for_500_users_and_leave_only_the_app_s_name_open
     assert (app.cpu, app.memory) == (0.5, "1.0Gi")
 
 
-@pytest.mark.parametrize("hosting", ["sessions", "local"])
-@pytest.mark.parametrize("key", [declared.key for declared in DECLARATIONS if declared.hostings == ("app",)])
+OTHERS = {
+    "tags": '{"course": "cs101"}',
+    "allowedIps": '["203.0.113.0/24"]',
+    "corsOrigins": '["*"]',
+    "buildArgs": '{"BASE_IMAGE": "debian:x"}',
+    "apps": '[{"imageTarget": "node"}]',
+    "contests": contests(),
+    "environmentVariables": '{"TZ": "UTC"}',
+    "sessionCallers": '["22222222-3333-4444-5555-666666666666"]',
+    "alertEmails": '["ta@example.org"]',
+    "resourceGroup": "create",
+    "registry": "create",
+    "environment": "create",
+    "logWorkspace": "create",
+    "registrySku": "Premium",
+    "registryCredentials": "admin",
+    "registryName": "anotherregistry",
+    "environmentName": "another-env",
+    "logWorkspaceName": "other-logs",
+    "environmentSubnetId": SUBNET,
+    "workloadProfile": "Consumption",
+    "workloadProfileType": "D4",
+    "pullIdentityId": IDENTITY,
+    "pullRole": "repositoryReader",
+    "apiKeysVaultUrl": "https://a-vault.vault.azure.net/secrets/executor-keys",
+    "registryGroupName": "another-group",
+    "environmentGroupName": "another-group",
+    "imageName": "executor-image:v2",
+    "image": DIGEST,
+    "imageTarget": "judge",
+    "cpu": "1",
+    "memory": "2.0Gi",
+    "ingress": "internal",
+    "customDomain": "executor.example.org",
+    "certificateId": CERTIFICATE,
+    "apiKeys": f"backend:{HASH}",
+    "revisionMode": "multiple",
+    "budgetStart": "2026-03-01",
+    "sessionCooldownSeconds": "600",
+}
+
+
+def another(key: str) -> str:
+    """Gives a sound value that is not the default."""
+    (declared,) = (each for each in DECLARATIONS if each.key == key)
+    match declared.default:
+        case bool():
+            return json.dumps(not declared.default)
+        case int():
+            return OTHERS.get(key) or str(declared.default - 1 if declared.default >= 100 else declared.default + 1)
+        case _:
+            return OTHERS[key]
+
+
+NOT_EVERYWHERE = [(hosting, each.key) for each in DECLARATIONS for hosting in HOSTINGS if hosting not in each.hostings]
+
+
+@pytest.mark.parametrize(("hosting", "key"), NOT_EVERYWHERE)
 def test_a_setting_that_would_have_no_effect_is_refused(hosting: str, key: str) -> None:
-    values = {
-        "contests": contests(),
-        "ingress": "internal",
-        "replicaAlert": "50",
-        "allowedIps": '["203.0.113.0/24"]',
-        "corsOrigins": '["*"]',
-        "customDomain": "executor.example.org",
-        "certificateId": CERTIFICATE,
-        "workloadProfile": "Consumption",
-    }
-    beside = {"customDomain": "executor.example.org"} if key == "certificateId" else {}
-    refused = refusal(**{"hosting": hosting, **beside, key: values[key]})
+    refused = refusal(**{"hosting": hosting, key: another(key)})
     assert any(problem.key == key and "no effect" in problem.expected for problem in refused.problems)
 
 
@@ -540,3 +596,20 @@ def test_the_keys_that_a_stack_takes_are_those_that_the_executor_takes() -> None
         assert parsed(apiKeys=keys).access.api_keys == keys
         taken = runtime_settings.read_settings({"EXECUTOR_API_KEYS": keys}).api_keys
         assert ",".join(":".join(pair) for pair in taken) == keys
+
+
+def test_contests_that_cost_more_than_the_budget_are_warned_of_whatever_the_number_of_apps() -> None:
+    def warned(**changes: str) -> list[str]:
+        return [text for text in parsed(**changes).warnings if "above the budgetAmount" in text]
+
+    assert warned() == []
+    (said,) = warned(budgetStart="2027-03-01", budgetAmount="40")
+    assert said.startswith(
+        "A month of this stack is estimated at 45 USD, one contest about 22 of it, above the budgetAmount of 40"
+    )
+    week = contests(start="2026-03-14T09:00", end="2026-03-21T09:00", replicas=200)
+    (said,) = warned(contests=week)
+    assert "its contests about 1800 of it" in said
+    (said,) = warned(contests=week, apps='[{"imageTarget": "node"}, {"imageTarget": "judge"}]')
+    assert "its contests about 3600 of it" in said
+    assert warned(contests=week, budgetAmount="2000") == []

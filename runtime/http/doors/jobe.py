@@ -23,7 +23,7 @@ from runtime.http.answers import json_response
 from runtime.http.auth import CALLER
 from runtime.http.doors import jobe_languages
 from runtime.http.doors.jobe_languages import LANGUAGES, ArgumentsError, JobeLanguage, Program, shell_words
-from runtime.http.problems import BusyError, DrainingError, NotFoundError, Refusal, UnauthorizedError
+from runtime.http.problems import BusyError, DrainingError, NoRoomError, NotFoundError, Refusal, UnauthorizedError
 from runtime.http.requests import Call
 from runtime.http.submissions import Served, Submissions, sender_of
 from runtime.judging.comparators import Comparator
@@ -147,7 +147,7 @@ class JobeDoor:
                 if spec.code == _OVERLOAD_TEST:
                     return json_response(JobeResult("0", _OVERLOAD))
                 return json_response(await self._run(spec, files, request))
-        except (BusyError, DrainingError):
+        except (BusyError, DrainingError, NoRoomError):
             return json_response(JobeResult("0", _OVERLOAD))
 
     async def _run(self, spec: _Spec, files: dict[str, bytes], request: web.Request) -> JobeResult:

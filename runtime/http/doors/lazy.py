@@ -43,7 +43,7 @@ class LazyDoor:
 
     def refused(self, refusal: Refusal) -> web.Response:
         """The answer to a request below `prefix` that is refused."""
-        return self._door().refused(refusal)
+        return self.door().refused(refusal)
 
     def bound(self, *_schemas: object) -> None:
         """Nothing: there are no schemas."""
@@ -52,14 +52,15 @@ class LazyDoor:
         """Nothing."""
         return {}
 
-    def _door(self) -> LoadedDoor:
+    def door(self) -> LoadedDoor:
+        """What is behind it, loaded now if it was not before."""
         if self._loaded is None:
             self._loaded = self._load()
         return self._loaded
 
     def _handler(self, name: str) -> Handler:
         async def answer(request: web.Request) -> web.StreamResponse:
-            handler: Callable[[web.Request], Awaitable[web.StreamResponse]] = getattr(self._door(), name)
+            handler: Callable[[web.Request], Awaitable[web.StreamResponse]] = getattr(self.door(), name)
             return await handler(request)
 
         return answer

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from runtime.http.doors.jobe import JobeDoor
     from runtime.http.doors.judge0 import Judge0Door
     from runtime.http.doors.mcp import McpDoor
+    from runtime.http.executions import Executions
     from runtime.store.blobs import BlobStore
 
 _CODAPI = (
@@ -55,7 +56,8 @@ def doors(
         from runtime.http.doors.jobe import JobeDoor  # noqa: PLC0415
         from runtime.store.named import NamedFiles  # noqa: PLC0415
 
-        return JobeDoor(submissions, settings, registry, NamedFiles(folder / "jobe", settings.jobe_files_mb << 20, store()))
+        files = NamedFiles(folder / "jobe", settings.jobe_files_mb << 20, _store(settings))
+        return JobeDoor(submissions, settings, registry, files)
 
     def codapi() -> "CodapiDoor":
         from runtime.http.doors.codapi import CodapiDoor  # noqa: PLC0415
@@ -70,15 +72,7 @@ def doors(
     def judge0() -> "Judge0Door":
         from runtime.http.doors.judge0 import Judge0Door  # noqa: PLC0415
 
-        return Judge0Door(submissions, settings, registry, store())
-
-    @functools.cache
-    def store() -> "BlobStore | None":
-        if not settings.store:
-            return None
-        from runtime.store.blobs import BlobStore  # noqa: PLC0415
-
-        return BlobStore(settings.store, settings.store_seconds)
+        return Judge0Door(submissions, settings, registry, _store(settings))
 
     every: dict[str, Callable[[], Door]] = {
         "piston": lambda: PistonDoor(submissions, settings, count),
@@ -88,6 +82,26 @@ def doors(
         "mcp": lambda: LazyDoor("/mcp", _MCP, mcp),
     }
     return tuple(every[name]() for name in every if name in settings.apis)
+
+
+def executions(settings: Settings, submissions: Submissions) -> LazyDoor:
+    """The executor's own submissions without an open request; `accept` begins one."""
+
+    def load() -> "Executions":
+        from runtime.http.executions import Executions  # noqa: PLC0415
+
+        return Executions(submissions, settings, _store(settings))
+
+    return LazyDoor("/executions", (Route("GET", "/{id}", "show"),), load)
+
+
+@functools.cache
+def _store(settings: Settings) -> "BlobStore | None":
+    if not settings.store:
+        return None
+    from runtime.store.blobs import BlobStore  # noqa: PLC0415
+
+    return BlobStore(settings.store, settings.store_seconds)
 
 
 def _with_slashes(routes: tuple[Route, ...]) -> tuple[Route, ...]:

@@ -1,0 +1,95 @@
+"""`python -m benchmarks.judging`: what a checker adds to a case, and what a problem package takes beside inline cases.
+
+Each figure compares two measurements that take turns on the same executor, so that other work on the machine meets both.
+"""
+
+import argparse
+import io
+import random
+import statistics
+import sys
+import time
+import zipfile
+from collections.abc import Callable
+
+from devtools.executor import Executor, running
+
+_CASES = 40
+_PROGRAM = '#include <cstdio>\nint main() { std::puts("2"); }'
+_CHECKER = "#include <fstream>\nint main(int, char **words) { int x; std::ifstream(words[2]) >> x; return x == 2 ? 42 : 43; }"
+_READS = "import sys\nsys.stdin.read()\nprint(1)"
+_LARGE_CASES, _NUMBERS = 100, 48_000
+# Bodies of the inline form of 50 MB.
+_SETTINGS = {"EXECUTOR_MAX_BODY_MB": "200", "EXECUTOR_MAX_BODIES_MB": "400"}
+_SEED = 5
+
+
+def main() -> int:
+    """Prints each figure with its bound; 1 where one is not kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--times", type=int, default=5, help="how often each is measured; the median counts")
+    times = parser.parse_args().times
+    with running(_SETTINGS) as executor:
+        kept = [_checker(executor, times), *_package(executor, times)]
+    return 0 if all(kept) else 1
+
+
+def _checker(executor: Executor, times: int) -> bool:
+    cases = [{"id": str(number), "input": "1", "expected_output": "2"} for number in range(_CASES)]
+    checker = {"language": "cpp", "code": _CHECKER}
+    plain, checked = _in_turns(
+        times,
+        lambda: executor.judge("cpp", _PROGRAM, cases),
+        lambda: executor.judge("cpp", _PROGRAM, cases, checker=checker),
+    )
+    print(f"a case: {1000 * plain / _CASES:.2f} ms, with a checker {1000 * checked / _CASES:.2f} ms")
+    return _held("a checker in C++ adds to a case", 1000 * (checked - plain) / _CASES, 3, "ms")
+
+
+def _package(executor: Executor, times: int) -> list[bool]:
+    numbers = random.Random(_SEED)
+    inputs = [" ".join(str(numbers.randrange(10**9)) for _ in range(_NUMBERS)) + "\n" for _ in range(_LARGE_CASES)]
+    content = _zipped(inputs)
+    started = time.perf_counter()
+    response = executor.http.put("/problems", content=content, headers={"Content-Type": "application/zip"})
+    response.raise_for_status()
+    mb = sum(map(len, inputs)) / 1e6
+    took = time.perf_counter() - started
+    body = {"language": "python", "code": _READS, "problem": response.json()["problem"]}
+    cases = [{"id": str(number), "input": text, "expected_output": "1\n"} for number, text in enumerate(inputs)]
+    inline, packaged = _in_turns(times, lambda: executor.judge("python", _READS, cases), lambda: executor.post(body))
+    return [
+        _held(f"a package of {mb:.0f} MB, put and checked, for each 50 MB", took * 50 / mb, 1, "s"),
+        _held("judged by a package, as a share of the same cases inline", packaged / inline, 1.1, ""),
+    ]
+
+
+def _zipped(inputs: list[str]) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("problem.yaml", "name: Large\n")
+        for number, text in enumerate(inputs):
+            archive.writestr(f"data/secret/{number:03}.in", text)
+            archive.writestr(f"data/secret/{number:03}.ans", "1\n")
+    return target.getvalue()
+
+
+def _in_turns(times: int, *actions: Callable[[], object]) -> list[float]:
+    """The median seconds of each action, the first round not counted."""
+    found: list[list[float]] = [[] for _ in actions]
+    for _ in range(times + 1):
+        for action, seconds in zip(actions, found, strict=True):
+            started = time.perf_counter()
+            action()
+            seconds.append(time.perf_counter() - started)
+    return [statistics.median(seconds[1:]) for seconds in found]
+
+
+def _held(what: str, found: float, most: float, unit: str) -> bool:
+    held = found <= most
+    print(f"{'ok ' if held else 'NOT'} {what}: {found:.2f} {unit}, at most {most:g}")
+    return held
+
+
+if __name__ == "__main__":
+    sys.exit(main())
