@@ -7,13 +7,11 @@ server without a free place answers 200 with outcome 21 after a long wait. Every
 
 import base64
 import binascii
-import contextlib
 import hashlib
 import math
 import re
-import signal
 from http import HTTPStatus
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import msgspec
 from aiohttp import web
@@ -23,11 +21,12 @@ from runtime.http.answers import json_response
 from runtime.http.auth import CALLER
 from runtime.http.doors import jobe_languages
 from runtime.http.doors.jobe_languages import LANGUAGES, ArgumentsError, JobeLanguage, Program, shell_words
+from runtime.http.doors.jobe_results import COMPILE_ERROR, OVERLOAD, JobeResult, answer
 from runtime.http.problems import BusyError, DrainingError, NoRoomError, NotFoundError, Refusal, UnauthorizedError
 from runtime.http.requests import Call
-from runtime.http.submissions import Served, Submissions, sender_of
+from runtime.http.submissions import Submissions, sender_of
 from runtime.judging.comparators import Comparator
-from runtime.judging.submission import Caps, RunResult, Status, StepResult, Submission
+from runtime.judging.submission import Caps, RunResult, Submission
 from runtime.languages.registry import Language, Registry
 from runtime.settings import Settings
 from runtime.store.errors import StoreError
@@ -40,23 +39,10 @@ _CPU_SECONDS, _STREAM_MB, _DISK_MB, _PROCESSES = 5, 2, 20, 30
 _OVERLOAD_TEST = "!** TESTING OVERLOAD EXCEPTION **!"
 _MOST_FILES = 100
 _MIN_ID, _MAX_NAME = 8, 255
-_COMPILE_ERROR, _RUNTIME_ERROR, _TIME_LIMIT, _SUCCESS = 11, 12, 13, 15
-_MEMORY_LIMIT, _ILLEGAL_CALL, _INTERNAL_ERROR, _OVERLOAD = 17, 19, 20, 21
 # What its own check of names takes for dangerous, byte by byte.
 _DANGEROUS = re.compile(rb"""[<>:"/\\|?*\x00-\x1f\x7f\xa0\xad#\[\]@!$&'()+,;={}^~`]""")
 _NUMERIC = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?\s*", re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9]+")
-_CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
-
-
-class JobeResult(msgspec.Struct, frozen=True):
-    """The answer to a run. `run_id` is null, because nothing of it is kept, and "0" where the server is busy."""
-
-    run_id: str | None
-    outcome: int
-    cmpinfo: str = ""
-    stdout: str = ""
-    stderr: str = ""
 
 
 class _JobeError(Refusal):
@@ -145,10 +131,10 @@ class JobeDoor:
                 spec = self._checked(_json(await body.read(any_type=True)))
                 files = await self._loaded(spec.files, _scope(request))
                 if spec.code == _OVERLOAD_TEST:
-                    return json_response(JobeResult("0", _OVERLOAD))
+                    return json_response(JobeResult("0", OVERLOAD))
                 return json_response(await self._run(spec, files, request))
         except (BusyError, DrainingError, NoRoomError):
-            return json_response(JobeResult("0", _OVERLOAD))
+            return json_response(JobeResult("0", OVERLOAD))
 
     async def _run(self, spec: _Spec, files: dict[str, bytes], request: web.Request) -> JobeResult:
         warning = ""
@@ -158,8 +144,8 @@ class JobeDoor:
         try:
             call = self._call(spec, file, files)
         except ArgumentsError as error:
-            return JobeResult(None, _COMPILE_ERROR, str(error))
-        return _answer(spec.name, await self._submissions.execute(call, sender_of(request)), warning)
+            return JobeResult(None, COMPILE_ERROR, str(error))
+        return answer(spec.name, await self._submissions.execute(call, sender_of(request)), warning)
 
     def _checked(self, found: object) -> _Spec:
         """Raises _JobeError."""
@@ -258,83 +244,6 @@ class JobeDoor:
             return msgspec.structs.replace(submission, language=compiling, arguments=(), stdin=b"")
 
         return Call(submission, follow_up=follow_up if check else None, queue_seconds=_WAIT_SECONDS)
-
-
-def _answer(name: str, served: Served, warning: str) -> JobeResult:
-    """What came of a run, in Jobe's numbers."""
-    result = cast(RunResult, served.result)
-    compiler = _compiler_words(name, result, served.further)
-    if compiler:
-        return JobeResult(None, _COMPILE_ERROR, warning + compiler)
-    run = result.run
-    if run.status is Status.OVERLOADED:
-        return JobeResult("0", _OVERLOAD)
-    stderr = _filtered(name, run.stderr)
-    outcome = _outcome(run, stderr)
-    if outcome == _TIME_LIMIT or run.signal == "SIGSEGV":
-        stderr = ""
-    elif run.signal and run.limited_by is None:
-        stderr += f"runguard: warning: command terminated with signal {_signal_number(run.signal)}\n"
-    elif not stderr and outcome != _SUCCESS:
-        stderr = f"{run.message}\n"
-    return JobeResult(None, outcome, "", _clean(run.stdout), _clean(stderr))
-
-
-def _compiler_words(name: str, result: RunResult, check: RunResult | None) -> str:
-    """What the compiler has to say against a program; empty where it was run."""
-    compiled = result.compile
-    if compiled is not None:
-        if name == "pascal":
-            return _clean(compiled.stdout or compiled.message) if compiled.status is not Status.OK else ""
-        failed = compiled.message or "the compiler failed" if compiled.status is not Status.OK else ""
-        return _clean(compiled.stderr or failed)
-    if check is not None and check.run.stderr:
-        # Two characters where Jobe's Python task means an end of line.
-        between = {"php": "\n", "python3": "\\n"}[name]
-        return _clean(between.join(filter(None, (check.run.stdout, check.run.stderr))))
-    return ""
-
-
-def _outcome(run: StepResult, stderr: str) -> int:
-    match run.status:
-        case Status.TIME_LIMIT_EXCEEDED | Status.OUTPUT_LIMIT_EXCEEDED:
-            return _TIME_LIMIT
-        case Status.INTERNAL_ERROR:
-            return _INTERNAL_ERROR
-        case Status.MEMORY_LIMIT_EXCEEDED if run.code is None and run.signal == "SIGKILL":
-            return _MEMORY_LIMIT
-    if run.signal == "SIGSYS":
-        return _ILLEGAL_CALL
-    return _RUNTIME_ERROR if stderr or run.signal else _SUCCESS
-
-
-def _signal_number(name: str) -> int:
-    known = signal.Signals.__members__.get(name)
-    return known.value if known else int(name.removeprefix("SIG"))
-
-
-def _filtered(name: str, stderr: str) -> str:
-    """What Jobe's tasks make of a program's last words."""
-    if name == "java":
-        return stderr.replace("\n\t", "\n        ")
-    if name != "octave":
-        return stderr
-    lines = stderr.replace("\r", "").split("\n")
-    while lines and not lines[-1].strip():
-        lines.pop()
-    if lines and lines[-1].startswith("error: ignoring octave_execution_exception"):
-        lines.pop()
-    if lines and lines[-1] == "error: No such file or directory":
-        lines.pop()
-    return "\n".join(lines) + "\n" if lines else ""
-
-
-def _clean(text: str) -> str:
-    r"""UTF-8 as it is; else every byte that is no printable character of ASCII as `\xNN`."""
-    content = text.encode(errors="surrogateescape")
-    with contextlib.suppress(UnicodeDecodeError):
-        return content.decode()
-    return _CONTROL.sub(lambda found: b"\\x%02x" % found[0][0], content).decode("ascii")
 
 
 def _json(data: bytes) -> object:
