@@ -1,7 +1,6 @@
 """The asynchronous client."""
 
 import asyncio
-import email.utils
 import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
@@ -12,8 +11,8 @@ import msgspec
 import yarl
 
 from executor_client import overload
+from executor_client.answers import checked, read_answer, reason
 from executor_client.errors import (
-    BusyError,
     CircuitOpenError,
     ConfigurationError,
     ConnectionFailedError,
@@ -21,8 +20,6 @@ from executor_client.errors import (
     InvalidRequestError,
     NoAnswerError,
     RefusedError,
-    ServerFailedError,
-    UnauthorizedError,
     UnavailableError,
     UnexpectedAnswerError,
 )
@@ -33,7 +30,6 @@ from executor_client.models import (
     File,
     Judgement,
     Language,
-    Problem,
     ProblemPackage,
     Started,
     Submission,
@@ -247,7 +243,7 @@ class AsyncExecutorClient:
         shape: type[Judgement] | type[Execution] = Execution if plain else Judgement
         url = self._endpoint.with_query(session | self._strict)
         sent = _Request("POST", url, _encoded(dict(request)), "application/json")
-        return await self._retried(sent, lambda raw: _checked(raw, shape), end)
+        return await self._retried(sent, lambda raw: checked(raw, shape), end)
 
     async def _exchange(self, submission: Submission, shape: type[Answer]) -> Answer:
         return msgspec.convert(await self.send(msgspec.to_builtins(submission)), shape)
@@ -321,12 +317,12 @@ class AsyncExecutorClient:
                 request.method, url, data=request.body, headers=headers, allow_redirects=False
             ) as response:
                 raw = await response.read()
-                answer = _read(response, raw, read)
+                answer = read_answer(response, raw, read)
         except aiohttp.ClientConnectorCertificateError as error:
             raise UnexpectedAnswerError(f"{url}: the server's certificate is not valid: {error}") from error
         except (aiohttp.ClientError, OSError) as error:
             self._breaker.failed()
-            raise ConnectionFailedError(f"{url}: {_reason(error)}") from error
+            raise ConnectionFailedError(f"{url}: {reason(error)}") from error
         except ConnectionFailedError:
             self._breaker.failed()
             raise
@@ -364,73 +360,3 @@ def _encoded(request: object) -> bytes:
         return msgspec.json.encode(request)
     except (TypeError, ValueError) as error:
         raise InvalidRequestError(f"the submission cannot be written as JSON: {error}", 400, "invalid_json") from error
-
-
-def _checked(raw: bytes, shape: type[Judgement] | type[Execution]) -> dict[str, Any]:
-    answer: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
-    msgspec.convert(answer, shape)
-    return answer
-
-
-def _reason(error: Exception) -> str:
-    match error:
-        case aiohttp.ClientPayloadError():
-            return "the connection ended in the middle of the answer"
-        case aiohttp.ServerDisconnectedError():
-            return "the connection ended before an answer came"
-        case _:
-            return str(error) or type(error).__name__
-
-
-def _read(response: aiohttp.ClientResponse, raw: bytes, read: Callable[[bytes], Answer]) -> Answer:
-    """The answer, or the error that it amounts to."""
-    url, status, kind = response.url, response.status, response.content_type
-    if status in (200, 202):
-        if kind != "application/json":
-            raise UnexpectedAnswerError(f"{url} answers {kind}, as no executor does: is the URL right?")
-        try:
-            return read(raw)
-        except msgspec.ValidationError as error:
-            raise UnexpectedAnswerError(f"{url} answers JSON that is not an executor's: {error}") from error
-        except msgspec.DecodeError as error:
-            raise ConnectionFailedError(f"{url}: only part of the answer came: {error}") from error
-    problem = _problem(kind, raw)
-    said = f"{url} answers {status}" + (f" {problem.code}: {problem.detail}" if problem else "")
-    retry_after = _seconds(response.headers.get("Retry-After", ""))
-    if status == 429:
-        raise BusyError(said, retry_after)
-    if status == 404 and problem is None and "identifier" in url.query:
-        # Source: Microsoft's page on session pools with custom containers.
-        raise BusyError(f"{said}: all sessions of the pool are taken, or there is no pool at this URL", retry_after)
-    if status in (500, 502, 503, 504):
-        raise ServerFailedError(said, retry_after)
-    if status in (401, 403):
-        raise UnauthorizedError(said, status, problem.code if problem else "")
-    if problem is None:
-        moved = f", to {response.headers['Location']}" if "Location" in response.headers else ""
-        raise UnexpectedAnswerError(f"{said} ({kind}){moved}, as no executor does: is the URL right?")
-    fields = "".join(f"; {item.field} {item.message}" for item in problem.errors)
-    if status in (400, 413, 415, 422):
-        raise InvalidRequestError(said + fields, status, problem.code, problem.errors)
-    raise RefusedError(said + fields, status, problem.code, problem.errors)
-
-
-def _problem(kind: str, raw: bytes) -> Problem | None:
-    if kind != "application/problem+json":
-        return None
-    try:
-        return msgspec.json.decode(raw, type=Problem)
-    except msgspec.MsgspecError:
-        return None
-
-
-def _seconds(retry_after: str) -> float:
-    """`Retry-After` as seconds from now; what is neither a number nor a date asks for nothing."""
-    try:
-        return max(0.0, float(retry_after))
-    except ValueError:
-        pass  # a date, or nothing that can be used
-    try:
-        return max(0.0, email.utils.parsedate_to_datetime(retry_after).timestamp() - time.time())
-    except ValueError:
-        return 0.0
