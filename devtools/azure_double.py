@@ -84,7 +84,7 @@ class AzureDouble:
         groups: Resource groups that are there besides.
         profiles: Whether the environment has workload profiles.
         state: The URNs in the stack's state.
-        refusal: What `getContainerApp` answers instead, where it is set.
+        refusal: What `getContainerApp` answers for any other app, where it is set.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class AzureDouble:
 
     def look_up(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
         """Finds what `EXISTING` lists, and the apps."""
-        if token == GET_APP and self.refusal:
+        if token == GET_APP and self.refusal and arguments["containerAppName"] not in self.apps:
             raise RefusedError(self.refusal)
         if token == "pulumi:pulumi:readStackResourceOutputs":  # noqa: S105 - the name of a function
             return {"name": arguments["stackName"], "outputs": {urn: {} for urn in self.state}}

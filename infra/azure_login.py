@@ -3,7 +3,8 @@
 import json
 import os
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -29,22 +30,18 @@ def credential(environment: Mapping[str, str] = os.environ) -> "TokenCredential"
     if client and tenant and environment.get("ARM_CLIENT_SECRET"):
         return ClientSecretCredential(tenant, client, environment["ARM_CLIENT_SECRET"])
     if client and tenant and environment.get("ARM_USE_OIDC", "").lower() == "true":
-        return ClientAssertionCredential(tenant, client, _assertion(environment))
+        return ClientAssertionCredential(tenant, client, partial(pipeline_token, environment))
     return AzureCliCredential(tenant_id=tenant or "")
 
 
-def _assertion(environment: Mapping[str, str]) -> Callable[[], str]:
-    """Gives what hands out the pipeline's own token, which Azure trades for one of its."""
-
-    def assertion() -> str:
-        if token := environment.get("ARM_OIDC_TOKEN"):
-            return token
-        url = environment.get("ARM_OIDC_REQUEST_URL") or environment["ACTIONS_ID_TOKEN_REQUEST_URL"]
-        bearer = environment.get("ARM_OIDC_REQUEST_TOKEN") or environment["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
-        request = urllib.request.Request(  # noqa: S310 - the pipeline's own address
-            f"{url}&audience=api%3A%2F%2FAzureADTokenExchange", headers={"Authorization": f"Bearer {bearer}"}
-        )
-        with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - likewise
-            return str(json.load(answer)["value"])
-
-    return assertion
+def pipeline_token(environment: Mapping[str, str]) -> str:
+    """Gives the pipeline's own token, which Azure trades for one of its: as it is given, or from the pipeline's service."""
+    if token := environment.get("ARM_OIDC_TOKEN"):
+        return token
+    url = environment.get("ARM_OIDC_REQUEST_URL") or environment["ACTIONS_ID_TOKEN_REQUEST_URL"]
+    bearer = environment.get("ARM_OIDC_REQUEST_TOKEN") or environment["ACTIONS_ID_TOKEN_REQUEST_TOKEN"]
+    request = urllib.request.Request(  # noqa: S310 - the pipeline's own address
+        f"{url}&audience=api%3A%2F%2FAzureADTokenExchange", headers={"Authorization": f"Bearer {bearer}"}
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - likewise
+        return str(json.load(answer)["value"])

@@ -85,6 +85,11 @@ def _say_what_keeps_costing(settings: Settings) -> None:
     for other in _others():
         if other.name in own:
             continue
-        live = look_up(other.group or settings.foundation.resource_group_name, other.name)
+        try:
+            live = look_up(other.group or settings.foundation.resource_group_name, other.name)
+        except pulumi.RunError as error:
+            # Whoever may deploy this stack need not see every other one's app.
+            pulumi.log.info(f"Whether the stack {other.stack} keeps replicas is not known: {error}")
+            continue
         if live is not None and (said := running_cost(live.name, live.size)):
             pulumi.log.info(f"Stack {other.stack}: {said}")

@@ -95,10 +95,19 @@ def test_who_may_not_change_the_app_is_told_before_anything_is_declared(cloud: C
 
 
 def test_what_azure_says_of_a_lookup_that_failed_is_passed_on() -> None:
-    broken = AzureDouble(apps={NAME: live_app()})
-    broken.refusal = "Status=403 AuthorizationFailed"
+    closed = AzureDouble()
+    closed.refusal = "Status=403 AuthorizationFailed"
     with pytest.raises(pulumi.RunError, match=f"{NAME} cannot be looked up in Azure: .*AuthorizationFailed"):
-        deploy("idle", EngineDouble(broken, preview=True))
+        deploy("idle", EngineDouble(closed, preview=True))
+
+
+def test_another_stack_s_app_that_the_caller_may_not_see_stops_nothing() -> None:
+    closed = AzureDouble(apps={NAME: live_app()})
+    closed.refusal = "Status=403 AuthorizationFailed"
+    run = deploy("idle", EngineDouble(closed, preview=False))
+    assert run.types() == [SCALE]
+    (said,) = run.messages
+    assert said.startswith(f"Whether the stack dev keeps replicas is not known: {DEV} cannot be looked up in Azure")
 
 
 def test_an_app_of_its_own_is_still_to_be_had() -> None:
