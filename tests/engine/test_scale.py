@@ -1,5 +1,6 @@
 """The provider that scales a live app, against the stand-in's Resource Manager."""
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ IDLE = {"appId": APP_ID, "minReplicas": 0, "maxReplicas": 1000}
 def cloud(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[CloudFile]:
     """A cloud with the app, which this process speaks to."""
     monkeypatch.delenv("ARM_CLIENT_ID", raising=False)
+    # An error of the provider's shortens the tracebacks of its process, which is none of its own here.
+    monkeypatch.setattr(sys, "tracebacklimit", 1000, raising=False)
     cloud = CloudFile(tmp_path / "cloud.json")
     app = {key: value for key, value in live_app().items() if key != "id"}
     app["template"]["scale"]["rules"] = [{"name": "contest-finals", "custom": {"type": "cron"}}]
