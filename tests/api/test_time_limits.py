@@ -90,7 +90,7 @@ def test_waiting_for_a_processor_is_not_the_programs(crowded: Executor) -> None:
     body = crowded.judge("python", _SPIN.format(0.5), [_CASE], time_limit=0.9)
     (result,) = body["test_results"]
     assert result["status"] in ("accepted", "overloaded"), result
-    assert result["waited"] > result["cpu_time"]
+    assert result["waited"] > result["cpu_time"] / 4
     # What it waited and what it ran make up the time that it took.
     assert result["waited"] + result["cpu_time"] == pytest.approx(result["wall_time"], rel=0.2, abs=60)
 

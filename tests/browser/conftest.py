@@ -16,7 +16,8 @@ PATIENCE_MS = 20_000
 expect.set_options(timeout=PATIENCE_MS)
 
 
-@pytest.fixture(scope="session")
+# Its loop goes with the module: another module's test in the same process may want one of its own.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not _CHROMIUM.exists():
         if os.environ.get("REQUIRE_IMAGE_TESTS") == "1":

@@ -153,7 +153,7 @@ def test_the_compiler_takes_the_precompiled_header(full: Executor, header: str) 
 
 @pytest.mark.parametrize("preamble", [pytest.param(text, id=str(number)) for number, text in enumerate(_PREAMBLES)])
 def test_a_preamble_of_a_contest_compiles_in_the_time_that_its_own_lines_take(full: Executor, preamble: str) -> None:
-    answer = full.post({"language": "cpp", "code": f'{preamble}\nint main() {{ puts("1"); }}\n#include <cstdio>\n'}).json()
+    answer = full.post({"language": "cpp", "code": f'{preamble}\nsigned main() {{ puts("1"); }}\n#include <cstdio>\n'}).json()
     assert answer["run"]["stdout"] == "1\n", answer
     assert answer["compile"]["cpu_time"] < _PREAMBLE_CPU_MS, answer
 

@@ -47,7 +47,7 @@ export const ADVICE: Record<string, string> = {
   payload_too_large: "Make the program, its input or its test cases smaller.",
   unsupported_media_type: "Send the header Content-Type: application/json.",
   invalid_request: "Correct the fields that the answer names.",
-  invalid_problem: "Correct the files of the package that the answer names.",
+  invalid_problem: "Correct the package where the answer names it, and put it again.",
   unknown_problem: "Put the package first: PUT /problems gives its name.",
   unknown_language: "Choose a language that this executor has; GET /languages lists them.",
   busy: "Try again in a moment: every place is taken.",
