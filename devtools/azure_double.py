@@ -56,6 +56,10 @@ NAMED: Mapping[str, tuple[str, str]] = {
     APP: ("containerAppName", "Microsoft.App/containerApps"),
     "azure-native:app:ContainerAppsSessionPool": ("sessionPoolName", "Microsoft.App/sessionPools"),
     "azure-native:app:ManagedEnvironment": ("environmentName", "Microsoft.App/managedEnvironments"),
+    "azure-native:app:ManagedCertificate": (
+        "managedCertificateName",
+        "Microsoft.App/managedEnvironments/{environmentName}/managedCertificates",
+    ),
     "azure-native:containerregistry:Registry": ("registryName", "Microsoft.ContainerRegistry/registries"),
     "azure-native:managedidentity:UserAssignedIdentity": (
         "resourceName",
@@ -169,6 +173,7 @@ def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str,
         name = inputs[key]
         return f"{inputs['scope']}/providers/{kind}/{name}", {**inputs, "name": name}
     key, kind = NAMED[resource_type]
+    kind = kind.format_map(inputs)
     name = inputs[key]
     group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{inputs['resourceGroupName']}"
     outputs = {**inputs, "name": name}

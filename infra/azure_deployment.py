@@ -2,6 +2,7 @@
 
 import pulumi
 
+from infra.certificate import certificate_of
 from infra.deployed import DeployedApp
 from infra.executor import ExecutorArgs
 from infra.executor_app import ExecutorApp, ExecutorAppArgs
@@ -122,6 +123,7 @@ def _executor_app(
             access=settings.access,
             revisions=settings.revisions,
             attempt=_attempt(live),
+            certificate_id=certificate_of(_named("executor", args.size), settings, args, live),
             domains=() if live is None else live.domains,
             lock=settings.lock_app,
         ),

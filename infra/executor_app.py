@@ -25,6 +25,7 @@ class ExecutorAppArgs:
         access: Who reaches the app.
         revisions: How a new version takes over.
         attempt: How often a revision failed and was tried again.
+        certificate_id: The certificate of the settings' own domain, or None.
         domains: Host names that the app has already, each as Azure writes it: a deployment that did not name them would drop
             what somebody bound by hand (azure-container-apps#957).
         lock: Whether a lock of Azure's own keeps the app from deletion.
@@ -38,6 +39,7 @@ class ExecutorAppArgs:
     revisions: RevisionSettings
     attempt: int
     domains: Sequence[Mapping[str, Any]]
+    certificate_id: pulumi.Input[str] | None
     lock: bool
 
 
@@ -89,7 +91,9 @@ class ExecutorApp(pulumi.ComponentResource):
         access = args.access
         inside = "" if access.external else "internal."
         own = pulumi.Output.concat(args.executor.size.name, ".", inside, args.environment_domain)
-        certified = [domain.name for domain in _domains(access, args.domains) if domain.certificate_id is not None]
+        certified = [
+            domain.name for domain in _domains(access, args.domains, args.certificate_id) if domain.certificate_id is not None
+        ]
         if args.lock:
             authorization.ManagementLockByScope(
                 f"{name}-lock",
@@ -124,7 +128,7 @@ def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:
         active_revisions_mode=app.ActiveRevisionsMode.SINGLE,
         revision_transition_threshold=args.revisions.transition_threshold,
         max_inactive_revisions=args.revisions.max_inactive,
-        ingress=_ingress(args.access, args.domains),
+        ingress=_ingress(args.access, args.domains, args.certificate_id),
         secrets=_secrets(executor) or None,
         registries=[app.RegistryCredentialsArgs(server=executor.registry_server, identity=executor.pull_identity_id)],
         # The platform pulls with the identity; the container, where strangers' code runs, is to get no token for it.
@@ -144,7 +148,9 @@ def _secrets(executor: ExecutorArgs) -> list[app.SecretArgs]:
     return []
 
 
-def _ingress(access: AccessSettings, live: Sequence[Mapping[str, Any]]) -> app.IngressArgs:
+def _ingress(
+    access: AccessSettings, live: Sequence[Mapping[str, Any]], certificate_id: pulumi.Input[str] | None
+) -> app.IngressArgs:
     cors = None
     if access.cors_origins:
         cors = app.CorsPolicyArgs(
@@ -159,7 +165,7 @@ def _ingress(access: AccessSettings, live: Sequence[Mapping[str, Any]]) -> app.I
         transport=app.IngressTransportMethod.HTTP,
         allow_insecure=False,
         cors_policy=cors,
-        custom_domains=_domains(access, live) or None,
+        custom_domains=_domains(access, live, certificate_id) or None,
         ip_security_restrictions=[
             app.IpSecurityRestrictionRuleArgs(name=f"allowed-{place}", ip_address_range=block, action=app.Action.ALLOW)
             for place, block in enumerate(access.allowed_ips, start=1)
@@ -168,12 +174,16 @@ def _ingress(access: AccessSettings, live: Sequence[Mapping[str, Any]]) -> app.I
     )
 
 
-def _domains(access: AccessSettings, live: Sequence[Mapping[str, Any]]) -> list[app.CustomDomainArgs]:
+def _domains(
+    access: AccessSettings, live: Sequence[Mapping[str, Any]], certificate_id: pulumi.Input[str] | None
+) -> list[app.CustomDomainArgs]:
     """Gives the domain of the settings and those that were bound by hand; a certificate that was bound stays bound."""
-    there: dict[str, str | None] = {str(domain["name"]): domain.get("certificateId") for domain in live}
+    there: dict[str, pulumi.Input[str] | None] = {str(domain["name"]): domain.get("certificateId") for domain in live}
     own = access.custom_domain
     # The first one with a certificate is the URL, for this stack and for one that scales the app (infra.live_apps).
-    bound = there if own is None else {own: None} | there | {own: access.certificate_id or there.get(own)}
+    bound = there
+    if own is not None:
+        bound = {own: None} | there | {own: there.get(own) if certificate_id is None else certificate_id}
     return [
         app.CustomDomainArgs(
             name=name,

@@ -38,7 +38,8 @@ class AccessSettings:
     certificate_id: str | None = setting(
         optional(formats.CERTIFICATE_ID),
         "",
-        "Resource id of the environment's certificate for customDomain, which then becomes the URL.",
+        "Resource id of the environment's certificate for customDomain, which then becomes the URL. managed: Azure issues "
+        "one, at the deployment after the one that adds the name.",
         hostings=("app",),
     )
     api_keys: str | None = setting(

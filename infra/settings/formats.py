@@ -71,8 +71,8 @@ ORIGIN = _rule(
 )
 HOST = _rule(_HOST, "must be a host name in small letters, such as executor.example.org, or empty")
 CERTIFICATE_ID = _rule(
-    rf"{_IN_GROUP}Microsoft\.App/managedEnvironments/[^/]+/(certificates|managedCertificates)/[^/]+",
-    "must be the resource id of a certificate of the environment, or empty while customDomain is being verified",
+    rf"managed|{_IN_GROUP}Microsoft\.App/managedEnvironments/[^/]+/(certificates|managedCertificates)/[^/]+",
+    "must be the resource id of a certificate of the environment, or managed, or empty while customDomain is being verified",
 )
 API_KEYS = _rule(
     r"[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64}(,[A-Za-z0-9_.-]{1,64}:[0-9a-f]{64})*",

@@ -60,6 +60,11 @@ RESOURCES: Mapping[str, ArmResource] = {
         "Microsoft.App/managedEnvironments",
         frozenset({"resourceGroupName", "environmentName"}),
     ),
+    "azure-native:app:ManagedCertificate": ArmResource(
+        "microsoft.app@2025-02-02-preview.json",
+        "Microsoft.App/managedEnvironments/managedCertificates",
+        frozenset({"resourceGroupName", "environmentName", "managedCertificateName"}),
+    ),
     "azure-native:authorization:RoleAssignment": ArmResource(
         "microsoft.authorization@2022-04-01.json",
         "Microsoft.Authorization/roleAssignments",
@@ -131,6 +136,8 @@ def body_problems(resource_type: str, declared: Mapping[str, Any], name: str, fo
         "properties": {**{key: member for key, member in members.items() if key not in ENVELOPE}, **lifted},
     }
     inputs = {key: value for key, value in declared.items() if key not in arm.in_url}
+    # Of a managed certificate azure-native leaves `properties` where Azure has it.
+    inputs |= inputs.pop("properties", {})
     return list(_check(types, flat, inputs, name))
 
 

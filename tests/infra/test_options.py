@@ -520,6 +520,34 @@ def test_a_domain_that_was_bound_by_hand_stays_bound(checked: Checked) -> None:
     assert rest == by_hand
 
 
+CERTIFICATE_TYPE = "azure-native:app:ManagedCertificate"
+
+
+def test_azure_issues_a_certificate_once_the_app_has_the_name(checked: Checked) -> None:
+    app = live_app("ai-ta-ra-code-executor2-dev")
+    cloud = AzureDouble(apps={app["name"]: app})
+    cloud.state = (f"urn:pulumi:dev::code-executor::{APP}::executor-app",)
+
+    def deployed() -> EngineDouble:
+        engine = EngineDouble(cloud, preview=False)
+        return checked(deploy("dev", engine, customDomain="executor.example.org", certificateId="managed"))
+
+    first = deployed()
+    (domain,) = first.only(APP).inputs["configuration"]["ingress"]["customDomains"]
+    assert domain == {"name": "executor.example.org", "bindingType": "Disabled"}
+    assert not first.all_of(CERTIFICATE_TYPE)
+    assert any("`pulumi up` again" in warning for warning in first.warnings)
+    app["configuration"]["ingress"]["customDomains"] = [domain]
+    second = deployed()
+    certificate = second.only(CERTIFICATE_TYPE)
+    assert certificate.inputs["managedCertificateName"] == "executor-example-org"
+    assert certificate.inputs["properties"] == {"subjectName": "executor.example.org", "domainControlValidation": "CNAME"}
+    (domain,) = second.only(APP).inputs["configuration"]["ingress"]["customDomains"]
+    assert domain["bindingType"] == "SniEnabled"
+    assert domain["certificateId"].endswith("/managedCertificates/executor-example-org")
+    assert second.outputs["executorUrl"] == "https://executor.example.org"
+
+
 def test_each_content_has_a_tag_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "Dockerfile").write_text("FROM scratch")
     plain = ExecutorImageArgs("registry", "executor-image:v1", None)

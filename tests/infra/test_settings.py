@@ -154,7 +154,7 @@ WRONG = [
     ("allowedIps", "203.0.113.1", "a list of texts"),
     ("corsOrigins", "https://ta.example.org", "a list of texts"),
     ("customDomain", "https://executor.example.org", "a host name in small letters"),
-    ("certificateId", "executor", "the resource id of a certificate"),
+    ("certificateId", "executor", "the resource id of a certificate of the environment, or managed"),
     ("certificateId", CERTIFICATE, "must be empty without customDomain"),
     ("environmentVariables", "A=1", "a map of names to texts"),
     ("revisionMode", "blue", "single or multiple"),
