@@ -106,16 +106,6 @@ def have_same_memory(one: int, other: int) -> bool:
     return sizes[0] == sizes[1] and None not in sizes[0]
 
 
-def peak_and_threads(pid: int) -> tuple[int, int]:
-    """The most bytes a process has had resident, as getrusage(2) would say at its end, and how many threads it has.
-
-    Zeros where it is gone.
-    """
-    text = read(f"/proc/{pid}/status")
-    threads = text.partition(b"\nThreads:")[2].split(maxsplit=1)
-    return _sizes(text).get(b"VmHWM", 0), int(threads[0]) if threads else 0
-
-
 class Held(NamedTuple):
     """What processes hold, in bytes; pages that several share since a fork count for each."""
 

@@ -26,11 +26,6 @@ class Waiting:
         self._most_tasks = 1
         self._next_look = 0.0
 
-    @property
-    def is_shown(self) -> bool:
-        """Whether this host shows such times at all."""
-        return self._before is not None
-
     def look(self, pids: list[int], now: float) -> None:
         """Takes down the times of all threads, if the last look is long enough ago."""
         if now < self._next_look or self._before is None:
