@@ -17,6 +17,7 @@ from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
 from runtime.http.health import REPLICA, health
+from runtime.http.judging_record import walls
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
@@ -24,10 +25,12 @@ from runtime.http.refusals import refusals
 from runtime.http.request_ids import request_ids
 from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
+from runtime.http.traces import tracing
 from runtime.judging.judge import Judge
 from runtime.languages.registry import Registry
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import Log
+from runtime.observability.tracing import Tracer
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -40,8 +43,11 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Service:
     """The handlers and what they share."""
 
-    def __init__(self, settings: Settings, executor: Executor, registry: Registry, log: Log) -> None:
+    def __init__(
+        self, settings: Settings, executor: Executor, registry: Registry, log: Log, tracer: Tracer | None = None
+    ) -> None:
         """The executor has been started and configured; its slots open with the application."""
+        self._tracer = tracer
         self._settings = settings
         self._executor = executor
         self._registry = registry
@@ -69,6 +75,8 @@ class Service:
             bodies=bodies,
             metrics=self.metrics,
             log=log,
+            walls=walls(executor.isolation),
+            tracer=tracer,
         )
         self._pages = BrowserPages(settings)
         self._executions = executions(settings, self.submissions)
@@ -98,7 +106,8 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
-        app = web.Application(middlewares=[request_ids, refusals(self._doors, self.count), self._keys.middleware()])
+        traces = [tracing(self._tracer)] if self._tracer else []
+        app = web.Application(middlewares=[request_ids, *traces, refusals(self._doors, self.count), self._keys.middleware()])
         app.add_routes(
             [
                 web.post("/execute", self.execute),
