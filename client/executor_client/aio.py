@@ -153,6 +153,12 @@ class AsyncExecutorClient:
         read = msgspec.json.Decoder(list[Language]).decode
         return await self._retried(_Request("GET", self._endpoint.with_name("languages")), read, end)
 
+    async def host(self) -> dict[str, Any]:
+        """What one replica runs on, and its settings, as `GET /host` says."""
+        end = time.monotonic() + self._deadline
+        read = msgspec.json.Decoder(dict[str, Any]).decode
+        return await self._retried(_Request("GET", self._endpoint.with_name("host")), read, end)
+
     async def submit(self, submission: Submission) -> Execution | Judgement:
         """Judges a submission that has test cases or a problem, and runs one that has none."""
         if submission.test_cases is None and submission.problem is None:
