@@ -14,8 +14,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from executor_client import problem_command
+from executor_client import prewarm, problem_command, replay
 from executor_client.aio import AsyncExecutorClient
+from executor_client.doctor import command as doctor_command
 from executor_client.errors import ExecutorError
 from executor_client.models import Execution, Judgement, Submission, TestCase
 from executor_client.problem_folder import FolderError
@@ -82,6 +83,9 @@ def _parser() -> argparse.ArgumentParser:
     load.set_defaults(action=_load)
     problem_command.add_to(actions, _client)
     rehearse_options.add_to(actions).set_defaults(action=_rehearse)
+    doctor_command.add_to(actions).set_defaults(action=_doctor)
+    prewarm.add_to(actions).set_defaults(action=_prewarm)
+    replay.add_to(actions).set_defaults(action=_replay)
     return parser
 
 
@@ -213,9 +217,28 @@ def _rehearse(options: argparse.Namespace) -> int:
         from executor_client.rehearsal.command import main as rehearse  # noqa: PLC0415 - an extra
     except ImportError as error:
         raise _UsageError(f"this needs the model's package: pip install 'executor-client[rehearse]' ({error})") from error
+    return rehearse(options, _key(options))
+
+
+def _key(options: argparse.Namespace) -> str | None:
+    """The key for the URL, which must be there."""
     if not options.url:
         raise _UsageError("no executor: give --url, or set EXECUTOR_URL")
-    return rehearse(options, os.environ.get("EXECUTOR_API_KEY") or None)
+    return os.environ.get("EXECUTOR_API_KEY") or None
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    return doctor_command.main(options, _key(options))
+
+
+def _prewarm(options: argparse.Namespace) -> int:
+    _key(options)
+    return prewarm.main(options)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        return replay.main(options, client)
 
 
 def _load(options: argparse.Namespace) -> int:

@@ -76,10 +76,10 @@ def _replicas(count: int) -> str:
 def _too_slow(findings: Findings, plan: Plan, warm_needed: int | None, waited: str, *, forecast_made: bool) -> Verdict:
     still = stood_still(findings, plan.interval)
     if still is not None and len(findings.replicas) < plan.most:
+        only = f"there were only {_replicas(len(findings.replicas))}, and no more came for {still:.0f} s"
         return Verdict(
             FAILS,
-            f"does not hold, because there were only {_replicas(len(findings.replicas))}, and no more came for {still:.0f} s while requests were "
-            f"refused: {waited}",
+            f"does not hold, because {only} while requests were refused: {waited}",
             "Raise `maxReplicas`, or have the environment's quota of cores (`coreQuota`) raised, which takes days.",
         )
     if warm_needed is not None and forecast_made:
@@ -93,7 +93,7 @@ def _too_slow(findings: Findings, plan: Plan, warm_needed: int | None, waited: s
     return Verdict(
         FAILS,
         f"does not hold, because {plan.most} replicas at most are too few: {waited}",
-        "Raise `maxReplicas` within the quota, give students more time (`--deadline`), or spread the submissions.",
+        "Raise `maxReplicas` within the quota, give students more time (`--within`), or spread the submissions.",
     )
 
 
