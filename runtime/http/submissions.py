@@ -17,7 +17,7 @@ from runtime.http.bodies import Bodies, Body
 from runtime.http.judging_record import JudgingRecord, judging_record
 from runtime.http.packages import Packages
 from runtime.http.problems import BusyError, DrainingError, NoRoomError
-from runtime.http.request_ids import REQUEST_ID
+from runtime.http.request_ids import REQUEST_ID, rehearsal_of
 from runtime.http.requests import Call
 from runtime.http.traces import TRACE, trace_submission
 from runtime.judging.judge import Judge, Watcher
@@ -52,6 +52,8 @@ class Sender(msgspec.Struct, frozen=True):
     caller: str
     address: str
     request_id: str
+    #: What a rehearsal calls itself; empty for anybody else.
+    rehearsal: str = ""
     trace: Trace | None = None
 
 
@@ -241,6 +243,7 @@ class Submissions:
                 caller=sender.caller,
                 trace_id=trace.trace_id.hex() if trace else "",
                 span_id=trace.span_id.hex() if trace else "",
+                rehearsal=sender.rehearsal,
             )
         )
 
@@ -285,7 +288,8 @@ def sender_of(request: web.Request) -> Sender:
     """Where a request comes from."""
     # The last entry is the one that the ingress itself has added.
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return Sender(request[CALLER], forwarded or request.remote or "", request[REQUEST_ID], request.get(TRACE))
+    address = forwarded or request.remote or ""
+    return Sender(request[CALLER], address, request[REQUEST_ID], rehearsal_of(request), request.get(TRACE))
 
 
 def _user(sender: Sender, call: Call) -> str:

@@ -41,6 +41,8 @@ class ExecutionRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag_field
     #: In hexadecimal, where traces are kept.
     trace_id: str = ""
     span_id: str = ""
+    #: The name of the rehearsal that it belongs to.
+    rehearsal: str = ""
 
 
 class Log:
