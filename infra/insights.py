@@ -47,7 +47,9 @@ def connection_string(name: str, args: InsightsArgs, shared: pulumi.ResourceOpti
             ingestion_mode=applicationinsights.IngestionMode.LOG_ANALYTICS,
             workspace_resource_id=args.workspace_id,
             tags=args.tags,
-            opts=shared,
+            opts=pulumi.ResourceOptions.merge(
+                shared, pulumi.ResourceOptions(additional_secret_outputs=["connectionString", "instrumentationKey"])
+            ),
         )
         return pulumi.Output.secret(made.connection_string)
     found = applicationinsights.get_component_output(
