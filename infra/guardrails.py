@@ -110,13 +110,14 @@ class Guardrails(pulumi.ComponentResource):
         self._metric_alert(
             watched, "replicas", f"More than {above} of at most {most} replicas run.", 2, _criterion("Replicas", above)
         )
-        self._metric_alert(
-            watched,
-            "replicas-maximum",
-            f"All {most} replicas run: what is more waits.",
-            1,
-            _criterion("Replicas", most, monitor.Operator.GREATER_THAN_OR_EQUAL),
-        )
+        if watched.size.min_replicas < most:  # else it would never be silent
+            self._metric_alert(
+                watched,
+                "replicas-maximum",
+                f"All {most} replicas run: what is more waits.",
+                1,
+                _criterion("Replicas", most, monitor.Operator.GREATER_THAN_OR_EQUAL),
+            )
         # Azure counts replicas, healthy or not. What it answers in their place when none is healthy is what callers see.
         failed = _criterion(
             "Requests",

@@ -25,9 +25,6 @@ GRAFANA_FILE = WORKBOOK_FILE.with_name("grafana.json")
 GRAFANA = json.loads(GRAFANA_FILE.read_text(encoding="utf-8"))
 RUNBOOK = (stack_files.ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
 
-REHEARSAL = "rehearsal"
-"""The mark of a rehearsal's records, which others do not have."""
-
 
 def workbook_queries() -> Iterator[str]:
     for item in WORKBOOK["items"]:
@@ -52,7 +49,7 @@ LOG_QUERIES = [*workbook_queries(), *grafana_queries(), internal_errors(["one", 
 
 
 def test_no_query_asks_for_a_field_that_records_do_not_have() -> None:
-    fields = {field.encode_name for field in msgspec.structs.fields(ExecutionRecord)} | {"event", REHEARSAL}
+    fields = {field.encode_name for field in msgspec.structs.fields(ExecutionRecord)} | {"event"}
     asked = set(re.findall(r"\brun\.(\w+)", "\n".join([*LOG_QUERIES, RUNBOOK])))
     assert len(asked) >= 8
     assert asked - fields == set()

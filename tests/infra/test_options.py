@@ -424,6 +424,14 @@ def test_the_alert_is_sent_above_the_number_that_is_set() -> None:
     assert alert.inputs["criteria"]["allOf"][0]["threshold"] == 20
 
 
+def test_an_app_that_is_always_at_its_most_replicas_has_no_alert_that_never_ends() -> None:
+    engine = deploy("dev", update(), alertEmails='["ta@example.org"]', minReplicas="3", maxReplicas="3")
+    assert sorted(each.name for each in engine.all_of(ALERT)) == [
+        "guardrails-no-healthy-replica",
+        "guardrails-replicas",
+    ]
+
+
 def test_a_session_pool_has_a_budget_and_no_alert_since_it_has_no_replicas(checked: Checked) -> None:
     engine = checked(deploy("dev", update(), hosting="sessions", alertEmails='["ta@example.org"]'))
     assert BUDGET in engine.types()
