@@ -21,6 +21,7 @@ from runtime import composition
 from runtime.execution.executor import Executor, WeakIsolationError
 from runtime.http.app import Service
 from runtime.http.connections import Connections
+from runtime.languages.ahead import Ahead
 from runtime.languages.registry import LanguageFileError, Registry, load
 from runtime.observability.records import Log
 from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, prctl, return_freed_memory
@@ -78,8 +79,9 @@ def main() -> int:
             return _wrong_settings(f"EXECUTOR_PATH is {settings.path!r}: no language's toolchain is there")
         for name, reason in sorted(registry.unavailable.items()):
             _log.warning("%s cannot be run here: %s", name, reason)
-        composition.configure(executor, registry, settings)
-        return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
+        ahead = composition.ahead(executor, registry, settings)
+        composition.configure(executor, registry, settings, ahead.folder)
+        return uvloop.run(_serve(settings, executor, registry, ahead, _most_connections(settings)))
     except WeakIsolationError as error:
         print(f"The executor was not started, because this host cannot isolate programs: {error}.", file=sys.stderr)
         return 3
@@ -118,9 +120,9 @@ def _most_connections(settings: Settings) -> int:
     return most
 
 
-async def _serve(settings: Settings, executor: Executor, registry: Registry, most_connections: int) -> int:
+async def _serve(settings: Settings, executor: Executor, registry: Registry, ahead: Ahead, most_connections: int) -> int:
     log = Log(sys.stdout.fileno())
-    service = Service(settings, executor, registry, log)
+    service = Service(settings, executor, registry, ahead, log)
     runner = web.AppRunner(service.application(), handler_cancellation=True, shutdown_timeout=_LAST_ANSWERS_SECONDS)
     await runner.setup()
     if runner.server is None:
@@ -165,6 +167,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
     finally:
         server.close()
         await runner.cleanup()
+        await ahead.close()
         log.flush(_LAST_RECORDS_MS)
     return 0
 
