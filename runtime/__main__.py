@@ -23,6 +23,7 @@ from runtime.composition import CANNOT_ISOLATE, StartError
 from runtime.execution.executor import Executor
 from runtime.http.app import Service
 from runtime.http.connections import Connections
+from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Registry
 from runtime.observability.records import Log
 from runtime.sandbox.syscalls import return_freed_memory
@@ -66,7 +67,7 @@ def main(arguments: Sequence[str]) -> int:
             return CANNOT_ISOLATE
         for name, reason in sorted(registry.unavailable.items()):
             _log.warning("%s cannot be run here: %s", name, reason)
-        return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
+        return uvloop.run(_serve(settings, executor, registry, start.ahead, _most_connections(settings)))
     finally:
         executor.close()
 
@@ -82,9 +83,9 @@ def _most_connections(settings: Settings) -> int:
     return most
 
 
-async def _serve(settings: Settings, executor: Executor, registry: Registry, most_connections: int) -> int:
+async def _serve(settings: Settings, executor: Executor, registry: Registry, ahead: Ahead, most_connections: int) -> int:
     log = Log(sys.stdout.fileno())
-    service = Service(settings, executor, registry, log)
+    service = Service(settings, executor, registry, ahead, log)
     runner = web.AppRunner(service.application(), handler_cancellation=True, shutdown_timeout=_LAST_ANSWERS_SECONDS)
     await runner.setup()
     if runner.server is None:
@@ -129,6 +130,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
     finally:
         server.close()
         await runner.cleanup()
+        await ahead.close()
         log.flush(_LAST_RECORDS_MS)
     return 0
 

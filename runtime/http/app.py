@@ -34,6 +34,7 @@ from runtime.http.request_ids import request_ids
 from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
 from runtime.judging.judge import Judge
+from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Registry
 from runtime.observability import host
 from runtime.observability.metrics import Metrics
@@ -50,7 +51,7 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Service:
     """The handlers and what they share."""
 
-    def __init__(self, settings: Settings, executor: Executor, registry: Registry, log: Log) -> None:
+    def __init__(self, settings: Settings, executor: Executor, registry: Registry, ahead: Ahead, log: Log) -> None:
         """The executor has been started and configured; its slots open with the application."""
         self._settings = settings
         self._executor = executor
@@ -66,6 +67,7 @@ class Service:
         bodies = Bodies(settings)
         self.metrics = Metrics(REPLICA, __version__)
         self._watch(admission, bodies, log)
+        self.metrics.watch("executor_headers_made", "Headers that were compiled ahead here", lambda: ahead.count)
         self._packages = Packages(settings, registry, Path(executor.root) / "problems", bodies)
         self.metrics.watch_count(
             "executor_problems_fetched", "Problems that came from the store", (), lambda: {(): self._packages.fetched}
@@ -73,7 +75,7 @@ class Service:
         self.submissions = Submissions(
             settings=settings,
             registry=registry,
-            judge=Judge(settings, registry),
+            judge=Judge(settings, registry, ahead),
             packages=self._packages,
             admission=admission,
             bodies=bodies,
