@@ -3,6 +3,8 @@
 import glob
 from dataclasses import dataclass
 
+import msgspec
+
 from runtime.execution.protocol import Collect, Job, Limits
 from runtime.judging import time_limits
 from runtime.judging.submission import Submission
@@ -104,7 +106,10 @@ class Jobs:
             disk_bytes=settings.max_disk_mb * _MB,
             files=settings.max_files,
         )
-        return limits if submission.caps is None else submission.caps.within(limits)
+        if submission.caps is None:
+            return limits
+        limits = submission.caps.within(limits)
+        return msgspec.structs.replace(limits, stack_bytes=max(limits.stack_bytes, language.stack_mb * _MB))
 
     def _compile_limits(self, language: Language, left_seconds: float) -> Limits:
         settings = self.settings

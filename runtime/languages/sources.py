@@ -88,7 +88,7 @@ def _main_name(language: Language, main: File) -> str:
         path = path.with_name(path.name + PurePosixPath(language.file).suffix)
     if language.passed_over and re.search(language.passed_over, path.name):
         path = path.with_name(language.file)
-    return java.source_name(str(path), _text(main)) if language.starts_classes else str(path)
+    return java.source_name(str(path), _text(main)) if language.named_after_class else str(path)
 
 
 def _unit_name(language: Language, file: File) -> str:
