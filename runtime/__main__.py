@@ -159,7 +159,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         # The door stays open: who comes now is told that another replica will answer.
         try:
             async with asyncio.timeout(settings.drain_seconds):
-                await service.submissions.drain()
+                await service.drain()
         except TimeoutError:
             _log.error("running work was not finished within %g s", settings.drain_seconds)
     finally:
