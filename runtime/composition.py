@@ -3,6 +3,7 @@
 from runtime.execution import leftovers
 from runtime.execution.executor import Executor
 from runtime.execution.protocol import WarmStart
+from runtime.http.doors.languages import further_languages
 from runtime.languages.registry import Registry
 from runtime.sandbox import landlock
 from runtime.settings import Settings
@@ -27,7 +28,7 @@ def _worker_plans(executor: Executor, registry: Registry, settings: Settings) ->
     return {
         slot.box: tuple(
             WarmStart(
-                name=language.name,
+                name=language.warm.kind or language.name,
                 argv=registry.command(
                     language.warm.run, box=slot.box, bootstrap=executor.bootstrap, memory_mb=memory_mb
                 ),
@@ -36,7 +37,7 @@ def _worker_plans(executor: Executor, registry: Registry, settings: Settings) ->
                 ready=language.warm.ready,
                 on_demand=language.warm.on_demand,
             )
-            for language in registry.languages.values()
+            for language in (*registry.languages.values(), *further_languages(settings, registry))
             if language.warm and registry.worker_of(language)
         )
         for slot in executor.slots

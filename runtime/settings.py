@@ -222,7 +222,7 @@ class Settings:
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
     playground: bool = _setting(True, _switch, "whether GET / is the playground")
     frame_origins: tuple[str, ...] = _setting(
-        (), _origins, "pages that may show the playground in a frame, or have codapi's widget, by their origins"
+        (), _origins, "pages that may show the playground in a frame, or ask codapi's or Judge0's API, by their origins"
     )
     log_level: str = _setting("info", _text, "debug, info, warning or error")
     test_disable_layers: tuple[str, ...] = _setting((), _layers, "for tests only: layers to leave out")

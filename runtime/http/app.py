@@ -19,6 +19,7 @@ from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
 from runtime.http.handover import Handover
+from runtime.http.other_pages import other_pages
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
@@ -103,7 +104,9 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
-        app = web.Application(middlewares=[request_ids, refusals(self._doors, self.count), self._keys.middleware()])
+        pages = other_pages(self._settings.frame_origins)
+        answered = refusals(self._doors, self.count)
+        app = web.Application(middlewares=[request_ids, pages, answered, self._keys.middleware()])
         app.add_routes(
             [
                 web.post("/execute", self.execute),

@@ -86,7 +86,7 @@ class Jobs:
         )
         if words != usual:
             return "", ()
-        return worker.name, tuple(word.format(unit=submission.unit) for word in worker.warm.run_arguments)
+        return worker.warm.kind or worker.name, tuple(word.format(unit=submission.unit) for word in worker.warm.run_arguments)
 
     def _run_limits(self, submission: Submission) -> Limits:
         language, settings = submission.language, self.settings

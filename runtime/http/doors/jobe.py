@@ -10,6 +10,7 @@ import binascii
 import hashlib
 import math
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -235,15 +236,27 @@ class JobeDoor:
             ),
             keeps_bytes=True,
         )
-        check = spec.language.check
+        return Call(submission, follow_up=_follow_up(submission, spec), queue_seconds=_WAIT_SECONDS)
 
-        def follow_up(result: RunResult) -> Submission | None:
-            if not result.run.stderr and not result.run.code:
+
+def _follow_up(submission: Submission, spec: _Spec) -> Callable[[RunResult], Submission | None]:
+    """What is executed after a run, where Jobe's own words are still to be found out."""
+    language, check = submission.language, spec.language.check
+
+    def follow_up(result: RunResult) -> Submission | None:
+        if result.compile is not None:
+            # The image's faster linker has words of its own, where it has any.
+            ours = {word for word in spec.base.compile if word.startswith("-B")}
+            if not ours or jobe_languages.LINKER_FAILED not in result.compile.stderr:
                 return None
-            compiling = msgspec.structs.replace(language, run=check)
-            return msgspec.structs.replace(submission, language=compiling, arguments=(), stdin=b"")
+            compiling = tuple(word for word in language.compile if word not in ours)
+            return msgspec.structs.replace(submission, language=msgspec.structs.replace(language, compile=compiling))
+        if not check or not (result.run.stderr or result.run.code):
+            return None
+        checking = msgspec.structs.replace(language, run=check, warm=None)
+        return msgspec.structs.replace(submission, language=checking, arguments=(), stdin=b"")
 
-        return Call(submission, follow_up=follow_up if check else None, queue_seconds=_WAIT_SECONDS)
+    return follow_up
 
 
 def _json(data: bytes) -> object:

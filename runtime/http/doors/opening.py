@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _CODAPI = (
     Route("POST", "/exec", "run"),
-    Route("OPTIONS", "/exec", "preflight"),
     Route("HEAD", "/health", "health"),
 )
 _JOBE = (
@@ -63,7 +62,7 @@ def doors(
     def codapi() -> "CodapiDoor":
         from runtime.http.doors.codapi import CodapiDoor  # noqa: PLC0415
 
-        return CodapiDoor(submissions, settings, count)
+        return CodapiDoor(submissions)
 
     def mcp() -> "McpDoor":
         from runtime.http.doors.mcp import McpDoor  # noqa: PLC0415
