@@ -1,8 +1,9 @@
 r"""Jobe's interface (github.com/trampgeek/jobe), which Moodle's CodeRunner speaks.
 
 What is Jobe's own: any text on stderr is outcome 12, a program that writes without end has run out of time (13), texts that
-are no UTF-8 show their bytes as `\xNN`, limits are brought within the server's and never refused, but for CPU time, and a
-server without a free place answers 200 with outcome 21 after a long wait. Every error is a JSON string.
+are no UTF-8 show their bytes as `\xNN`, limits are brought within the server's and never refused, but for CPU time
+beyond Jobe's own bound, and a server without a free place answers 200 with outcome 21 after a long wait. Every error is a
+JSON string.
 """
 
 import base64
@@ -37,6 +38,7 @@ _MB = 1_000_000
 # Jobe's own: how long a request waits for a place, its usual limits, and the source that asks for the answer without one.
 _WAIT_SECONDS = 10.0
 _CPU_SECONDS, _STREAM_MB, _DISK_MB, _PROCESSES = 5, 2, 20, 30
+_MOST_CPU_SECONDS = 120
 _OVERLOAD_TEST = "!** TESTING OVERLOAD EXCEPTION **!"
 _MOST_FILES = 100
 _MIN_ID, _MAX_NAME = 8, 255
@@ -163,9 +165,8 @@ class JobeDoor:
             raise _JobeError(f"Language '{name}' is not known")
         parameters = run.get("parameters") or {}
         parameters = parameters if isinstance(parameters, dict) else {}
-        most = self._settings.jobe_cpu_seconds
-        if int(_number(parameters.get("cputime"), 0)) > most:
-            raise _JobeError(f"cputime exceeds maximum allowed on this Jobe server ({most:g} secs)")
+        if int(_number(parameters.get("cputime"), 0)) > _MOST_CPU_SECONDS:
+            raise _JobeError(f"cputime exceeds maximum allowed on this Jobe server ({_MOST_CPU_SECONDS} secs)")
         file = run.get("sourcefilename")
         if file is not None and not (isinstance(file, str) and _is_harmless(file)):
             raise _JobeError("The sourcefilename for the run_spec is illegal")
