@@ -187,9 +187,7 @@ class Settings:
         100.0, _number(0.1, 3600), "wall time of one submission in its slot: compile step and all runs"
     )
     apis: tuple[str, ...] = _setting(APIS, _apis, "other services' APIs that are spoken (docs/moving.md)")
-    jobe_cpu_seconds: float = _setting(
-        20.0, _number(1, 240), "most CPU time of a run through Jobe's API"
-    )
+    jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time of a run through Jobe's API")
     jobe_files_mb: int = _setting(64, _integer(1, 1_048_576), "files of Jobe's API kept on this replica's disk, in MiB")
     accepted_most: int = _setting(100, _integer(0, 100_000), "submissions that wait for a run without an open request")
     accepted_mb: int = _setting(64, _integer(1, 65_536), "such submissions and their results in memory, in MiB")
