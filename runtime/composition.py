@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runtime.execution import leftovers
 from runtime.execution.executor import Executor, WeakIsolationError
 from runtime.execution.protocol import WarmStart
+from runtime.http.doors.languages import further_languages
 from runtime.languages.ahead import Ahead
 from runtime.languages.cache_folder import UnusableError, default_folder, opened
 from runtime.languages.preamble import compiled_ahead
@@ -132,7 +133,7 @@ def _worker_plans(executor: Executor, registry: Registry, settings: Settings) ->
     return {
         slot.box: tuple(
             WarmStart(
-                name=language.name,
+                name=language.warm.kind or language.name,
                 argv=registry.command(
                     language.warm.run, box=slot.box, bootstrap=executor.bootstrap, memory_mb=memory_mb
                 ),
@@ -141,7 +142,7 @@ def _worker_plans(executor: Executor, registry: Registry, settings: Settings) ->
                 ready=language.warm.ready,
                 on_demand=language.warm.on_demand,
             )
-            for language in registry.languages.values()
+            for language in (*registry.languages.values(), *further_languages(settings, registry))
             if language.warm and registry.worker_of(language)
         )
         for slot in executor.slots
