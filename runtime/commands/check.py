@@ -49,7 +49,7 @@ async def _check(start: Start) -> int:
         print(f"\nThis host cannot isolate programs, so none was run: {floor}.")
         return CANNOT_ISOLATE
     print("\nLanguages")
-    judge = Judge(settings, registry)
+    judge = Judge(settings, registry, start.ahead)
     for name in known.languages:
         facts += _shown(await _language(name, judge, settings, executor, registry))
     facts += [fact for name in sorted(known.unavailable) for fact in _shown(_unavailable(name, known))]

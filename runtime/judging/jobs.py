@@ -3,6 +3,8 @@
 import glob
 from dataclasses import dataclass
 
+import msgspec
+
 from runtime.execution.protocol import Collect, Job, Limits
 from runtime.judging import time_limits
 from runtime.judging.submission import Submission
@@ -89,7 +91,7 @@ class Jobs:
         )
         if words != usual:
             return "", ()
-        return worker.name, tuple(word.format(unit=submission.unit) for word in worker.warm.run_arguments)
+        return worker.warm.kind or worker.name, tuple(word.format(unit=submission.unit) for word in worker.warm.run_arguments)
 
     def limits(self, submission: Submission) -> Limits:
         """What each run of the submission may use."""
@@ -108,7 +110,10 @@ class Jobs:
             disk_bytes=settings.max_disk_mb * _MB,
             files=settings.max_files,
         )
-        return limits if submission.caps is None else submission.caps.within(limits)
+        if submission.caps is None:
+            return limits
+        limits = submission.caps.within(limits)
+        return msgspec.structs.replace(limits, stack_bytes=max(limits.stack_bytes, language.stack_mb * _MB))
 
     def _compile_limits(self, language: Language, left_seconds: float) -> Limits:
         settings = self.settings

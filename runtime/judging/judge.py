@@ -25,6 +25,7 @@ from runtime.judging.verdicts import (
     returned_files,
     run_result,
 )
+from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Language, Registry
 from runtime.languages.sources import arranged, unmarked, with_made
 from runtime.settings import Settings
@@ -55,8 +56,9 @@ class Watcher(Protocol):
 class Judge:
     """Runs submissions in slots, within the limits of the settings."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(self, settings: Settings, registry: Registry, ahead: Ahead) -> None:
         self._settings = settings
+        self._ahead = ahead
         self._jobs = Jobs(settings, registry)
         self._cache = CompileCache(settings.compile_cache_mb << 20)
         self._versions: dict[str, str] = {}
@@ -200,7 +202,7 @@ class Judge:
         language = submission.language
         if not language.compiled:
             return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
-        source = arranged(language, submission.files)
+        source = arranged(language, submission.files, self._ahead.folders(language))
         job = self._jobs.compile(submission, source, slot.box)
         # Where the directory is does not change what is made.
         words = tuple(word.replace(slot.box, "") for word in job.argv)
