@@ -103,6 +103,8 @@ class Problem(msgspec.Struct, frozen=True):
     format: Format
     scoring: bool
     multi_pass: bool
+    #: The one validator speaks with the submission.
+    interactive: bool
     limits: Limits
     #: All of them must accept; none is the default validator.
     validators: tuple[Program, ...]
