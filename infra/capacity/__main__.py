@@ -1,6 +1,7 @@
 """`python -m infra.capacity`: how a burst drains, and how many warm replicas it takes."""
 
 import argparse
+import dataclasses
 import math
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import Any
 try:
     from infra.capacity import simulation
     from infra.capacity.chart import Curve, draw
+    from infra.capacity.parameters import FILE, Parameters, ParametersError, read_parameters
     from infra.capacity.simulation import (
         NO_ADMISSION,
         Admission,
@@ -64,7 +66,9 @@ def _arguments() -> argparse.ArgumentParser:
     add("--queue-length", type=_whole, default=Admission.queue_length, help="EXECUTOR_QUEUE_LENGTH")
     add("--queue-seconds", type=_number, default=Admission.queue_seconds, help="EXECUTOR_QUEUE_SECONDS")
     add("--start-seconds", type=_above_zero, default=7.0, help="median time until a new replica answers")
+    add("--poll-seconds", type=_above_zero, default=Scaling.interval, help="between two decisions of the scaler")
     add("--metric", choices=("rate", "concurrency"), default="rate", help="what the scaler measures; Azure documents rate")
+    add("--parameters", type=Path, help=f"what a rehearsal measured; {FILE} where it is there. Options given here go first")
     add("--plan", action="store_true", help="find the smallest minReplicas that meets --deadline")
     add("--deadline", type=_above_zero, default=60.0, help="seconds that --part of the submissions may wait at most")
     add("--part", type=_part, default=0.95)
@@ -73,10 +77,34 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
+_MEASURED = {
+    "cold_start_seconds": "start_seconds",
+    "poll_seconds": "poll_seconds",
+    "metric": "metric",
+    "service_seconds": "seconds",
+}
+"""Parameters that are an option as well, and its name."""
+
+
+def _parsed(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Parameters]:
+    """Gives the options, where those that are not given are as they were measured, and what was measured."""
+    file = parser.parse_args().parameters or (FILE if FILE.exists() else None)
+    if file is None:
+        return parser.parse_args(), Parameters()
+    try:
+        measured = read_parameters(file)
+    except ParametersError as error:
+        parser.error(f"--parameters: {error}")
+    values = {name: value for name, value in dataclasses.asdict(measured).items() if value is not None}
+    parser.set_defaults(**{_MEASURED[name]: value for name, value in values.items() if name in _MEASURED})
+    print(f"As measured ({file}): {', '.join(values) or 'nothing'}.")
+    return parser.parse_args(), measured
+
+
 def main() -> int:
     """Returns 0, 1 where no plan meets the deadline, 2 for wrong arguments."""
     parser = _arguments()
-    options = parser.parse_args()
+    options, measured = _parsed(parser)
     most = min(options.max, int(options.quota / options.cpu))
     if options.users * options.questions > _MOST_SUBMISSIONS:
         parser.error(f"--users times --questions must be at most {_MOST_SUBMISSIONS:,}")
@@ -89,7 +117,14 @@ def main() -> int:
     jobs = runs(options.users * options.questions, options.seconds, options.sigma, options.seed)
 
     def outcome(minimum: int, admission: Admission) -> Outcome:
-        scaling = Scaling(minimum, most, metric=options.metric, start_seconds=options.start_seconds)
+        scaling = Scaling(
+            minimum,
+            most,
+            metric=options.metric,
+            interval=options.poll_seconds,
+            start_seconds=options.start_seconds,
+            steps=measured.steps or (),
+        )
         return simulate(Burst(jobs, minimum, scaling, admission=admission, spread=options.over, seed=options.seed))
 
     guarded = Admission(options.queue_length, options.queue_seconds)

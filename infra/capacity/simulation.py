@@ -61,6 +61,8 @@ class Scaling:
         interval: Seconds between two decisions.
         stabilization: Seconds for which no replica goes after more were wanted.
         start_seconds: Median of the time until a new replica answers; `start_spread` is the sigma of its logarithm.
+        steps: Replicas after each step up as somebody measured them, in the place of the documented ones; beyond the last
+            there are twice as many.
     """
 
     minimum: int = 5
@@ -71,10 +73,13 @@ class Scaling:
     stabilization: float = 300.0
     start_seconds: float = 7.0
     start_spread: float = 0.25
+    steps: tuple[int, ...] = ()
 
     def next(self, current: int, desired: int) -> int:
-        """Replicas after a step up: 1, then 4, then twice as many at most."""
+        """Replicas after a step up: 1, then 4, then twice as many at most, unless `steps` says otherwise."""
         step = 1 if current == 0 else max(4, 2 * current)
+        if self.steps:
+            step = next((count for count in self.steps if count > current), 2 * current)
         return min(desired, step, self.maximum)
 
 

@@ -1,7 +1,5 @@
 """The aiohttp application: its routes, and the executor's slots, which open and close with it."""
 
-import os
-import platform
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -14,10 +12,11 @@ from aiohttp import web
 from runtime import __version__
 from runtime.execution.executor import Executor, Slot
 from runtime.http.admission import Admission
-from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response, problem_answer
+from runtime.http.answers import LanguageAnswer, ReadyAnswer, answer, encode, json_response, problem_answer
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
+from runtime.http.health import REPLICA, health
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
@@ -34,10 +33,8 @@ from runtime.settings import Settings
 if TYPE_CHECKING:
     from runtime.http.executions import Executions
 
-SERVICE = "Code Execution Service"
 _RESPOND_ASYNC = "respond-async"  # RFC 7240
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_REPLICA = os.environ.get("CONTAINER_APP_REPLICA_NAME") or f"code-executor-{platform.node()}"
 
 
 class Service:
@@ -57,7 +54,7 @@ class Service:
             executor.slots, queue_length=settings.queue_length, queue_seconds=settings.queue_seconds
         )
         bodies = Bodies(settings)
-        self.metrics = Metrics(_REPLICA, __version__)
+        self.metrics = Metrics(REPLICA, __version__)
         self._watch(admission, bodies, log)
         self._packages = Packages(settings, registry, Path(executor.root) / "problems", bodies)
         self.metrics.watch_count(
@@ -147,19 +144,8 @@ class Service:
     async def health(self, _request: web.Request) -> web.Response:
         """`GET /health`."""
         able = self._open and self._executor.alive()
-        return json_response(
-            HealthAnswer(
-                status="healthy" if able else "unhealthy",
-                service=SERVICE,
-                replica=_REPLICA,
-                version=__version__,
-                uptime=round((time.monotonic() - self._started) * 1000),
-                languages=tuple(sorted(self._registry.languages)),
-                unavailable=self._registry.unavailable,
-                isolation=self._executor.isolation,
-            ),
-            200 if able else 503,
-        )
+        body = health(self._executor, self._registry, time.monotonic() - self._started, able=able)
+        return json_response(body, 200 if able else 503)
 
     @property
     def _ready(self) -> bool:
