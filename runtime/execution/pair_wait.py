@@ -59,7 +59,7 @@ class PairWait:
         cpu_ns = sum(map(process_clock_ns, pids))
         is_idle, self._cpu_ns = cpu_ns == self._cpu_ns, cpu_ns
         wanted = frozenset[bytes]()
-        stdin = self._worker.pipes.stdin
+        stdin = self._worker.streams.stdin
         if stdin >= 0 and not _waiting_bytes(stdin):
             wanted |= _READING
         if not self._live.window:
