@@ -9,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 try:
-    from infra.capacity import simulation
-    from infra.capacity.chart import Curve, draw
-    from infra.capacity.parameters import FILE, Parameters, ParametersError, read_parameters
-    from infra.capacity.simulation import (
+    from executor_client import capacity
+    from executor_client.capacity import (
         NO_ADMISSION,
         Admission,
         Burst,
@@ -22,10 +20,13 @@ try:
         simulate,
         smallest_minimum,
     )
+
+    from infra.capacity.chart import Curve, draw
+    from infra.capacity.parameters import FILE, Parameters, ParametersError, read_parameters
 except ModuleNotFoundError as missing:
     sys.exit(f"capacity: the package {missing.name} is not there: pip install ./client -r infra/requirements-capacity.txt")
 
-from infra.pricing import load_rates
+from infra.pricing import load_rates, replica_hour
 from infra.quota import DEFAULT_CORE_QUOTA
 
 _MOST_SUBMISSIONS = 20_000
@@ -52,7 +53,7 @@ _above_zero_whole = _checked(int, lambda value: value >= 1, "a whole number, at 
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m infra.capacity", description=simulation.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.capacity", description=capacity.__doc__)
     add = parser.add_argument
     add("--users", type=_above_zero_whole, default=500)
     add("--questions", type=_above_zero_whole, default=2, help="submissions of each user, all at the same moment")
@@ -138,6 +139,7 @@ def main() -> int:
         options.min = [found]
     print(f"{len(jobs):,} submissions of {options.seconds:g} s, at most {most} replicas; how long they wait, in s\n")
     print(f"{'':42}{'half':>8}{'95 %':>8}{'all':>8}{'replicas':>10}{'requests':>10}{load_rates().currency:>8}")
+    hour = replica_hour(options.cpu, 2 * options.cpu, load_rates(), active=True)
     curves = []
     for minimum in options.min:
         for name, admission in (("every request waits where it is", NO_ADMISSION), ("admission and client", guarded)):
@@ -145,7 +147,7 @@ def main() -> int:
             row = f"{minimum:>4} warm, {name}"
             times = "".join(f"{result.after(part):8.0f}" for part in (0.5, 0.95, 1.0))
             peak = max(count for _, count in result.replicas)
-            print(f"{row:<42}{times}{peak:>10}{result.requests:>10,}{result.cost(options.cpu, 2 * options.cpu):8.2f}")
+            print(f"{row:<42}{times}{peak:>10}{result.requests:>10,}{result.replica_seconds / 3600 * hour:8.2f}")
             curves.append(Curve(row.strip(), result.answered, result.replicas))
     moment = f"over {options.over:g} s" if options.over else "at one moment"
     draw(options.svg, f"{len(jobs):,} submissions of {options.seconds:g} s {moment}", curves)

@@ -1,15 +1,12 @@
 """What is known of this replica: the body of `GET /health`, which `python -m runtime check` reads as well."""
 
-import os
-import platform
-
 from runtime import __version__
 from runtime.execution.executor import Executor
 from runtime.http.answers import HealthAnswer
+from runtime.http.replica_names import REPLICA
 from runtime.languages.registry import Registry
 
 SERVICE = "Code Execution Service"
-REPLICA = os.environ.get("CONTAINER_APP_REPLICA_NAME") or f"code-executor-{platform.node()}"
 
 
 def health(executor: Executor, registry: Registry, uptime_seconds: float, *, able: bool) -> HealthAnswer:

@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 from executor_client import Backoff
-
-from devtools.executor import ROOT
-from infra.capacity.__main__ import main
-from infra.capacity.simulation import (
+from executor_client.capacity import (
     NO_ADMISSION,
     Admission,
     Burst,
@@ -22,6 +19,11 @@ from infra.capacity.simulation import (
     simulate,
     smallest_minimum,
 )
+
+from devtools.executor import ROOT
+from infra.capacity.__main__ import main
+from infra.pricing import load_rates, replica_hour
+from runtime.settings import Settings
 
 _MINUTE = 60.0
 
@@ -114,7 +116,12 @@ def test_the_client_and_warm_replicas_are_what_shortens_it() -> None:
 
 def test_a_contest_of_two_hours_at_full_size_costs_100_to_150_dollars() -> None:
     outcome = simulate(Burst([Job(7200)] * 1000, 1000, admission=NO_ADMISSION))
-    assert 100 <= outcome.cost() <= 150
+    cost = outcome.replica_seconds / 3600 * replica_hour(0.5, 1.0, load_rates(), active=True)
+    assert 100 <= cost <= 150
+
+
+def test_the_model_s_admission_is_the_executor_s() -> None:
+    assert (Admission.queue_length, Admission.queue_seconds) == (Settings().queue_length, Settings().queue_seconds)
 
 
 def test_the_plan_is_the_smallest_that_is_in_time() -> None:
