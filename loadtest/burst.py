@@ -165,7 +165,7 @@ class _Run:
 
     def _forecast(self, costs: dict[str, float]) -> Outcome:
         def job(kind: Kind) -> Job:
-            return Job(kind.seconds, stretches=False) if kind.endless else Job(costs[kind.name])
+            return Job(kind.seconds if kind.endless else costs[kind.name])
 
         plan = self._plan
         admission = Admission(plan.queue_length, plan.queue_seconds)

@@ -13,7 +13,6 @@ from runtime import __version__
 from runtime.execution.executor import Executor, Slot
 from runtime.http.admission import Admission
 from runtime.http.answers import (
-    HealthAnswer,
     HostAnswer,
     LanguageAnswer,
     ReadyAnswer,
@@ -25,6 +24,7 @@ from runtime.http.answers import (
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
+from runtime.http.health import health
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
@@ -43,7 +43,6 @@ from runtime.settings import Settings
 if TYPE_CHECKING:
     from runtime.http.executions import Executions
 
-SERVICE = "Code Execution Service"
 _RESPOND_ASYNC = "respond-async"  # RFC 7240
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -157,19 +156,8 @@ class Service:
     async def health(self, _request: web.Request) -> web.Response:
         """`GET /health`."""
         able = self._open and self._executor.alive()
-        return json_response(
-            HealthAnswer(
-                status="healthy" if able else "unhealthy",
-                service=SERVICE,
-                replica=REPLICA,
-                version=__version__,
-                uptime=round((time.monotonic() - self._started) * 1000),
-                languages=tuple(sorted(self._registry.languages)),
-                unavailable=self._registry.unavailable,
-                isolation=self._executor.isolation,
-            ),
-            200 if able else 503,
-        )
+        body = health(self._executor, self._registry, time.monotonic() - self._started, able=able)
+        return json_response(body, 200 if able else 503)
 
     @property
     def _ready(self) -> bool:
