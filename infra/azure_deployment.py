@@ -59,6 +59,7 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
                     executor.host,
                     executor.revision,
                     size.priced,
+                    None if store is None else store.url,
                 )
             )
             watched.append(WatchedApp(executor.id, size))
