@@ -25,6 +25,7 @@ from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
 from runtime.http.health import health
+from runtime.http.judging_record import walls
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
@@ -33,11 +34,14 @@ from runtime.http.replica_names import REPLICA, names_replica
 from runtime.http.request_ids import request_ids
 from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
+from runtime.http.traces import tracing
 from runtime.judging.judge import Judge
+from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Registry
 from runtime.observability import host
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import Log
+from runtime.observability.tracing import Tracer
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,8 +54,18 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Service:
     """The handlers and what they share."""
 
-    def __init__(self, settings: Settings, executor: Executor, registry: Registry, log: Log) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        executor: Executor,
+        registry: Registry,
+        log: Log,
+        *,
+        ahead: Ahead,
+        tracer: Tracer | None = None,
+    ) -> None:
         """The executor has been started and configured; its slots open with the application."""
+        self._tracer = tracer
         self._settings = settings
         self._executor = executor
         self._registry = registry
@@ -66,6 +80,7 @@ class Service:
         bodies = Bodies(settings)
         self.metrics = Metrics(REPLICA, __version__)
         self._watch(admission, bodies, log)
+        self.metrics.watch("executor_headers_made", "Headers that were compiled ahead here", lambda: ahead.count)
         self._packages = Packages(settings, registry, Path(executor.root) / "problems", bodies)
         self.metrics.watch_count(
             "executor_problems_fetched", "Problems that came from the store", (), lambda: {(): self._packages.fetched}
@@ -73,12 +88,14 @@ class Service:
         self.submissions = Submissions(
             settings=settings,
             registry=registry,
-            judge=Judge(settings, registry),
+            judge=Judge(settings, registry, ahead),
             packages=self._packages,
             admission=admission,
             bodies=bodies,
             metrics=self.metrics,
             log=log,
+            walls=walls(executor.isolation),
+            tracer=tracer,
         )
         self._pages = BrowserPages(settings)
         self._executions = executions(settings, self.submissions)
@@ -108,8 +125,9 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
-        middlewares = [request_ids, names_replica(self._started), refusals(self._doors, self.count), self._keys.middleware()]
-        app = web.Application(middlewares=middlewares)
+        traces = [tracing(self._tracer)] if self._tracer else []
+        answering = [refusals(self._doors, self.count), self._keys.middleware()]
+        app = web.Application(middlewares=[request_ids, names_replica(self._started), *traces, *answering])
         app.add_routes(
             [
                 web.post("/execute", self.execute),
