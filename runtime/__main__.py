@@ -133,7 +133,7 @@ async def _serve(start: Start, most_connections: int, telemetry_settings: Teleme
         # The door stays open: who comes now is told that another replica will answer.
         try:
             async with asyncio.timeout(settings.drain_seconds):
-                await service.submissions.drain()
+                await service.drain()
         except TimeoutError:
             _log.error("running work was not finished within %g s", settings.drain_seconds)
     finally:

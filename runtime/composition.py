@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runtime.execution import leftovers
 from runtime.execution.executor import Executor, WeakIsolationError
 from runtime.execution.protocol import WarmStart
+from runtime.http.doors.languages import further_languages
 from runtime.languages.ahead import Ahead
 from runtime.languages.cache_folder import UnusableError, default_folder, opened
 from runtime.languages.preamble import compiled_ahead
@@ -127,22 +128,22 @@ def _landlock_rules(executor: Executor, registry: Registry, cache: str) -> tuple
 
 
 def _worker_plans(executor: Executor, registry: Registry, settings: Settings) -> dict[str, tuple[WarmStart, ...]]:
-    """For each slot's box, the workers to keep ready in it."""
+    """For each box, the workers to keep ready in it; in a half there are none before a run asks for them."""
     memory_mb = settings.default_memory_mb
     return {
         slot.box: tuple(
             WarmStart(
-                name=language.name,
+                name=language.warm.kind or language.name,
                 argv=registry.command(
                     language.warm.run, box=slot.box, bootstrap=executor.bootstrap, memory_mb=memory_mb
                 ),
                 env=registry.environment(language, slot.box, memory_mb),
                 forks=language.warm.forks,
                 ready=language.warm.ready,
-                on_demand=language.warm.on_demand,
+                on_demand=language.warm.on_demand or slot not in executor.slots,
             )
-            for language in registry.languages.values()
+            for language in (*registry.languages.values(), *further_languages(settings, registry))
             if language.warm and registry.worker_of(language)
         )
-        for slot in executor.slots
+        for slot in executor.every_slot()
     }  # fmt: skip

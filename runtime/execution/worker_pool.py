@@ -320,8 +320,8 @@ class WorkerPool:
         except WorkerError:
             self._end_origin(origin)
             # What is left of its rehearsal: in this place nothing may lie when a run comes.
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{box}/main.py")
+            for name in os.listdir(box):
+                os.unlink(f"{box}/{name}")
             raise
         finally:
             os.rmdir(box)

@@ -24,8 +24,10 @@ from runtime.http.answers import (
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
+from runtime.http.handover import Handover
 from runtime.http.health import health
 from runtime.http.judging_record import walls
+from runtime.http.other_pages import other_pages
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
@@ -101,6 +103,7 @@ class Service:
         self._executions = executions(settings, self.submissions)
         opened = doors(settings, self.submissions, registry, Path(executor.root) / "doors", self.count)
         self._doors = (*opened, self._executions)
+        self._handover = Handover(settings, self._doors)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""
@@ -125,9 +128,10 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
+        named, pages = names_replica(self._started), other_pages(self._settings.frame_origins)
         traces = [tracing(self._tracer)] if self._tracer else []
         answering = [refusals(self._doors, self.count), self._keys.middleware()]
-        app = web.Application(middlewares=[request_ids, names_replica(self._started), *traces, *answering])
+        app = web.Application(middlewares=[request_ids, named, pages, *traces, *answering])
         app.add_routes(
             [
                 web.post("/execute", self.execute),
@@ -149,8 +153,15 @@ class Service:
     async def _slots(self, _app: web.Application) -> AsyncIterator[None]:
         await self._executor.open()
         self._open = True
-        yield
+        async with self._handover.watching():
+            yield
         self._executor.close()
+
+    async def drain(self) -> None:
+        """From now on new work is refused; returns when all that was accepted has been answered, or handed back."""
+        self.submissions.draining = True
+        await self._handover.hand_back()
+        await self.submissions.drain()
 
     def count(self, refusal: Refusal) -> None:
         """Counts a refusal for the metrics."""
@@ -158,9 +169,9 @@ class Service:
 
     async def execute(self, request: web.Request) -> web.Response:
         """`POST /execute`."""
-        parse = partial(decode, strict=is_strict(request.query))
         if _RESPOND_ASYNC in request.headers.get("Prefer", ""):
-            return await cast("Executions", self._executions.door()).accept(request, parse)
+            return await cast("Executions", self._executions.door()).accept(request)
+        parse = partial(decode, strict=is_strict(request.query))
         return json_response(answer(await self.submissions.serve(request, parse)))
 
     async def put_problem(self, request: web.Request) -> web.Response:

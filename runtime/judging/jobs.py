@@ -91,7 +91,7 @@ class Jobs:
         )
         if words != usual:
             return "", ()
-        return worker.name, tuple(word.format(unit=submission.unit) for word in worker.warm.run_arguments)
+        return worker.warm.kind or worker.name, tuple(word.format(unit=submission.unit) for word in worker.warm.run_arguments)
 
     def limits(self, submission: Submission) -> Limits:
         """What each run of the submission may use."""

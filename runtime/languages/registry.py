@@ -44,6 +44,8 @@ class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     run: tuple[str, ...]
+    #: What the workers are called, where another interface of the same language has workers of its own.
+    kind: str = ""
     forks: bool = False
     ready: int = 1
     #: Paths without which there are no workers.
