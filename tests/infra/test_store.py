@@ -78,6 +78,7 @@ def test_the_executor_is_told_the_store_in_a_form_that_it_takes() -> None:
     assert isinstance(url, str)
     assert re.fullmatch(r"az://aitastore/executor\?client_id=[0-9a-f-]{36}", url)
     check_url(url)
+    assert engine.outputs["storeUrl"] == url
     assert isinstance(variables(deploy("dev", preview(), **CREATED))["EXECUTOR_STORE"], Unknown)
 
 
