@@ -105,7 +105,8 @@ def until(condition: Callable[[], object], seconds: float = 30) -> bool:
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without anybody's EXECUTOR_* settings but these."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("EXECUTOR_")}
-    return mine | {"EXECUTOR_PORT": "0", **settings}
+    # What one executor compiles ahead would change what another one's test sees.
+    return mine | {"EXECUTOR_PORT": "0", "EXECUTOR_CACHE_DIR": "none", **settings}
 
 
 def _read_records(output: IO[str], records: list[dict[str, Any]]) -> None:

@@ -14,6 +14,8 @@ _ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:(\d{1,5}|\*))?")
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
 #: Interfaces of other services.
 APIS = ("piston", "jobe", "judge0", "codapi", "mcp")
+#: Of EXECUTOR_CACHE_DIR.
+NO_CACHE = "none"
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -213,6 +215,12 @@ class Settings:
     )
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
+    cache_dir: str = _setting(
+        "",
+        _text,
+        "where headers of C++ are kept that were compiled ahead, if the image has none: a folder that nobody else can write "
+        "to; none for no such folder; code-executor in the user's cache folder, or in /var/cache for root, if unset",
+    )
     path: str = _setting(
         "/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin", _text, "where toolchains are looked for, and PATH of programs"
     )

@@ -26,6 +26,7 @@ from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
 from runtime.http.handover import Handover
 from runtime.http.health import health
+from runtime.http.judging_record import walls
 from runtime.http.other_pages import other_pages
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
@@ -35,11 +36,14 @@ from runtime.http.replica_names import REPLICA, names_replica
 from runtime.http.request_ids import request_ids
 from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
+from runtime.http.traces import tracing
 from runtime.judging.judge import Judge
+from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Registry
 from runtime.observability import host
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import Log
+from runtime.observability.tracing import Tracer
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -52,8 +56,18 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Service:
     """The handlers and what they share."""
 
-    def __init__(self, settings: Settings, executor: Executor, registry: Registry, log: Log) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        executor: Executor,
+        registry: Registry,
+        log: Log,
+        *,
+        ahead: Ahead,
+        tracer: Tracer | None = None,
+    ) -> None:
         """The executor has been started and configured; its slots open with the application."""
+        self._tracer = tracer
         self._settings = settings
         self._executor = executor
         self._registry = registry
@@ -68,6 +82,7 @@ class Service:
         bodies = Bodies(settings)
         self.metrics = Metrics(REPLICA, __version__)
         self._watch(admission, bodies, log)
+        self.metrics.watch("executor_headers_made", "Headers that were compiled ahead here", lambda: ahead.count)
         self._packages = Packages(settings, registry, Path(executor.root) / "problems", bodies)
         self.metrics.watch_count(
             "executor_problems_fetched", "Problems that came from the store", (), lambda: {(): self._packages.fetched}
@@ -75,12 +90,14 @@ class Service:
         self.submissions = Submissions(
             settings=settings,
             registry=registry,
-            judge=Judge(settings, registry),
+            judge=Judge(settings, registry, ahead),
             packages=self._packages,
             admission=admission,
             bodies=bodies,
             metrics=self.metrics,
             log=log,
+            walls=walls(executor.isolation),
+            tracer=tracer,
         )
         self._pages = BrowserPages(settings)
         self._executions = executions(settings, self.submissions)
@@ -111,9 +128,10 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
-        named, pages = names_replica(self._started), other_pages(self._settings.frame_origins)
-        answered = refusals(self._doors, self.count)
-        app = web.Application(middlewares=[request_ids, named, pages, answered, self._keys.middleware()])
+        traces = [tracing(self._tracer)] if self._tracer else []
+        pages = other_pages(self._settings.frame_origins)
+        answering = [pages, refusals(self._doors, self.count), self._keys.middleware()]
+        app = web.Application(middlewares=[request_ids, names_replica(self._started), *traces, *answering])
         app.add_routes(
             [
                 web.post("/execute", self.execute),

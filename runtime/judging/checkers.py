@@ -56,10 +56,11 @@ class Question(msgspec.Struct, frozen=True):
     kept: tuple[File, ...] = ()
 
 
-async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) -> Checked:
+async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) -> tuple[Checked, Outcome]:
     """Runs a checker that has been compiled, in a slot in which nothing of the submission is left."""
     job = _job(checker, question, jobs, slot.box)
-    return _checked(checker, await slot.run(job), job.limits)
+    outcome = await slot.run(job)
+    return _checked(checker, outcome, job.limits), outcome
 
 
 def _job(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:

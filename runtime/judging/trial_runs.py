@@ -14,6 +14,7 @@ from runtime.judging.checkers import Checked, Question, check
 from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.jobs import Jobs
 from runtime.judging.submission import CaseResult, Status, Submission
+from runtime.judging.timeline import Timeline
 from runtime.judging.trials import Task, Trial, beside
 from runtime.judging.verdicts import added, run_result, without_run
 
@@ -25,10 +26,11 @@ _LARGE_BYTES = 1 << 17
 class TrialRuns:
     """Runs the trials of one task, whose checkers have been compiled, and so has the submission."""
 
-    def __init__(self, jobs: Jobs, task: Task, prepared: Submission) -> None:
+    def __init__(self, jobs: Jobs, task: Task, prepared: Submission, timeline: Timeline) -> None:
         self._jobs = jobs
         self._task = task
         self._prepared = prepared
+        self._timeline = timeline
 
     async def run(self, number: int, slot: Slot, left_seconds: float) -> CaseResult:
         """Runs the trial with this number, as often as the checker asks for another pass, and judges it."""
@@ -42,7 +44,9 @@ class TrialRuns:
         for _ in range(task.passes):
             job = self._jobs.run(until(over_at, program), slot.box, data.input)
             # The checker comes next, and should not wait for what can be done later.
+            began = time.perf_counter()
             outcome = await slot.run(msgspec.structs.replace(job, expects_run=bool(task.checkers)))
+            self._timeline.add("run", trial.id, began, outcome)
             if outcome.ended is Ended.FAILED:
                 _log.error("a %s run failed: %s", program.language.name, outcome.message)
             step = added(spent, run_result(outcome, program, job.limits, self._jobs.settings.max_output_kb << 10))
@@ -68,7 +72,9 @@ class TrialRuns:
         checked = Checked(Status.ACCEPTED)
         for checker in self._task.checkers:
             limited = msgspec.structs.replace(checker, submission=until(over_at, checker.submission))
-            checked = await check(limited, question, self._jobs, slot)
+            began = time.perf_counter()
+            checked, outcome = await check(limited, question, self._jobs, slot)
+            self._timeline.add("checker", trial.id, began, outcome)
             if checked.status is not Status.ACCEPTED:
                 break
         if checked.status in (Status.JUDGE_ERROR, Status.INTERNAL_ERROR):

@@ -30,6 +30,7 @@ def taken_as_sent(base: Language) -> Language:
         found_as="",
         passed_over="",
         ahead="",
+        named_after_class=False,
         starts_classes=False,
         warm=None,
         workers="",
