@@ -128,7 +128,7 @@ def _landlock_rules(executor: Executor, registry: Registry, cache: str) -> tuple
 
 
 def _worker_plans(executor: Executor, registry: Registry, settings: Settings) -> dict[str, tuple[WarmStart, ...]]:
-    """For each slot's box, the workers to keep ready in it."""
+    """For each box, the workers to keep ready in it; in a half there are none before a run asks for them."""
     memory_mb = settings.default_memory_mb
     return {
         slot.box: tuple(
@@ -140,10 +140,10 @@ def _worker_plans(executor: Executor, registry: Registry, settings: Settings) ->
                 env=registry.environment(language, slot.box, memory_mb),
                 forks=language.warm.forks,
                 ready=language.warm.ready,
-                on_demand=language.warm.on_demand,
+                on_demand=language.warm.on_demand or slot not in executor.slots,
             )
             for language in (*registry.languages.values(), *further_languages(settings, registry))
             if language.warm and registry.worker_of(language)
         )
-        for slot in executor.slots
+        for slot in executor.every_slot()
     }  # fmt: skip

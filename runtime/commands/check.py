@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from runtime.commands.started import with_executor
 from runtime.composition import CANNOT_ISOLATE, Start
 from runtime.execution.container_memory import memory_left
-from runtime.execution.executor import Executor, Isolation
+from runtime.execution.executor import Executor
+from runtime.execution.isolation import Isolation
 from runtime.http.answers import HealthAnswer
 from runtime.http.health import health
 from runtime.http.requests import ExecuteBody, submission

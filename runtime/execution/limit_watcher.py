@@ -53,6 +53,8 @@ class LimitWatcher:
         self._memory = memory
         self._disk = disk
         self._notifications = notifications
+        #: Milliseconds that are no wall time of the run's.
+        self.excused_ms = 0.0
         #: How large the largest stack was when the memory limit was exceeded, in bytes.
         self.stack_bytes = 0
         self._relieve = relieve
@@ -97,7 +99,8 @@ class LimitWatcher:
             return Ended.WALL_TIME, now
         pids = self._tree.pids()
         self._waiting.look(pids, now)
-        left = limits.wall_ms - (now - (self._waiting.milliseconds(now, self._cpu.look(pids)) or 0.0))
+        waited = self._waiting.milliseconds(now, self._cpu.look(pids)) or 0.0
+        left = limits.wall_ms - (now - waited - self.excused_ms)
         if left <= 0:
             return Ended.WALL_TIME, now
         if now >= limits.max_wall_ms:

@@ -6,7 +6,7 @@ from typing import Literal, TypeVar
 import msgspec
 from aiohttp import web
 
-from runtime.execution.executor import Isolation
+from runtime.execution.isolation import Isolation
 from runtime.http.judging_record import JudgingRecord
 from runtime.http.problems import FieldError
 from runtime.http.submissions import Served
@@ -125,7 +125,8 @@ def _set(value: Field | None) -> Field | msgspec.UnsetType:
 def problem_answer(problem: Problem, settings: Settings) -> ProblemAnswer:
     """The answer of `PUT /problems` and of `GET /problems/...`."""
     limits = problem.limits
-    types = ("scoring" if problem.scoring else "pass-fail", *(("multi-pass",) if problem.multi_pass else ()))
+    kinds = (("multi-pass", problem.multi_pass), ("interactive", problem.interactive))
+    types = ("scoring" if problem.scoring else "pass-fail", *(kind for kind, is_so in kinds if is_so))
     return ProblemAnswer(
         problem=problem.digest,
         name=problem.name,

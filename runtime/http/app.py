@@ -128,10 +128,10 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
+        named, pages = names_replica(self._started), other_pages(self._settings.frame_origins)
         traces = [tracing(self._tracer)] if self._tracer else []
-        pages = other_pages(self._settings.frame_origins)
-        answering = [pages, refusals(self._doors, self.count), self._keys.middleware()]
-        app = web.Application(middlewares=[request_ids, names_replica(self._started), *traces, *answering])
+        answering = [refusals(self._doors, self.count), self._keys.middleware()]
+        app = web.Application(middlewares=[request_ids, named, pages, *traces, *answering])
         app.add_routes(
             [
                 web.post("/execute", self.execute),

@@ -7,7 +7,7 @@ from hashlib import sha256
 import msgspec
 
 from runtime import __version__
-from runtime.execution.executor import Isolation
+from runtime.execution.isolation import Isolation
 from runtime.execution.protocol import File, Limits
 from runtime.judging.submission import Submission
 from runtime.store.digests import name_of

@@ -121,18 +121,18 @@ class Judge:
         compiled, prepared = await self._compile(until(over_at, submission), slot, timeline)
         if compiled and compiled.status is not Status.OK:
             return self._put_together(task, [blank(trial, compiled.status) for trial in task.trials], compiled)
-        checkers = []
-        for checker in task.checkers:
+        ready = []
+        for checker in (*task.checkers, *((task.interactor,) if task.interactor else ())):
             step, program = await self._compile(until(over_at, checker.submission), slot, timeline)
             if step and step.status is not Status.OK:
                 _log.warning("a checker was not compiled: %s", step.message)
                 status = step.status if step.status in _NOBODYS_FAULT else Status.JUDGE_ERROR
                 results = [blank(trial, status) for trial in task.trials]
-                return self._put_together(task, results, compiled, _not_compiled_checker(step))
-            checkers.append(
-                msgspec.structs.replace(checker, submission=msgspec.structs.replace(program, seed=submission.seed))
-            )
-        task = msgspec.structs.replace(task, checkers=tuple(checkers))
+                return self._put_together(task, results, compiled, _not_compiled_checker(step, checker.role))
+            seeded = msgspec.structs.replace(program, seed=submission.seed)
+            ready.append(msgspec.structs.replace(checker, submission=seeded))
+        interactor = ready.pop() if task.interactor else None
+        task = msgspec.structs.replace(task, checkers=tuple(ready), interactor=interactor)
         results = await run_trials(
             task,
             slot,
@@ -219,9 +219,9 @@ class Judge:
         return compiled.step, msgspec.structs.replace(submission, files=files, unit=unit)
 
 
-def _not_compiled_checker(step: StepResult) -> str:
+def _not_compiled_checker(step: StepResult, role: str) -> str:
     words = step.stderr or step.stdout
-    return f"the checker was not compiled: {step.message}\n{words[:_COMPILER_CHARACTERS]}".rstrip()
+    return f"the {role} was not compiled: {step.message}\n{words[:_COMPILER_CHARACTERS]}".rstrip()
 
 
 def _log_failure(ended: Ended, message: str, language: Language) -> None:

@@ -58,7 +58,7 @@ class TestCase(msgspec.Struct, frozen=True):
 
 
 class Style(StrEnum):
-    """How a checker is called, and what its exit codes mean."""
+    """How a checker or an interactor is called, and what its exit codes mean."""
 
     ICPC = "icpc"
     TESTLIB = "testlib"
@@ -69,6 +69,13 @@ class Checker(msgspec.Struct, frozen=True):
 
     submission: "Submission"
     style: Style = Style.ICPC
+    #: Whether it speaks with the program while that runs: it is an interactor.
+    speaks: bool = False
+
+    @property
+    def role(self) -> str:
+        """What it is called in messages."""
+        return "interactor" if self.speaks else "checker"
 
 
 class Caps(msgspec.Struct, frozen=True):
@@ -100,8 +107,10 @@ class Submission(msgspec.Struct, frozen=True):
     test_cases: tuple[TestCase, ...] | None
     comparator: Comparator
     stop_on_failure: bool
-    #: Instead of the comparator.
+    #: Instead of the comparator; an interactor too.
     checker: Checker | None = None
+    #: Whether the answer has what the program and the interactor said to each other.
+    transcript: bool = False
     #: Names of the files that come back from a plain run.
     return_files: tuple[str, ...] = ()
     #: The name under which the language starts the program, where it has such names (a class in Java).
@@ -180,6 +189,7 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     max_score: float | msgspec.UnsetType | None = msgspec.UNSET
     feedback: str | msgspec.UnsetType = msgspec.UNSET
     judge_feedback: str | msgspec.UnsetType = msgspec.UNSET
+    transcript: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class GroupResult(msgspec.Struct, frozen=True, kw_only=True):

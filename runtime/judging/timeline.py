@@ -7,7 +7,7 @@ import msgspec
 
 from runtime.execution.protocol import Outcome
 
-Step = Literal["compile", "run", "checker"]
+Step = Literal["compile", "run", "checker", "interactor"]
 
 
 class Timed(msgspec.Struct, frozen=True):
