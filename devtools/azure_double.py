@@ -13,6 +13,10 @@ REGISTRY_ID = f"{GROUP_ID}/providers/Microsoft.ContainerRegistry/registries/aita
 REGISTRY_SERVER = "aitaraacr1763805702.azurecr.io"
 ENVIRONMENT_ID = f"{GROUP_ID}/providers/Microsoft.App/managedEnvironments/ai-ta-RA-env"
 ENVIRONMENT_DOMAIN = "kindsea-01234567.eastus2.azurecontainerapps.io"
+STORE_CONTAINER_ID = (
+    f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/aitarastore/blobServices/default/containers/executor"
+)
+STORE_IDENTITY_ID = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/keeper"
 WORKSPACE_KEY = "a shared key of the workspace"
 REGISTRY_PASSWORD = "a password of the registry"  # noqa: S105 - there is no such registry
 
@@ -41,6 +45,18 @@ EXISTING: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
 }
 """What was there before: each lookup with the arguments that find something, and what they find."""
 
+OPTIONAL: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
+    "azure-native:storage:getBlobContainer": (
+        {"resourceGroupName": "ai-ta-2", "accountName": "aitarastore", "containerName": "executor"},
+        {"id": STORE_CONTAINER_ID, "name": "executor"},
+    ),
+    "azure-native:managedidentity:getUserAssignedIdentity": (
+        {"resourceGroupName": "ai-ta-2", "resourceName": "keeper"},
+        {"id": STORE_IDENTITY_ID, "name": "keeper", "clientId": "99999999-8888-7777-6666-555555555555"},
+    ),
+}
+"""What was there before and only some settings look up, likewise."""
+
 SECRETS: Mapping[str, Mapping[str, Any]] = {
     "azure-native:operationalinsights:getSharedKeys": {"primarySharedKey": WORKSPACE_KEY},
     "azure-native:containerregistry:listRegistryCredentials": {
@@ -68,6 +84,15 @@ NAMED: Mapping[str, tuple[str, str]] = {
     "azure-native:monitor:ActionGroup": ("actionGroupName", "Microsoft.Insights/actionGroups"),
     "azure-native:monitor:MetricAlert": ("ruleName", "Microsoft.Insights/metricAlerts"),
     "azure-native:operationalinsights:Workspace": ("workspaceName", "Microsoft.OperationalInsights/workspaces"),
+    "azure-native:storage:StorageAccount": ("accountName", "Microsoft.Storage/storageAccounts"),
+    "azure-native:storage:BlobContainer": (
+        "containerName",
+        "Microsoft.Storage/storageAccounts/{accountName}/blobServices/default/containers",
+    ),
+    "azure-native:storage:ManagementPolicy": (
+        "managementPolicyName",
+        "Microsoft.Storage/storageAccounts/{accountName}/managementPolicies",
+    ),
 }
 """Resources of a group: the input that names them, and their type in a resource id."""
 
@@ -115,7 +140,7 @@ class AzureDouble:
         }
 
     def look_up(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Finds what `EXISTING` lists, and the apps."""
+        """Finds what `EXISTING` and `OPTIONAL` list, and the apps."""
         if token == GET_APP and self.refusal and arguments["containerAppName"] not in self.apps:
             raise RefusedError(self.refusal)
         if token == "pulumi:pulumi:readStackResourceOutputs":  # noqa: S105 - the name of a function
@@ -135,7 +160,7 @@ class AzureDouble:
 
 
 def look_up_in_azure(token: str, arguments: Mapping[str, Any], apps: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Finds what `EXISTING` lists, and keys of whatever is asked for.
+    """Finds what `EXISTING` and `OPTIONAL` list, and keys of whatever is asked for.
 
     Raises:
         NotFoundError: There is nothing of that name.
@@ -144,7 +169,7 @@ def look_up_in_azure(token: str, arguments: Mapping[str, Any], apps: Mapping[str
         return SECRETS[token]
     if token == GET_APP and arguments["containerAppName"] in apps:
         return apps[arguments["containerAppName"]]
-    known, found = EXISTING.get(token, ({}, {}))
+    known, found = {**EXISTING, **OPTIONAL}.get(token, ({}, {}))
     if arguments != known:
         message = f"ResourceNotFound: {token} finds nothing for {dict(arguments)}"
         raise NotFoundError(message)

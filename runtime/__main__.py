@@ -1,4 +1,4 @@
-"""`python -m runtime`: checks the settings and the host, then serves until SIGTERM."""
+"""`python -m runtime`: checks the settings and the host, then serves until SIGTERM; or runs a command."""
 
 import os
 
@@ -13,19 +13,18 @@ import logging
 import resource
 import signal
 import sys
+from collections.abc import Sequence
 
 import uvloop
 from aiohttp import web
 
 from runtime import composition
-from runtime.execution.executor import Executor, WeakIsolationError
+from runtime.composition import CANNOT_ISOLATE, Start, StartError
 from runtime.http.app import Service
 from runtime.http.connections import Connections
-from runtime.languages.ahead import Ahead
-from runtime.languages.registry import LanguageFileError, Registry, load
 from runtime.observability.records import Log
-from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, prctl, return_freed_memory
-from runtime.settings import Settings, SettingsError, read_settings
+from runtime.sandbox.syscalls import return_freed_memory
+from runtime.settings import Settings
 
 _log = logging.getLogger("runtime")
 # The kernel takes as many as net.core.somaxconn lets it.
@@ -47,66 +46,27 @@ In a browser:
   http://{host}:{port}/"""
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 2 for wrong settings, 3 for a host that cannot isolate, 0 after an orderly end."""
+    if arguments:
+        from runtime.commands import arguments as commands  # noqa: PLC0415 - a server need not wait for it
+
+        return commands.main(arguments)
     try:
-        settings = _settings()
-        languages = load()
-    except (SettingsError, LanguageFileError) as error:
-        return _wrong_settings(str(error))
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # Nobody of the same uid may look into the process that holds the keys; what is left behind comes to it.
-    prctl(PR_SET_DUMPABLE, 0)
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
-    if not os.access(settings.work_parent(), os.W_OK | os.X_OK):
-        return _wrong_settings(f"EXECUTOR_WORK_DIR: cannot write to {settings.work_parent()!r}")
+        start = composition.start()
+    except StartError as error:
+        print(f"The executor was not started:\n{error}", file=sys.stderr)
+        return error.exit_code
+    settings, executor, registry = start.settings, start.executor, start.registry
     try:
-        executor = Executor(
-            concurrency=settings.concurrency,
-            work_parent=settings.work_parent(),
-            disabled=settings.test_disable_layers,
-            highest_abi=settings.test_landlock_abi,
-        )
-        executor.start()
-    except OSError as error:
-        print(f"The executor was not started: {error}", file=sys.stderr)
-        return 3
-    try:
-        executor.require_floor(allow_weak=settings.allow_weak_isolation)
-        can_execute = not os.statvfs(executor.root).f_flag & os.ST_NOEXEC
-        registry = Registry(languages, settings.path, can_execute_files=can_execute)
-        if not registry.languages:
-            return _wrong_settings(f"EXECUTOR_PATH is {settings.path!r}: no language's toolchain is there")
+        if start.floor:
+            print(f"The executor was not started, because this host cannot isolate programs: {start.floor}.", file=sys.stderr)
+            return CANNOT_ISOLATE
         for name, reason in sorted(registry.unavailable.items()):
             _log.warning("%s cannot be run here: %s", name, reason)
-        ahead = composition.ahead(executor, registry, settings)
-        composition.configure(executor, registry, settings, ahead.folder)
-        return uvloop.run(_serve(settings, executor, registry, ahead, _most_connections(settings)))
-    except WeakIsolationError as error:
-        print(f"The executor was not started, because this host cannot isolate programs: {error}.", file=sys.stderr)
-        return 3
+        return uvloop.run(_serve(start, _most_connections(settings)))
     finally:
         executor.close()
-
-
-def _settings() -> Settings:
-    """This process's settings; raises SettingsError."""
-    settings = read_settings()
-    if not settings.store:
-        return settings
-    from runtime.store.blobs import check_url  # noqa: PLC0415 - a start without a store need not wait for it
-    from runtime.store.errors import StoreUrlError  # noqa: PLC0415
-
-    try:
-        check_url(settings.store)
-    except StoreUrlError as error:
-        raise SettingsError([f"EXECUTOR_STORE {error}"]) from error
-    return settings
-
-
-def _wrong_settings(problems: str) -> int:
-    print(f"The executor was not started:\n{problems}", file=sys.stderr)
-    return 2
 
 
 def _most_connections(settings: Settings) -> int:
@@ -120,9 +80,10 @@ def _most_connections(settings: Settings) -> int:
     return most
 
 
-async def _serve(settings: Settings, executor: Executor, registry: Registry, ahead: Ahead, most_connections: int) -> int:
+async def _serve(start: Start, most_connections: int) -> int:
+    settings, executor, registry = start.settings, start.executor, start.registry
     log = Log(sys.stdout.fileno())
-    service = Service(settings, executor, registry, ahead, log)
+    service = Service(settings, executor, registry, start.ahead, log)
     runner = web.AppRunner(service.application(), handler_cancellation=True, shutdown_timeout=_LAST_ANSWERS_SECONDS)
     await runner.setup()
     if runner.server is None:
@@ -167,7 +128,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, ahe
     finally:
         server.close()
         await runner.cleanup()
-        await ahead.close()
+        await start.ahead.close()
         log.flush(_LAST_RECORDS_MS)
     return 0
 
@@ -180,4 +141,4 @@ def _keep_house(loop: asyncio.AbstractEventLoop, connections: Connections, log: 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

@@ -15,9 +15,10 @@ from executor_client.errors import InvalidRequestError
 from executor_client.models import Execution, Judgement, ProblemPackage, Submission
 from executor_client.problem_folder import (
     ACCEPTED,
-    Expected,
     FolderError,
     Program,
+    described,
+    difference,
     input_validators,
     inputs,
     program_at,
@@ -138,19 +139,19 @@ def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
     right, count = True, 0
     for program, expected in submissions(options.folder):
         answer = _judged(client, program, package.problem)
-        difference = _difference(expected, answer)
-        right, count = right and not difference, count + 1
+        differs = difference(expected, answer)
+        right, count = right and not differs, count + 1
         times = [case.cpu_time / 1000 for case in answer.test_results]
-        if expected.statuses == ACCEPTED and not difference:
+        if expected.statuses == ACCEPTED and not differs:
             slowest = max(slowest, *times)
-        elif answer.status == "time_limit_exceeded" and not difference:
+        elif answer.status == "time_limit_exceeded" and not differs:
             fastest = min(fastest, _time_needed(client, program, package))
         letters = "".join(_LETTERS.get(case.status, "?") for case in answer.test_results)
         points = "" if answer.score is None else f"{answer.score:g}"
-        words = answer.status + (f": {difference}" if difference else "")
+        words = answer.status + (f": {differs}" if differs else "")
         table.add_row(
-            program.name, _described(expected), words, letters, f"{1000 * max(times, default=0):.0f}", points,
-            style="red" if difference else "green",
+            program.name, described(expected), words, letters, f"{1000 * max(times, default=0):.0f}", points,
+            style="red" if differs else "green",
         )  # fmt: skip
     console = Console()
     console.print(table)
@@ -160,30 +161,6 @@ def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
     if not count:
         console.print("the package has no submissions: nothing shows that its data and limits are right", style="yellow")
     return 0 if right and valid else 1
-
-
-def _difference(expected: Expected, answer: Judgement) -> str:
-    """What differs from what is expected; empty where nothing does."""
-    statuses = {case.status for case in answer.test_results} - {"skipped"}
-    if expected.statuses and answer.status not in expected.statuses:
-        return f"expected {_described(expected)}"
-    if expected.permitted and not statuses <= expected.permitted:
-        return f"not permitted: {', '.join(sorted(statuses - expected.permitted))}"
-    if expected.required and not statuses & expected.required:
-        return f"required of one case: {', '.join(sorted(expected.required))}"
-    if expected.score is not None:
-        low, high = expected.score
-        if answer.score is None or not low - 1e-6 <= answer.score <= high + 1e-6:
-            return f"expected {low:g} points" if low == high else f"expected {low:g} to {high:g} points"
-    return "" if answer.status != "judge_error" else f"the package is at fault: {answer.judge_feedback}".rstrip(": ")
-
-
-def _described(expected: Expected) -> str:
-    words = [" or ".join(sorted(found)) for found in (expected.statuses, expected.permitted, expected.required) if found]
-    if expected.score is not None:
-        low, high = expected.score
-        words.append(f"{low:g} points" if low == high else f"{low:g} to {high:g} points")
-    return ", ".join(words)
 
 
 def _time_needed(client: ExecutorClient, program: Program, package: ProblemPackage) -> float:

@@ -12,6 +12,7 @@ from infra.settings.revisions import RevisionSettings
 from infra.settings.scaling import ScalingSettings
 from infra.settings.sessions import SessionSettings, pool_name
 from infra.settings.stack import DECLARATIONS, KEYS, Settings, parse_settings, read_settings
+from infra.settings.store import StoreSettings
 
 __all__ = [
     "DECLARATIONS",
@@ -27,6 +28,7 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SharedResource",
+    "StoreSettings",
     "parse_settings",
     "pool_name",
     "read_settings",

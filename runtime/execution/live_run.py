@@ -33,8 +33,8 @@ class LiveRun:
         #: How many bytes of output may still go to the server.
         self.window: float = LIVE_OUTPUT_WINDOW
         cap = job.limits.output_bytes
-        self.stdout = _LiveOutput(self, Event.STDOUT, worker.pipes.stdout, cap)
-        self.stderr = _LiveOutput(self, Event.STDERR, worker.pipes.stderr, cap)
+        self.stdout = _LiveOutput(self, Event.STDOUT, worker.streams.stdout, cap)
+        self.stderr = _LiveOutput(self, Event.STDERR, worker.streams.stderr, cap)
         self._input = deque([memoryview(job.stdin)] if job.stdin else [])
         # What the job brought along is not part of the window.
         self._unaccounted = len(job.stdin)
@@ -85,13 +85,13 @@ class LiveRun:
 
     def _feed(self) -> None:
         """Writes what the pipe takes, and waits for it where that is not all."""
-        pipes = self._worker.pipes
-        while self._input and pipes.stdin >= 0:
+        streams = self._worker.streams
+        while self._input and streams.stdin >= 0:
             try:
-                written = os.write(pipes.stdin, self._input[0][:CHUNK])
+                written = os.write(streams.stdin, self._input[0][:CHUNK])
             except BlockingIOError:
-                if pipes.stdin not in self._events:
-                    self._events.listen(pipes.stdin, self._on_stdin, select.POLLOUT)
+                if streams.stdin not in self._events:
+                    self._events.listen(streams.stdin, self._on_stdin, select.POLLOUT)
                 return
             except BrokenPipeError:
                 self._close_stdin()
@@ -100,8 +100,8 @@ class LiveRun:
             self._input[0] = self._input[0][written:]
             if not self._input[0]:
                 self._input.popleft()
-        self._events.ignore(pipes.stdin)
-        if pipes.stdin < 0:
+        self._events.ignore(streams.stdin)
+        if streams.stdin < 0:
             # Nobody will read it.
             self._took(sum(map(len, self._input)))
             self._input.clear()
@@ -120,8 +120,8 @@ class LiveRun:
         self._feed()
 
     def _close_stdin(self) -> None:
-        self._events.ignore(self._worker.pipes.stdin)
-        self._worker.pipes.close_stdin()
+        self._events.ignore(self._worker.streams.stdin)
+        self._worker.streams.close_stdin()
 
 
 class _LiveOutput(Output):

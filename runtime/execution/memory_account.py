@@ -133,6 +133,8 @@ class MemoryAccount:
             found = worker.workspace.disk_use(self._limits.files)
             found.count(_COUNT_FOR_FILES_SECONDS)
             found.close()
-            unlinked = leftovers.unlinked_bytes(pids, worker.uid, worker.workspace.path, self._limits.file_bytes)
+            unlinked = leftovers.unlinked_bytes(
+                pids, worker.uid, worker.workspace.path, self._limits.file_bytes, worker.streams.input_file
+            )
             return min(size, found.bytes + unlinked)
         return size

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import ClassVar
 
 from runtime.execution.disk_account import DiskAccount
-from runtime.execution.path_calls import PathCalls
+from runtime.execution.path_calls import TIME_CALLS, PathCalls
 from runtime.execution.process_counter import CREATING_CALLS, ProcessCounter, is_thread_of
 from runtime.execution.process_tree import ProcessTree
 from runtime.execution.procfs import data_bytes, open_descriptors, process_group
@@ -42,6 +42,7 @@ class Notifications:
         self, worker: Worker, limits: Limits, tree: ProcessTree, disk: DiskAccount, on_first_fork: Callable[[], None]
     ) -> None:
         """The worker has a listener; `on_first_fork` is called before there is a process beside the program."""
+        self._worker = worker
         self._listener = worker.listener
         self._pid = worker.pid
         self._uid = worker.uid
@@ -99,7 +100,12 @@ class Notifications:
             self._exit(call)
         else:
             try:
-                answer = self._answer(call)
+                if self._worker.input_pipe >= 0 and _NAMES[call.number] in TIME_CALLS:
+                    # It is how the worker asks for its pipe, before it goes on to the program.
+                    self._worker.install_input_pipe(call)
+                    answer: Answer = 0
+                else:
+                    answer = self._answer(call)
             except OSError as error:
                 answer = error.errno or errno.EPERM
             self._respond(call.identifier, answer)

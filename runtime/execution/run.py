@@ -22,7 +22,7 @@ from runtime.execution.process_tree import ProcessTree
 from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import COLD, Ended, File, Job, Outcome
 from runtime.execution.resident_peak import ResidentPeak
-from runtime.execution.streams import Input, Output
+from runtime.execution.streams import Output
 from runtime.execution.worker_pool import WorkerPool
 from runtime.execution.workers import Worker, complain
 from runtime.execution.workspace import Collected
@@ -49,8 +49,8 @@ class Run:
         self._control = control
         self._events = Events()
         self._live = _live_run(worker, job, control, self._events) if job.live else None
-        self._stdout: Output = self._live.stdout if self._live else Output(worker.pipes.stdout, job.limits.output_bytes)
-        self._stderr: Output = self._live.stderr if self._live else Output(worker.pipes.stderr, job.limits.output_bytes)
+        self._stdout: Output = self._live.stdout if self._live else Output(worker.streams.stdout, job.limits.output_bytes)
+        self._stderr: Output = self._live.stderr if self._live else Output(worker.streams.stderr, job.limits.output_bytes)
         self._tree = ProcessTree(pool, worker.first)
         self._cpu = CpuTime(worker.pid, worker.first, pool.others_cpu_ns)
         self._disk = DiskAccount(worker, job.limits, self._tree)
@@ -94,13 +94,14 @@ class Run:
         """
         worker = self.worker
         self._set_rlimits()
-        worker.pipes.widen_outputs(self._limits.output_bytes)
-        stdin = None if self._live else Input(worker.pipes, self._job.stdin)
+        worker.streams.widen_outputs(self._limits.output_bytes)
+        if not self._live:
+            worker.streams.fill_input(self._job.stdin)
         self._resident.begin()
         self._started = time.monotonic()
         worker.go(self._job)
         try:
-            self._watch(stdin)
+            self._watch()
         finally:
             wall_ms = self._now()
             if not self._conclude():
@@ -183,7 +184,7 @@ class Run:
                 tasks=limits.tasks if self.worker.uid > 0 else 0,
             )
 
-    def _watch(self, stdin: Input | None) -> None:
+    def _watch(self) -> None:
         """Serves the program until it ends by itself or meets a limit, which `_ended` then names."""
         events, limits, watched = self._events, self._limits, self._facts.watched
         pidfd = os.pidfd_open(self.worker.pid)
@@ -193,8 +194,6 @@ class Run:
             events.listen(self.worker.listener, self._on_notification)
         if self._live:
             self._live.start()
-        elif stdin and not stdin.done:
-            events.listen(self.worker.pipes.stdin, functools.partial(self._on_stdin, stdin), select.POLLOUT)
         self._pool.watch_starting(events)
         look_at = FIRST_LOOK_MS if watched else math.inf
         wall_at: float = min(limits.wall_ms, limits.max_wall_ms or limits.wall_ms)
@@ -253,13 +252,6 @@ class Run:
                 self._ended = self._ended or Ended.EXITED
         else:
             self._events.ignore(self.worker.listener)  # the last process under this filter is gone
-
-    def _on_stdin(self, stdin: Input, event: int) -> None:
-        descriptor = self.worker.pipes.stdin
-        stdin.feed()
-        if event & select.POLLERR or stdin.done:
-            self._events.ignore(descriptor)
-            stdin.close()
 
     def _conclude(self) -> bool:
         """Takes the account of a program that was always alone; False where something is to be ended before the answer."""

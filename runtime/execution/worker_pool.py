@@ -100,6 +100,14 @@ class WorkerPool:
 
     def take(self, job: Job) -> Worker:
         """A worker for the job: a warm one where one is up, else a cold one. Raises OSError or WorkerError."""
+        worker = self._take(job)
+        if not job.live or unotify.can_install(worker.listener):
+            return worker
+        # Its input file cannot be made a pipe any more.
+        self._discard(worker)
+        return self._checked(self._start_cold(live=True))
+
+    def _take(self, job: Job) -> Worker:
         self._wanted_bytes = job.limits.memory_bytes
         self._asked_for.add(job.warm)
         queue = self._warm.get(job.warm, deque())
@@ -267,10 +275,10 @@ class WorkerPool:
             uid += self._serial % self._config.uids
         return Workspace.create(self._config.directory, f"w{self._serial}", uid), uid
 
-    def _start_cold(self) -> Worker:
+    def _start_cold(self, *, live: bool = False) -> Worker:
         workspace, uid = self._next_workspace()
         try:
-            return start_cold(self._plan, workspace, uid)
+            return start_cold(self._plan, workspace, uid, live=live)
         except OSError:
             workspace.remove()
             raise

@@ -10,6 +10,7 @@ from runtime.execution.executor import Isolation
 from runtime.http.problems import FieldError
 from runtime.http.submissions import Served
 from runtime.judging.submission import CaseResult, GroupResult, ReturnedFile, RunResult, Status, StepResult
+from runtime.observability.host import Host
 from runtime.problems.faults import Fault
 from runtime.problems.model import Format, Problem
 from runtime.settings import Settings
@@ -87,6 +88,24 @@ class HealthAnswer(msgspec.Struct, frozen=True):
     languages: tuple[str, ...]
     unavailable: dict[str, str]
     isolation: Isolation
+
+
+class HostAnswer(msgspec.Struct, frozen=True):
+    """One replica for its operator: `uptime` is in milliseconds, what the settings are in is in their names."""
+
+    replica: str
+    version: str
+    uptime: int
+    host: Host
+    isolation: Isolation
+    concurrency: int
+    queue_length: int
+    queue_seconds: float
+    max_body_mb: float
+    max_timeout_seconds: float
+    max_judging_seconds: float
+    #: Whether callers need one.
+    keys: bool
 
 
 class ReadyAnswer(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -1,7 +1,5 @@
 """The aiohttp application: its routes, and the executor's slots, which open and close with it."""
 
-import os
-import platform
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -14,20 +12,31 @@ from aiohttp import web
 from runtime import __version__
 from runtime.execution.executor import Executor, Slot
 from runtime.http.admission import Admission
-from runtime.http.answers import HealthAnswer, LanguageAnswer, ReadyAnswer, answer, encode, json_response, problem_answer
+from runtime.http.answers import (
+    HostAnswer,
+    LanguageAnswer,
+    ReadyAnswer,
+    answer,
+    encode,
+    json_response,
+    problem_answer,
+)
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
+from runtime.http.health import health
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
 from runtime.http.refusals import refusals
+from runtime.http.replica_names import REPLICA, names_replica
 from runtime.http.request_ids import request_ids
 from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
 from runtime.judging.judge import Judge
 from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Registry
+from runtime.observability import host
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import Log
 from runtime.settings import Settings
@@ -35,10 +44,8 @@ from runtime.settings import Settings
 if TYPE_CHECKING:
     from runtime.http.executions import Executions
 
-SERVICE = "Code Execution Service"
 _RESPOND_ASYNC = "respond-async"  # RFC 7240
 _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_REPLICA = os.environ.get("CONTAINER_APP_REPLICA_NAME") or f"code-executor-{platform.node()}"
 
 
 class Service:
@@ -58,7 +65,7 @@ class Service:
             executor.slots, queue_length=settings.queue_length, queue_seconds=settings.queue_seconds
         )
         bodies = Bodies(settings)
-        self.metrics = Metrics(_REPLICA, __version__)
+        self.metrics = Metrics(REPLICA, __version__)
         self._watch(admission, bodies, log)
         self.metrics.watch("executor_headers_made", "Headers that were compiled ahead here", lambda: ahead.count)
         self._packages = Packages(settings, registry, Path(executor.root) / "problems", bodies)
@@ -103,7 +110,8 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
-        app = web.Application(middlewares=[request_ids, refusals(self._doors, self.count), self._keys.middleware()])
+        middlewares = [request_ids, names_replica(self._started), refusals(self._doors, self.count), self._keys.middleware()]
+        app = web.Application(middlewares=middlewares)
         app.add_routes(
             [
                 web.post("/execute", self.execute),
@@ -111,6 +119,7 @@ class Service:
                 web.get("/problems/{digest}", self.problem),
                 web.get("/health", self.health),
                 web.get("/ready", self.ready),
+                web.get("/host", self.host),
                 web.get("/languages", self.languages),
                 web.get("/metrics", self.show_metrics),
                 web.get("/openapi.json", self.openapi),
@@ -149,19 +158,8 @@ class Service:
     async def health(self, _request: web.Request) -> web.Response:
         """`GET /health`."""
         able = self._open and self._executor.alive()
-        return json_response(
-            HealthAnswer(
-                status="healthy" if able else "unhealthy",
-                service=SERVICE,
-                replica=_REPLICA,
-                version=__version__,
-                uptime=round((time.monotonic() - self._started) * 1000),
-                languages=tuple(sorted(self._registry.languages)),
-                unavailable=self._registry.unavailable,
-                isolation=self._executor.isolation,
-            ),
-            200 if able else 503,
-        )
+        body = health(self._executor, self._registry, time.monotonic() - self._started, able=able)
+        return json_response(body, 200 if able else 503)
 
     @property
     def _ready(self) -> bool:
@@ -172,6 +170,26 @@ class Service:
         ready = self._ready
         reason = self._executor.problem() if self._open and not ready else ""
         return json_response(ReadyAnswer(ready, reason), 200 if ready else 503)
+
+    async def host(self, _request: web.Request) -> web.Response:
+        """`GET /host`, for callers with a key: it says more of the platform than strangers need."""
+        settings = self._settings
+        return json_response(
+            HostAnswer(
+                replica=REPLICA,
+                version=__version__,
+                uptime=round((time.monotonic() - self._started) * 1000),
+                host=host.describe(),
+                isolation=self._executor.isolation,
+                concurrency=settings.concurrency,
+                queue_length=settings.queue_length,
+                queue_seconds=settings.queue_seconds,
+                max_body_mb=settings.max_body_mb,
+                max_timeout_seconds=settings.max_timeout_seconds,
+                max_judging_seconds=settings.max_judging_seconds,
+                keys=bool(settings.api_keys),
+            )
+        )
 
     async def languages(self, _request: web.Request) -> web.Response:
         """`GET /languages`."""

@@ -11,7 +11,15 @@ import msgspec
 
 from runtime import __version__
 from runtime.http import bounds, problems
-from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ProblemAnswer, ReadyAnswer, RunAnswer
+from runtime.http.answers import (
+    HealthAnswer,
+    HostAnswer,
+    JudgeAnswer,
+    LanguageAnswer,
+    ProblemAnswer,
+    ReadyAnswer,
+    RunAnswer,
+)
 from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
 from runtime.http.requests import ExecuteBody
@@ -20,7 +28,7 @@ from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
 _MEANINGS = Path(__file__).with_name("meanings.toml")
-_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, Problem)
+_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, HostAnswer, ReadyAnswer, Problem)
 _EXAMPLES = {
     "run": {"language": "python", "code": "print(input()[::-1])", "stdin": "drawer", "timeout": 5},
     "judge": {
@@ -139,6 +147,12 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
         ),
         "/health": get("health", "Whether code can be run, and how it is isolated", health | _or_not(health), []),
         "/ready": get("ready", "Whether this replica takes work", ready | _or_not(ready), []),
+        "/host": get(
+            "host",
+            "What the replica runs on, and its settings",
+            answered("The replica", HostAnswer) | refused(problems.UnauthorizedError),
+            security,
+        ),
         "/metrics": get(
             "metrics",
             "Metrics for Prometheus",

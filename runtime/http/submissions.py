@@ -15,7 +15,7 @@ from runtime.http.auth import CALLER
 from runtime.http.bodies import Bodies, Body
 from runtime.http.packages import Packages
 from runtime.http.problems import BusyError, DrainingError, NoRoomError
-from runtime.http.request_ids import REQUEST_ID
+from runtime.http.request_ids import REQUEST_ID, rehearsal_of
 from runtime.http.requests import Call
 from runtime.judging.judge import Judge, Watcher
 from runtime.judging.problem_tasks import task as problem_task
@@ -46,6 +46,8 @@ class Sender(msgspec.Struct, frozen=True):
     caller: str
     address: str
     request_id: str
+    #: What a rehearsal calls itself; empty for anybody else.
+    rehearsal: str = ""
 
 
 class _Execution(msgspec.Struct, frozen=True):
@@ -204,6 +206,7 @@ class Submissions:
                 user_id=call.user_id,
                 question_id=call.question_id,
                 caller=sender.caller,
+                rehearsal=sender.rehearsal,
             )
         )
 
@@ -226,7 +229,7 @@ def sender_of(request: web.Request) -> Sender:
     """Where a request comes from."""
     # The last entry is the one that the ingress itself has added.
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return Sender(request[CALLER], forwarded or request.remote or "", request[REQUEST_ID])
+    return Sender(request[CALLER], forwarded or request.remote or "", request[REQUEST_ID], rehearsal_of(request))
 
 
 def _user(sender: Sender, call: Call) -> str:

@@ -82,6 +82,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     file: str
     run: tuple[str, ...]
     version: tuple[str, ...]
+    #: A program that writes `hello` and the end of a line.
+    hello: str = ""
     aliases: tuple[str, ...] = ()
     extensions: tuple[str, ...] = ()
     compile: tuple[str, ...] = ()

@@ -38,6 +38,8 @@ class ExecutionRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag_field
     question_id: str | None = None
     #: The name of the caller's key.
     caller: str = ""
+    #: The name of the rehearsal that it belongs to.
+    rehearsal: str = ""
 
 
 class Log:

@@ -34,6 +34,8 @@ def place(request: pytest.FixtureRequest) -> Iterator[Executor]:
 @pytest.mark.parametrize("program", [pytest.param(each, id=f"{each['subject']}: {each['name']}") for each in _PROGRAMS])
 def test_it_runs_as_anywhere_else(place: Executor, program: dict[str, Any]) -> None:
     body: dict[str, Any] = {name: program[name] for name in _SENT if name in program} | {"timeout": 20}
+    if "stdin_kib" in program:
+        body["stdin"] = "x" * (program["stdin_kib"] << 10)
     for run in _runs(place, body):
         assert run["status"] == program.get("status", "ok"), run
         assert run["stdout"] == program.get("stdout", ""), run

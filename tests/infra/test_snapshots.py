@@ -40,6 +40,8 @@ CASES: Mapping[str, tuple[str, Mapping[str, str]]] = {
             "registry": "create",
             "environment": "create",
             "logWorkspace": "create",
+            "store": "create",
+            "storeAccountName": "aitastore",
         },
     ),
     "several-apps": (

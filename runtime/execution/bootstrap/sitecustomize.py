@@ -158,7 +158,21 @@ def _serve(bootstrap):
         channel.close()
         if not message:
             os._exit(0)
-        return message.split(b"\0")[1:]
+        word, *arguments = message.split(b"\0")
+        if word == b"live":
+            _have_input_pipe()
+        return arguments
+
+
+def _have_input_pipe():
+    """Has the input file replaced by a pipe, and standard input opened as if it had been one from the start."""
+    os.utime(".")  # which the supervisor answers with the pipe
+    text, binary = sys.stdin, sys.stdin.buffer
+    encoding, errors = text.encoding, text.errors
+    raw = type(binary.raw)(0, "rb", False)  # a used one keeps what it knows of its file
+    raw.name = "<stdin>"
+    binary.__init__(raw, raw._blksize)  # noqa: SLF001 - the size that the interpreter chooses
+    text.__init__(binary, encoding, errors, "\n")
 
 
 def _wait(path):

@@ -2,7 +2,10 @@
 
 A discrete-event model (SimPy) of what stands between a student and an answer: round-robin balancing, the executor's
 admission, the client's retries, and Azure's scaler. What is not in it: Azure's ingress gives up on a request after 240 s,
-nodes that are short of room, and a scaler that behaves otherwise than documented (azure-container-apps#1167).
+nodes that are short of room, and a scaler that behaves otherwise than documented (azure-container-apps#1167). A rehearsal
+shows how it behaves (`executor_client.rehearsal.fit`).
+
+Needs simpy, which the extra `rehearse` brings.
 """
 
 import itertools
@@ -14,10 +17,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import simpy
-from executor_client.retries import Backoff
 
-from infra.pricing import load_rates, replica_hour
-from runtime.settings import Settings
+from executor_client.retries import Backoff
 
 Process = Generator[simpy.Event, Any, None]
 
@@ -39,8 +40,8 @@ class Job:
 class Admission:
     """The executor's: `queue_length` wait at a replica, each `queue_seconds` at most, then 429 with `retry_after` seconds."""
 
-    queue_length: float = Settings().queue_length
-    queue_seconds: float = Settings().queue_seconds
+    queue_length: float = 16
+    queue_seconds: float = 2.0
     retry_after: float = 1.0
 
 
@@ -61,6 +62,8 @@ class Scaling:
         interval: Seconds between two decisions.
         stabilization: Seconds for which no replica goes after more were wanted.
         start_seconds: Median of the time until a new replica answers; `start_spread` is the sigma of its logarithm.
+        steps: Replicas after each step up as somebody measured them, in the place of the documented ones; beyond the last
+            there are twice as many.
     """
 
     minimum: int = 5
@@ -71,10 +74,13 @@ class Scaling:
     stabilization: float = 300.0
     start_seconds: float = 7.0
     start_spread: float = 0.25
+    steps: tuple[int, ...] = ()
 
     def next(self, current: int, desired: int) -> int:
-        """Replicas after a step up: 1, then 4, then twice as many at most."""
+        """Replicas after a step up: 1, then 4, then twice as many at most, unless `steps` says otherwise."""
         step = 1 if current == 0 else max(4, 2 * current)
+        if self.steps:
+            step = next((count for count in self.steps if count > current), 2 * current)
         return min(desired, step, self.maximum)
 
 
@@ -97,6 +103,8 @@ class Burst:
         changes: In the order of their answers.
         cores: Cores that all replicas share, or None where each has its own.
         spread: Seconds over which the submissions arrive, evenly; 0 is one moment.
+        arrivals: When each submission arrives, where that is known; then `spread` says nothing.
+        trickle: Requests a second that run nothing and count for the scaler, until `trickle_seconds`.
         backoff: The client's.
     """
 
@@ -107,6 +115,9 @@ class Burst:
     admission: Admission = field(default_factory=Admission)
     cores: float | None = None
     spread: float = 0.0
+    arrivals: Sequence[float] = ()
+    trickle: float = 0.0
+    trickle_seconds: float = 0.0
     backoff: Backoff = field(default_factory=Backoff)
     seed: int = 1
 
@@ -132,10 +143,6 @@ class Outcome:
     def after(self, part: float) -> float:
         """How long that part of the submissions waited at most; 0.5 is half of them."""
         return self.waits[max(0, math.ceil(part * len(self.waits)) - 1)]
-
-    def cost(self, cpu: float = 0.5, memory_gib: float = 1.0) -> float:
-        """Of all replicas at the active rate, in the currency of the rates."""
-        return self.replica_seconds / 3600 * replica_hour(cpu, memory_gib, load_rates(), active=True)
 
 
 def simulate(burst: Burst) -> Outcome:
@@ -170,15 +177,23 @@ class _Simulation:
         self._finished = self._env.event()
 
     def run(self) -> Outcome:
-        jobs = self._burst.jobs
-        for job in jobs:
-            self._env.process(self._submission(job, self._random.uniform(0, self._burst.spread)))
+        burst = self._burst
+        arrivals = burst.arrivals or [self._random.uniform(0, burst.spread) for _ in burst.jobs]
+        for job, arrival in zip(burst.jobs, arrivals, strict=True):
+            self._env.process(self._submission(job, arrival))
+        if burst.trickle:
+            self._env.process(self._trickle())
         if self._burst.scaling:
             self._env.process(self._scaler(self._burst.scaling))
         self._env.run(self._finished)
         steps = [*self._steps, (self._env.now, 0)]
         spent = sum((until - since) * count for (since, count), (until, _) in itertools.pairwise(steps))
         return Outcome(tuple(self._answered), tuple(sorted(self._waits)), tuple(self._steps), self._requests, spent)
+
+    def _trickle(self) -> Process:
+        while self._env.now < self._burst.trickle_seconds:
+            self._arrivals.append(self._env.now)
+            yield self._env.timeout(1 / self._burst.trickle)
 
     def _submission(self, job: Job, arrival: float) -> Process:
         yield self._env.timeout(arrival)
