@@ -8,6 +8,8 @@ from typing import NamedTuple
 from runtime.sandbox.impersonation import ReadingAs
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+# Of the fields of /proc/PID/stat behind the name; and the flag, from include/linux/sched.h of the Linux source.
+_FLAGS, _PF_EXITING = 6, 0x4
 
 
 def read(path: str) -> bytes:
@@ -63,6 +65,12 @@ def stat_fields(pid: int) -> list[bytes]:
     text = read(f"/proc/{pid}/stat")
     # The name may hold anything, so it ends at the last parenthesis.
     return text[text.rfind(b")") + 2 :].split()
+
+
+def is_exiting(pid: int) -> bool:
+    """Whether the process's first thread has begun to end (PF_EXITING in the flags of proc_pid_stat(5)), or is gone."""
+    fields = stat_fields(pid)
+    return not fields or bool(int(fields[_FLAGS]) & _PF_EXITING)
 
 
 def thread_count(pid: int) -> int:

@@ -97,7 +97,7 @@ def _input_pipe() -> tuple[int, int]:
 
 
 def _pipe() -> tuple[int, int]:
-    """A pipe that a program with a uid of its own may open again, by /dev/stdout; by that name only those that have it can."""
+    """A pipe that a program with a uid of its own may open again by a name such as /dev/stdout."""
     reader, writer = os.pipe2(os.O_CLOEXEC)
     os.fchmod(writer, 0o666)
     return reader, writer

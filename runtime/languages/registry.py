@@ -24,6 +24,9 @@ _V8_MEMORY_MB = 256
 _PATTERNS = ("memory_error", "version_pattern", "defines", "uses", "passed_over")
 # Characters of a language's name in a request that are compared and repeated.
 _NAME_SHOWN = 64
+#: What Python takes for the seed of its hashes.
+SEED_BYTES = 4
+MOST_SEED = (1 << 8 * SEED_BYTES) - 1
 
 
 class LanguageFileError(Exception):
@@ -41,6 +44,8 @@ class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     run: tuple[str, ...]
+    #: What the workers are called, where another interface of the same language has workers of its own.
+    kind: str = ""
     forks: bool = False
     ready: int = 1
     #: Paths without which there are no workers.
@@ -77,7 +82,7 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     In commands `{file}` is the main file, `{folder}` the one it lies in, `{unit}` what it is called inside of the language,
     `{box}` the working directory, `{sources}` every file with one of `extensions`, `{memory_mb}` the run's memory limit,
     `{stack_mb}` how much of it a JVM's stack may have, `{v8_stack_kb}` that of V8, and `{bootstrap}` the folder of the warm
-    starts. The environment may hold `{box}` and those of memory.
+    starts. The environment may hold `{box}`, those of memory, and `{seed}`, the number that hashes are seeded with.
     """
 
     name: str
@@ -131,6 +136,11 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.run[0].removeprefix("{box}/") if self.run[0].startswith("{box}/") else ""
 
     @property
+    def seeded(self) -> bool:
+        """Whether a seed of its runtime can be set."""
+        return any("{seed" in value for value in self.env.values())
+
+    @property
     def compiled(self) -> bool:
         """Whether there is a compile step."""
         return bool(self.compile)
@@ -163,6 +173,8 @@ class Registry:
     def __init__(self, languages: Iterable[Language], path: str, *, can_execute_files: bool) -> None:
         """`path` is where toolchains are looked for; without `can_execute_files` nothing compiled can run."""
         self._path = path
+        #: What hashes are seeded with in programs that bring no seed of their own: another number at each start.
+        self.seed = int.from_bytes(os.urandom(SEED_BYTES))
         self._found: dict[str, str] = {}
         self.languages: dict[str, Language] = {}
         #: Why each other language cannot be run here.
@@ -235,10 +247,15 @@ class Registry:
                 filled.append(word.format_map(places))
         return (self.find(filled[0]) or filled[0], *filled[1:])
 
-    def environment(self, language: Language, box: str, memory_mb: int) -> dict[str, str]:
-        """The whole environment of a program: nothing of the service's is in it."""
+    def environment(self, language: Language, box: str, memory_mb: int, seed: int | None = None) -> dict[str, str]:
+        """The whole environment of a program: nothing of the service's is in it. `seed` replaces this start's own."""
         base = {"PATH": self._path, "HOME": box, "TMPDIR": box, "LANG": "C.UTF-8", "USER": USER, "LOGNAME": USER}
-        places = {"box": box, "memory_mb": memory_mb, **_stack(memory_mb)}
+        places = {
+            "box": box,
+            "memory_mb": memory_mb,
+            "seed": self.seed if seed is None else seed,
+            **_stack(memory_mb),
+        }
         return base | {name: value.format_map(places) for name, value in language.env.items()}
 
     def readable(self) -> tuple[tuple[str, int], ...]:
