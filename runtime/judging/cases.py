@@ -132,7 +132,7 @@ def _size(result: CaseResult | None) -> int:
 
 def _outputs(result: CaseResult) -> dict[str, str]:
     """By their names; empty for a hidden case."""
-    found = {"stdout": result.stdout, "stderr": result.stderr}
+    found = {"stdout": result.stdout, "stderr": result.stderr, "returned": result.returned}
     return {name: text for name, text in found.items() if not isinstance(text, msgspec.UnsetType)}
 
 

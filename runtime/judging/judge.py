@@ -9,7 +9,7 @@ import msgspec
 
 from runtime.execution.executor import Slot
 from runtime.execution.protocol import Ended, Job, Outcome
-from runtime.judging import compile_cache, points
+from runtime.judging import compile_cache, functions, points
 from runtime.judging.case_results import blank
 from runtime.judging.cases import SpareSlots, run_trials
 from runtime.judging.compile_cache import CompileCache, Compiled
@@ -99,9 +99,16 @@ class Judge:
     async def judge(self, submission: Submission, task: Task, slot: Slot, spare: SpareSlots) -> JudgeResult:
         """The verdicts on a submission, which is compiled once and run once for each trial, also in spare slots."""
         over_at = time.monotonic() + self._settings.max_judging_seconds
-        compiled, prepared = await self._compile(until(over_at, submission), slot)
+        compiled, prepared = await self._compile(until(over_at, functions.with_caller(submission)), slot)
         if compiled and compiled.status is not Status.OK:
             return self._put_together(task, [blank(trial, compiled.status) for trial in task.trials], compiled)
+        if caller := functions.apart(submission):
+            step, program = await self._compile(until(over_at, caller), slot)
+            if step and step.status is not Status.OK:
+                _log.error("what calls functions of %s was not compiled: %s", submission.language.name, step.stderr)
+                status = Status.OVERLOADED if step.status is Status.OVERLOADED else Status.INTERNAL_ERROR
+                return self._put_together(task, [blank(trial, status) for trial in task.trials], compiled)
+            prepared = functions.joined(prepared, program)
         checkers = []
         for checker in task.checkers:
             step, program = await self._compile(until(over_at, checker.submission), slot)
@@ -177,7 +184,7 @@ class Judge:
         language = submission.language
         if not language.compiled:
             return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
-        source = arranged(language, submission.files)
+        source = arranged(language, submission.files, functions.options(submission))
         job = self._jobs.compile(submission, source, slot.box)
         # Where the directory is does not change what is made.
         words = tuple(word.replace(slot.box, "") for word in job.argv)

@@ -8,8 +8,8 @@ import msgspec
 
 from runtime.execution.executor import Slot
 from runtime.execution.protocol import Ended, File
-from runtime.judging import points
-from runtime.judging.case_results import failed, judged
+from runtime.judging import functions, points
+from runtime.judging.case_results import failed, judged, with_returned
 from runtime.judging.checkers import Checked, Question, check
 from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.jobs import Jobs
@@ -35,24 +35,33 @@ class TrialRuns:
         task, trial = self._task, self._task.trials[number]
         over_at = time.monotonic() + left_seconds
         data = trial.load()
+        settings = self._jobs.settings
         files, unit = beside(self._prepared.files, data.files), self._prepared.unit
+        if trial.submission.function:
+            files = (*files, functions.call_file(trial.submission, data.input, settings))
         program = msgspec.structs.replace(trial.submission, files=files, unit=unit)
         spent = without_run(Status.OK)
         kept: tuple[File, ...] = ()
         for _ in range(task.passes):
-            job = self._jobs.run(until(over_at, program), slot.box, data.input)
+            job = self._jobs.run(until(over_at, program), slot.box, b"" if program.function else data.input)
+            if program.function:
+                job = functions.calling(job, settings)
             # The checker comes next, and should not wait for what can be done later.
             outcome = await slot.run(msgspec.structs.replace(job, expects_run=bool(task.checkers)))
             if outcome.ended is Ended.FAILED:
                 _log.error("a %s run failed: %s", program.language.name, outcome.message)
-            step = added(spent, run_result(outcome, program, job.limits, self._jobs.settings.max_output_kb << 10))
+            step = added(spent, run_result(outcome, program, job.limits, settings.max_output_kb << 10))
+            output = outcome.stdout
+            if program.function:
+                step, output = functions.returned(program, step, outcome)
             if step.status is not Status.OK:
                 return failed(trial, step, data.answer)
-            question = Question(data, outcome.stdout, trial.checker_flags, kept)
+            question = Question(data, output, trial.checker_flags, kept)
             checked = await self._check(trial, question, slot, over_at)
             if checked.next_input is None or checked.status is not Status.ACCEPTED or task.passes == 1:
                 checked = points.with_points(task, trial, checked)
-                return judged(trial, step, checked, data.answer, details=task.details)
+                found = judged(trial, step, checked, data.answer, details=task.details)
+                return with_returned(found, output, settings.max_output_kb << 10) if program.function else found
             spent, kept = step, checked.kept
             data = msgspec.structs.replace(data, input=checked.next_input)
         many = Checked(Status.JUDGE_ERROR, judge_feedback=f"the checker asked for more than {task.passes} passes")

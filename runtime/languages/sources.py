@@ -24,7 +24,7 @@ class Arranged(msgspec.Struct, frozen=True):
     sources: tuple[str, ...]
     #: What the main file calls itself, where that has a meaning for the compiler.
     unit: str
-    #: The compiler's words for a header that was compiled ahead and that all of the sources can start with.
+    #: Words for the compiler, of a header that was compiled ahead and that all of the sources can start with among them.
     ahead: tuple[str, ...]
 
     @property
@@ -46,15 +46,18 @@ def unmarked(language: Language, files: tuple[File, ...]) -> tuple[File, ...]:
     )
 
 
-def arranged(language: Language, files: tuple[File, ...]) -> Arranged:
-    """The files for the compiler of `language`; the first is the main one, and is compiled whatever it is called."""
+def arranged(language: Language, files: tuple[File, ...], options: tuple[str, ...] = ()) -> Arranged:
+    """The files for the compiler of `language`; the first is the main one, and is compiled whatever it is called.
+
+    The compiler gets `options` besides.
+    """
     taken = {file.name for file in files}
     named: list[File] = []
     for position, file in enumerate(unmarked(language, files)):
         name = _main_name(language, file) if position == 0 else _unit_name(language, file)
         if name != file.name and (name not in taken or position == 0):
             taken.discard(file.name)
-            name = _free(name, taken)
+            name = free_name(name, taken)
             taken.add(name)
         else:
             name = file.name
@@ -64,7 +67,7 @@ def arranged(language: Language, files: tuple[File, ...]) -> Arranged:
     defined = _found(language.defines, _text(named[0]))
     header = header_for(language.ahead, map(_text, compiled)) if language.ahead else ""
     unit = defined[0] if defined else language.unit
-    return Arranged(tuple(named), named[0], sources, unit, ("-include", header) if header else ())
+    return Arranged(tuple(named), named[0], sources, unit, (*(("-include", header) if header else ()), *options))
 
 
 def with_made(
@@ -97,7 +100,7 @@ def _unit_name(language: Language, file: File) -> str:
     return language.found_as.format(unit=defined[0].lower()) if defined else file.name
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
     """The name, or one like it that no file and no folder has."""
     path = PurePosixPath(name)
     number = 0
