@@ -130,13 +130,18 @@ def _points(answer: Judgement) -> str:
 
 def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
     package = _put(client, options.folder)
-    valid = _inputs_are_valid(client, options.folder)
+    spoken = {name: found.language for found in client.languages() for name in (found.language, *found.aliases)}
+    valid = _inputs_are_valid(client, options.folder, spoken)
     table = Table(
         "submission", "expected", "actual", "cases", "slowest ms", "points", title=f"{package.name} {package.problem}"
     )
     slowest, fastest = 0.0, math.inf
     right, count = True, 0
-    for program, expected in submissions(options.folder):
+    for program, given in submissions(options.folder):
+        expected = _in_format(given, package.format)
+        if reason := _reason_against(program, package, spoken):
+            table.add_row(program.name, _described(expected), f"not judged: {reason}", style="yellow")
+            continue
         answer = _judged(client, program, package.problem)
         difference = _difference(expected, answer)
         right, count = right and not difference, count + 1
@@ -144,7 +149,7 @@ def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
         if expected.statuses == ACCEPTED and not difference:
             slowest = max(slowest, *times)
         elif answer.status == "time_limit_exceeded" and not difference:
-            fastest = min(fastest, _time_needed(client, program, package))
+            fastest = min(fastest, _time_needed(client, program, package, answer))
         letters = "".join(_LETTERS.get(case.status, "?") for case in answer.test_results)
         points = "" if answer.score is None else f"{answer.score:g}"
         words = answer.status + (f": {difference}" if difference else "")
@@ -162,6 +167,22 @@ def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
     return 0 if right and valid else 1
 
 
+def _in_format(expected: Expected, package_format: str) -> Expected:
+    """The same without a verdict where the format has none beside points that are not all."""
+    if expected.partial and not package_format.startswith("legacy") and expected.statuses == ACCEPTED:
+        return msgspec.structs.replace(expected, statuses=frozenset())
+    return expected
+
+
+def _reason_against(program: Program, package: ProblemPackage, spoken: dict[str, str]) -> str:
+    """Why the executor cannot judge a submission; empty where it can."""
+    if program.language not in spoken:
+        return f"the executor has no {program.language}"
+    if package.languages is not None and spoken[program.language] not in package.languages:
+        return f"the package does not allow {program.language}"
+    return ""
+
+
 def _difference(expected: Expected, answer: Judgement) -> str:
     """What differs from what is expected; empty where nothing does."""
     statuses = {case.status for case in answer.test_results} - {"skipped"}
@@ -175,6 +196,8 @@ def _difference(expected: Expected, answer: Judgement) -> str:
         low, high = expected.score
         if answer.score is None or not low - 1e-6 <= answer.score <= high + 1e-6:
             return f"expected {low:g} points" if low == high else f"expected {low:g} to {high:g} points"
+    if expected.partial and answer.score is not None and answer.max_score is not None and answer.score >= answer.max_score:
+        return "expected less than all points"
     return "" if answer.status != "judge_error" else f"the package is at fault: {answer.judge_feedback}".rstrip(": ")
 
 
@@ -183,13 +206,20 @@ def _described(expected: Expected) -> str:
     if expected.score is not None:
         low, high = expected.score
         words.append(f"{low:g} points" if low == high else f"{low:g} to {high:g} points")
+    if expected.partial and expected.score is None:
+        words.append("a part of the points")
     return ", ".join(words)
 
 
-def _time_needed(client: ExecutorClient, program: Program, package: ProblemPackage) -> float:
+def _time_needed(client: ExecutorClient, program: Program, package: ProblemPackage, seen: Judgement) -> float:
     """Seconds of CPU time of the case that exceeds the limit first, as far as one looks beyond the limit."""
-    limit = package.time_limit
-    answer = _judged(client, program, package.problem, None if limit is None else limit * _BEYOND)
+    limit, answer = package.time_limit, seen
+    try:
+        answer = _judged(client, program, package.problem, None if limit is None else limit * _BEYOND)
+    except InvalidRequestError as error:
+        # The executor allows no more, and what was seen within the limit is the answer.
+        if "time_limit" not in {wrong.field for wrong in error.errors}:
+            raise
     return max((case.cpu_time / 1000 for case in answer.test_results), default=math.inf)
 
 
@@ -207,14 +237,20 @@ def _times(package: ProblemPackage, slowest: float, fastest: float) -> list[str]
     return lines
 
 
-def _inputs_are_valid(client: ExecutorClient, folder: Path) -> bool:
+def _inputs_are_valid(client: ExecutorClient, folder: Path, spoken: dict[str, str]) -> bool:
     """Whether every input validator accepts every input; what one says of an input that it does not is printed."""
+    validators = input_validators(folder)
+    for validator in validators:
+        if validator.language not in spoken:
+            words = f"input validator {validator.name} was not run: the executor has no {validator.language}"
+            Console().print(words, style="yellow", markup=False, soft_wrap=True)
     checks = [
         (validator, case, Submission(
             language=validator.language, files=validator.files, stdin=case.read_text("utf-8"),
             args=validator_flags(folder, case), user_id="executor-client",
         ))
-        for validator in input_validators(folder)
+        for validator in validators
+        if validator.language in spoken
         for case in inputs(folder)
     ]  # fmt: skip
     answers = client.execute_many([submission for _, _, submission in checks], concurrency=4)

@@ -50,12 +50,14 @@ class Expected(msgspec.Struct, frozen=True):
         permitted: No test case has another one.
         required: At least one test case has one of them.
         score: Lowest and highest score.
+        partial: Not all of the points, where there is a most. In the newer formats a submission with points has no verdict.
     """
 
     statuses: frozenset[str] = frozenset()
     permitted: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
     score: tuple[float, float] | None = None
+    partial: bool = False
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -142,7 +144,7 @@ def _expected(kind: str, program: Program, rules: dict[str, dict[str, Any]]) -> 
     if found := _EXPECTED.search(text):
         words = [word.strip().upper() for word in found[1].split(",")]
         statuses = frozenset().union(*(_RESULTS.get(word, frozenset()) for word in words))
-    expected = Expected(statuses, score=score)
+    expected = Expected(statuses, score=score, partial=kind == "partially_accepted")
     for pattern, rule in rules.items():
         if fnmatch.fnmatchcase(program.name, pattern) or program.name.startswith(f"{pattern.rstrip('/')}/"):
             expected = _with_rule(expected, rule)

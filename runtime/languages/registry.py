@@ -120,6 +120,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passed_over: str = ""
     #: The folder of headers that were compiled ahead, of which `{ahead}` is the one that a program can start with.
     ahead: str = ""
+    #: Words for the compiler where a program of one source file brings testlib.h, as checkers do.
+    with_testlib: tuple[str, ...] = ()
     #: Whether classes of Java are made, among which the one to start is looked for and becomes `{unit}` of the run.
     starts_classes: bool = False
     version_pattern: str = r"(\d+(?:\.\d+)+)"

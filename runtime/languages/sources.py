@@ -8,7 +8,7 @@ import msgspec
 
 from runtime.execution.protocol import File
 from runtime.languages import java
-from runtime.languages.preamble import header_for
+from runtime.languages.preamble import header_for, is_testlib
 from runtime.languages.registry import Language
 
 _MARK = b"\xef\xbb\xbf"
@@ -65,7 +65,10 @@ def arranged(language: Language, files: tuple[File, ...], options: tuple[str, ..
     compiled = [file for file in named if file.name.endswith(language.extensions)]
     sources = tuple(file.name for file in _in_order(language, compiled))
     defined = _found(language.defines, _text(named[0]))
-    header = header_for(language.ahead, map(_text, compiled)) if language.ahead else ""
+    testlib = bool(language.with_testlib) and any(is_testlib(file.name, _text(file)) for file in named)
+    header = header_for(language.ahead, map(_text, compiled), testlib=testlib) if language.ahead else ""
+    if testlib and len(compiled) == 1:
+        options = (*language.with_testlib, *options)
     unit = defined[0] if defined else language.unit
     return Arranged(tuple(named), named[0], sources, unit, (*(("-include", header) if header else ()), *options))
 

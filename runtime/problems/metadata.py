@@ -1,6 +1,7 @@
 """`problem.yaml` in each format: what kind of problem it is, its limits, and how it is validated.
 
-Sources: the chapters on problem.yaml of the problem package format, versions `legacy`, `legacy-icpc` and `2025-09`.
+Sources: the chapters on problem.yaml of the problem package format, versions `legacy`, `legacy-icpc` and `2025-09`;
+and problemtools, for `2023-07-draft`.
 """
 
 import re
@@ -18,6 +19,9 @@ _TYPES = ("pass-fail", "scoring", "multi-pass", "interactive", "submit-answer")
 # The format's codes of languages that have another name here.
 _LANGUAGES = {"python3": "python", "visualbasic": "vb"}
 _DESCRIPTIVE = ("uuid", "source", "license", "rights_owner", "keywords")
+# As problemtools takes it too.
+_DRAFT = "2023-07"
+_NEWER = (Format.V2023_07, Format.V2025_09)
 _MOST_PASSES = 100
 _TIME_LIMITS = (
     (".timelimit", r"\A\s*([0-9.]+)\s*\Z"),
@@ -52,13 +56,14 @@ def read(package: Package, faults: Faults) -> Metadata | None:
         faults.add(PATH, "is missing")
         return None
     values = load(package.read(PATH), PATH, faults)
-    version = str(values.get("problem_format_version") or Format.LEGACY)
-    if version not in tuple(Format):
-        faults.add(PATH, f"problem_format_version is {version!r}: must be one of {', '.join(Format)}")
+    given = str(values.get("problem_format_version") or Format.LEGACY)
+    if given not in (*Format, _DRAFT):
+        faults.add(PATH, f"problem_format_version is {given!r}: must be one of {', '.join(Format)}")
         return None
+    version = Format.V2023_07 if given == _DRAFT else Format(given)
     keys = Mapping(values, PATH, faults)
     keys.ignore("problem_format_version")
-    found = _read_2025_09(keys) if version == Format.V2025_09 else _read_legacy(keys, Format(version), package, faults)
+    found = _read_2025_09(keys, version) if version in _NEWER else _read_legacy(keys, version, package, faults)
     keys.finish()
     return found
 
@@ -126,12 +131,14 @@ def _time_limit_of_others(package: Package, faults: Faults) -> float | None:
     return None
 
 
-def _read_2025_09(keys: Mapping) -> Metadata:
-    keys.ignore(*_DESCRIPTIVE, "version", "credits", "embargo_until")
+def _read_2025_09(keys: Mapping, version: Format) -> Metadata:
+    # `source_url` is no key of these formats any more, but one of the examples beside their text.
+    keys.ignore(*_DESCRIPTIVE, "version", "credits", "embargo_until", "source_url")
     for key in ("name", "uuid"):
         if not keys.has(key):
             keys.fault(key, "is required")
-    types = keys.texts("type") or ("pass-fail",)
+    # The same examples have several types in one text.
+    types = keys.texts("type", split=True) or ("pass-fail",)
     for kind in types:
         if kind not in _TYPES:
             keys.fault("type", f"is {kind!r}: must be one of {', '.join(_TYPES)}")
@@ -149,7 +156,7 @@ def _read_2025_09(keys: Mapping) -> Metadata:
     limits.ignore("time_resolution")
     return Metadata(
         name=_name(keys),
-        format=Format.V2025_09,
+        format=version,
         scoring="scoring" in types,
         multi_pass="multi-pass" in types,
         interactive="interactive" in types,

@@ -10,6 +10,8 @@ class Format(StrEnum):
 
     LEGACY = "legacy"
     LEGACY_ICPC = "legacy-icpc"
+    #: A draft of the next one: its problem.yaml and its one validator, with the test data of `legacy`.
+    V2023_07 = "2023-07-draft"
     V2025_09 = "2025-09"
 
 

@@ -46,7 +46,7 @@ def read(package: Package, digest: str, registry: Registry) -> Problem:
 
 
 def _validators(package: Package, metadata: Metadata, registry: Registry, faults: Faults) -> tuple[Program, ...]:
-    if metadata.format is Format.V2025_09:
+    if metadata.format in (Format.V2023_07, Format.V2025_09):
         return _single(package, registry, faults)
     if not metadata.custom:
         return ()
