@@ -33,9 +33,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=5, help="how often each is measured; the median counts")
     parser.add_argument("--testlib", type=Path, help="a folder with testlib.h and checkers/: they are measured alone")
-    parser.add_argument(
-        "--image", default="", help="an image to measure in, this host if none"
-    )
+    parser.add_argument("--image", default="", help="an image to measure in, this host if none")
     options = parser.parse_args()
     with container(options.image, settings=_SETTINGS) if options.image else running(_SETTINGS) as executor:
         if options.testlib:

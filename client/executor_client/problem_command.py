@@ -13,6 +13,7 @@ from rich.table import Table
 
 from executor_client.errors import InvalidRequestError
 from executor_client.models import Execution, Judgement, ProblemPackage, Submission
+from executor_client.polygon import import_package
 from executor_client.problem_folder import (
     ACCEPTED,
     Expected,
@@ -42,9 +43,9 @@ _LETTERS = {
 def add_to(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", client: Callable[[argparse.Namespace], ExecutorClient]
 ) -> None:
-    """Adds the command with its three parts, which speak with the executor through the `client` of their options."""
+    """Adds the command with its parts, which speak with the executor through the `client` of their options."""
     problem = actions.add_parser("problem", help="problem packages of Kattis, DOMjudge and the ICPC")
-    parts = problem.add_subparsers(required=True, metavar="verify | push | judge")
+    parts = problem.add_subparsers(required=True, metavar="verify | push | judge | import-polygon")
     verify = parts.add_parser("verify", help="put a package and judge its own submissions as their author expects")
     verify.add_argument("folder", type=Path, help="the package's folder")
     verify.set_defaults(action=partial(_with, client, _verify))
@@ -56,6 +57,10 @@ def add_to(
     judge.add_argument("file", type=Path, help="the program, or a folder with its files")
     judge.add_argument("--language", help="its language; the file's ending unless told")
     judge.set_defaults(action=partial(_with, client, _judge))
+    polygon = parts.add_parser("import-polygon", help="write a package of Polygon as a folder of the format legacy")
+    polygon.add_argument("package", type=Path, help="Polygon's standard package: a zip, or its folder")
+    polygon.add_argument("folder", type=Path, help="the new folder")
+    polygon.set_defaults(action=_import_polygon)
 
 
 def _with(
@@ -89,6 +94,14 @@ def _put(client: ExecutorClient, path: Path) -> ProblemPackage:
 
 def _push(client: ExecutorClient, options: argparse.Namespace) -> int:
     print(_put(client, options.package).problem)
+    return 0
+
+
+def _import_polygon(options: argparse.Namespace) -> int:
+    lost = import_package(options.package, options.folder)
+    for line in lost:
+        Console(stderr=True).print(line, style="yellow", markup=False, soft_wrap=True)
+    print(options.folder)
     return 0
 
 
