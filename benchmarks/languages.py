@@ -6,7 +6,6 @@ source is one that differs from it. What the executor adds is the time of the wh
 
 import statistics
 import time
-import tomllib
 from typing import Any
 
 from benchmarks.asking import Ask, asking, go_straight_to
@@ -16,7 +15,7 @@ from devtools.pages import replaced
 from runtime.languages.registry import load
 
 _PAGE = ROOT / "docs/languages.md"
-_PROGRAMS = tomllib.loads((ROOT / "tests/image/languages.toml").read_text("utf-8"))
+_HELLOS = {language.name: language.hello for language in load()}
 _TARGETS = ("python", "node", "judge", "full")
 _BASE = "debian:trixie-slim"
 _REPEATS = 3
@@ -48,7 +47,7 @@ def _hello(ask: Ask, name: str, code: str) -> tuple[float, dict[str, Any]]:
 
 
 def _measured(half: Ask, whole: Ask, name: str) -> str:
-    code: str = _PROGRAMS[name]["hello"]
+    code = _HELLOS[name]
     sources = [f"{code}\n{_COMMENT.get(name, '//')} {number}" for number in range(_REPEATS)]
     first, answer = _hello(half, name, code)
     second = statistics.median(_hello(half, name, code)[0] for _ in sources)

@@ -13,6 +13,13 @@ REGISTRY_ID = f"{GROUP_ID}/providers/Microsoft.ContainerRegistry/registries/aita
 REGISTRY_SERVER = "aitaraacr1763805702.azurecr.io"
 ENVIRONMENT_ID = f"{GROUP_ID}/providers/Microsoft.App/managedEnvironments/ai-ta-RA-env"
 ENVIRONMENT_DOMAIN = "kindsea-01234567.eastus2.azurecontainerapps.io"
+STORE_CONTAINER_ID = (
+    f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/aitarastore/blobServices/default/containers/executor"
+)
+STORE_IDENTITY_ID = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/keeper"
+WORKSPACE_ID = f"{GROUP_ID}/providers/Microsoft.OperationalInsights/workspaces/workspace-ai-ta"
+WORKSPACE_CUSTOMER_ID = "77777777-6666-5555-4444-333333333333"
+CONNECTION_STRING = "InstrumentationKey=00000000-1111-2222-3333-444444444444;IngestionEndpoint=https://example.org/"
 WORKSPACE_KEY = "a shared key of the workspace"
 REGISTRY_PASSWORD = "a password of the registry"  # noqa: S105 - there is no such registry
 
@@ -36,10 +43,34 @@ EXISTING: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
             "defaultDomain": ENVIRONMENT_DOMAIN,
             "location": "East US 2",
             "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
+            "appLogsConfiguration": {
+                "destination": "log-analytics",
+                "logAnalyticsConfiguration": {"customerId": WORKSPACE_CUSTOMER_ID},
+            },
         },
     ),
 }
 """What was there before: each lookup with the arguments that find something, and what they find."""
+
+OPTIONAL: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
+    "azure-native:operationalinsights:getWorkspace": (
+        {"resourceGroupName": "ai-ta-2", "workspaceName": "workspace-ai-ta"},
+        {"id": WORKSPACE_ID, "name": "workspace-ai-ta", "customerId": WORKSPACE_CUSTOMER_ID, "location": "East US 2"},
+    ),
+    "azure-native:applicationinsights:getComponent": (
+        {"resourceGroupName": "ai-ta-2", "resourceName": "insights-ai-ta"},
+        {"name": "insights-ai-ta", "connectionString": CONNECTION_STRING},
+    ),
+    "azure-native:storage:getBlobContainer": (
+        {"resourceGroupName": "ai-ta-2", "accountName": "aitarastore", "containerName": "executor"},
+        {"id": STORE_CONTAINER_ID, "name": "executor"},
+    ),
+    "azure-native:managedidentity:getUserAssignedIdentity": (
+        {"resourceGroupName": "ai-ta-2", "resourceName": "keeper"},
+        {"id": STORE_IDENTITY_ID, "name": "keeper", "clientId": "99999999-8888-7777-6666-555555555555"},
+    ),
+}
+"""What was there before and only some settings look up, likewise."""
 
 SECRETS: Mapping[str, Mapping[str, Any]] = {
     "azure-native:operationalinsights:getSharedKeys": {"primarySharedKey": WORKSPACE_KEY},
@@ -65,15 +96,28 @@ NAMED: Mapping[str, tuple[str, str]] = {
         "resourceName",
         "Microsoft.ManagedIdentity/userAssignedIdentities",
     ),
+    "azure-native:applicationinsights:Component": ("resourceName", "Microsoft.Insights/components"),
+    "azure-native:applicationinsights:Workbook": ("resourceName", "Microsoft.Insights/workbooks"),
+    "azure-native:monitor:ScheduledQueryRule": ("ruleName", "Microsoft.Insights/scheduledQueryRules"),
     "azure-native:monitor:ActionGroup": ("actionGroupName", "Microsoft.Insights/actionGroups"),
     "azure-native:monitor:MetricAlert": ("ruleName", "Microsoft.Insights/metricAlerts"),
     "azure-native:operationalinsights:Workspace": ("workspaceName", "Microsoft.OperationalInsights/workspaces"),
+    "azure-native:storage:StorageAccount": ("accountName", "Microsoft.Storage/storageAccounts"),
+    "azure-native:storage:BlobContainer": (
+        "containerName",
+        "Microsoft.Storage/storageAccounts/{accountName}/blobServices/default/containers",
+    ),
+    "azure-native:storage:ManagementPolicy": (
+        "managementPolicyName",
+        "Microsoft.Storage/storageAccounts/{accountName}/managementPolicies",
+    ),
 }
 """Resources of a group: the input that names them, and their type in a resource id."""
 
 SCOPED: Mapping[str, tuple[str, str]] = {
     "azure-native:authorization:RoleAssignment": ("roleAssignmentName", "Microsoft.Authorization/roleAssignments"),
     "azure-native:authorization:ManagementLockByScope": ("lockName", "Microsoft.Authorization/locks"),
+    "azure-native:monitor:DiagnosticSetting": ("name", "Microsoft.Insights/diagnosticSettings"),
     "azure-native:consumption:Budget": ("budgetName", "Microsoft.Consumption/budgets"),
 }
 """Resources of a scope, likewise."""
@@ -115,7 +159,7 @@ class AzureDouble:
         }
 
     def look_up(self, token: str, arguments: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Finds what `EXISTING` lists, and the apps."""
+        """Finds what `EXISTING` and `OPTIONAL` list, and the apps."""
         if token == GET_APP and self.refusal and arguments["containerAppName"] not in self.apps:
             raise RefusedError(self.refusal)
         if token == "pulumi:pulumi:readStackResourceOutputs":  # noqa: S105 - the name of a function
@@ -135,7 +179,7 @@ class AzureDouble:
 
 
 def look_up_in_azure(token: str, arguments: Mapping[str, Any], apps: Mapping[str, Mapping[str, Any]]) -> Mapping[str, Any]:
-    """Finds what `EXISTING` lists, and keys of whatever is asked for.
+    """Finds what `EXISTING` and `OPTIONAL` list, and keys of whatever is asked for.
 
     Raises:
         NotFoundError: There is nothing of that name.
@@ -144,7 +188,7 @@ def look_up_in_azure(token: str, arguments: Mapping[str, Any], apps: Mapping[str
         return SECRETS[token]
     if token == GET_APP and arguments["containerAppName"] in apps:
         return apps[arguments["containerAppName"]]
-    known, found = EXISTING.get(token, ({}, {}))
+    known, found = {**EXISTING, **OPTIONAL}.get(token, ({}, {}))
     if arguments != known:
         message = f"ResourceNotFound: {token} finds nothing for {dict(arguments)}"
         raise NotFoundError(message)
@@ -171,7 +215,8 @@ def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str,
     if resource_type in SCOPED:
         key, kind = SCOPED[resource_type]
         name = inputs[key]
-        return f"{inputs['scope']}/providers/{kind}/{name}", {**inputs, "name": name}
+        scope = inputs.get("scope") or inputs["resourceUri"]
+        return f"{scope}/providers/{kind}/{name}", {**inputs, "name": name}
     key, kind = NAMED[resource_type]
     kind = kind.format_map(inputs)
     name = inputs[key]
@@ -196,6 +241,8 @@ def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str,
             outputs["poolManagementEndpoint"] = f"https://{name}.{ENVIRONMENT_DOMAIN}"
         case "azure-native:app:ManagedEnvironment":
             outputs["defaultDomain"] = ENVIRONMENT_DOMAIN
+        case "azure-native:applicationinsights:Component":
+            outputs["connectionString"] = CONNECTION_STRING
         case "azure-native:containerregistry:Registry":
             outputs["loginServer"] = f"{name}.azurecr.io"
         case "azure-native:managedidentity:UserAssignedIdentity":

@@ -1,5 +1,7 @@
 """Puts the components of a stack in Azure together: apps or session pools, and everything that they need."""
 
+from typing import TYPE_CHECKING
+
 import pulumi
 
 from infra.certificate import certificate_of
@@ -12,6 +14,9 @@ from infra.image import ExecutorImage, ExecutorImageArgs
 from infra.live_apps import LiveApp, own_apps
 from infra.session_pool import SessionPool, SessionPoolArgs
 from infra.settings import AppSettings, Settings
+
+if TYPE_CHECKING:
+    from infra.store import Store
 
 
 def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedApp, ...]:
@@ -29,8 +34,10 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
             identity_name=f"{settings.app_name}-pull",
             registry_admin=settings.image.registry_admin,
             needs_profiles=settings.hosting == "sessions",
+            telemetry=settings.telemetry,
         ),
     )
+    store = _store(settings, foundation, tags)
     deployed: list[DeployedApp] = []
     watched: list[WatchedApp] = []
     for size in settings.apps:
@@ -40,7 +47,7 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
             pool = SessionPool(_named("executor", size), SessionPoolArgs(args, settings.sessions))
             deployed.append(DeployedApp(size.key, size.name, pool.url, image.digest, pool.min_sessions, pool.max_sessions))
         else:
-            executor = _executor_app(settings, args, foundation.environment_domain, live.get(size.name))
+            executor = _executor_app(settings, args, foundation, store, live.get(size.name))
             deployed.append(
                 DeployedApp(
                     size.key,
@@ -64,7 +71,23 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
                 resource_group_id=foundation.resource_group_id,
                 resource_group_name=foundation.resource_group_name,
                 apps=tuple(watched),
+                workspace=foundation.workspace,
                 settings=settings.guardrails,
+            ),
+        )
+    if watched and foundation.workspace is not None:
+        from infra.workbook import Workbook, WorkbookArgs  # noqa: PLC0415 - as in `_store`
+
+        Workbook(
+            "workbook",
+            WorkbookArgs(
+                name=settings.app_name,
+                location=foundation.workspace.location,
+                tags=tags,
+                resource_group_id=foundation.resource_group_id,
+                resource_group_name=foundation.resource_group_name,
+                workspace_id=foundation.workspace.id,
+                apps=tuple(watched),
             ),
         )
     return tuple(deployed)
@@ -109,15 +132,35 @@ def _executor_args(
     )
 
 
+def _store(settings: Settings, foundation: Foundation, tags: dict[str, str]) -> "Store | None":
+    account = settings.store.account
+    if account is None:
+        return None
+    from infra.store import Store, StoreArgs  # noqa: PLC0415 - azure-native's part for storage takes a quarter of a second
+
+    return Store(
+        "store",
+        StoreArgs(
+            location=settings.location,
+            tags=tags,
+            resource_group_id=foundation.resource_group_id,
+            resource_group_name=foundation.resource_group_name,
+            account=account,
+            settings=settings.store,
+            identity_name=f"{settings.app_name}-store",
+        ),
+    )
+
+
 def _executor_app(
-    settings: Settings, args: ExecutorArgs, environment_domain: pulumi.Input[str], live: LiveApp | None
+    settings: Settings, args: ExecutorArgs, foundation: Foundation, store: "Store | None", live: LiveApp | None
 ) -> ExecutorApp:
     profile = settings.foundation.workload_profile
     return ExecutorApp(
         _named("executor", args.size),
         ExecutorAppArgs(
             executor=args,
-            environment_domain=environment_domain,
+            environment_domain=foundation.environment_domain,
             workload_profile=None if profile is None else profile.name,
             scaling=settings.scaling,
             access=settings.access,
@@ -126,6 +169,9 @@ def _executor_app(
             certificate_id=certificate_of(_named("executor", args.size), settings, args, live),
             domains=() if live is None else live.domains,
             lock=settings.lock_app,
+            store=store,
+            # An agent takes what the container sends to the address that Azure itself sets there.
+            connection_string=None if settings.telemetry.agent else foundation.connection_string,
         ),
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pulumi
 from pulumi_azure_native import app, authorization
@@ -11,6 +11,14 @@ from infra.contests import cron_metadata
 from infra.executor import API_KEYS_SECRET, PORT, ExecutorArgs, variables
 from infra.live_apps import ATTEMPT_VARIABLE
 from infra.settings import AccessSettings, RevisionSettings, ScalingSettings
+from infra.settings.store import STORE_VARIABLE
+from infra.settings.telemetry import CONNECTION_VARIABLE
+
+if TYPE_CHECKING:
+    from infra.store import Store
+
+
+CONNECTION_SECRET = "insights-connection-string"  # noqa: S105 - the name of a secret, not its value
 
 
 @dataclass(frozen=True)
@@ -29,6 +37,8 @@ class ExecutorAppArgs:
         domains: Host names that the app has already, each as Azure writes it: a deployment that did not name them would drop
             what somebody bound by hand (azure-container-apps#957).
         lock: Whether a lock of Azure's own keeps the app from deletion.
+        store: What all replicas share, or None.
+        connection_string: Where the server sends traces and metrics to, as a secret, or None.
     """
 
     executor: ExecutorArgs
@@ -41,6 +51,8 @@ class ExecutorAppArgs:
     domains: Sequence[Mapping[str, Any]]
     certificate_id: pulumi.Input[str] | None
     lock: bool
+    store: "Store | None"
+    connection_string: pulumi.Input[str] | None
 
 
 class ExecutorApp(pulumi.ComponentResource):
@@ -67,6 +79,7 @@ class ExecutorApp(pulumi.ComponentResource):
     def __init__(self, name: str, args: ExecutorAppArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares the app."""
         super().__init__("code-executor:infra:ExecutorApp", name, None, opts)
+        roles = [args.executor.pull_role, None if args.store is None else args.store.role]
         made = app.ContainerApp(
             f"{name}-app",
             container_app_name=args.executor.size.name,
@@ -75,7 +88,7 @@ class ExecutorApp(pulumi.ComponentResource):
             environment_id=args.executor.environment_id,
             workload_profile_name=args.workload_profile,
             identity=app.ManagedServiceIdentityArgs(
-                type=app.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=[args.executor.pull_identity_id]
+                type=app.ManagedServiceIdentityType.USER_ASSIGNED, user_assigned_identities=_identities(args)
             ),
             configuration=_configuration(args),
             template=_template(args),
@@ -83,7 +96,7 @@ class ExecutorApp(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(
                 parent=self,
                 protect=args.executor.protect,
-                depends_on=[] if args.executor.pull_role is None else [args.executor.pull_role],
+                depends_on=[role for role in roles if role is not None],
                 # A revision that cannot pull or start hangs until the provider gives up, by default after an hour.
                 custom_timeouts=pulumi.CustomTimeouts(create="15m", update="15m"),
             ),
@@ -129,23 +142,37 @@ def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:
         revision_transition_threshold=args.revisions.transition_threshold,
         max_inactive_revisions=args.revisions.max_inactive,
         ingress=_ingress(args.access, args.domains, args.certificate_id),
-        secrets=_secrets(executor) or None,
+        secrets=_secrets(args) or None,
         registries=[app.RegistryCredentialsArgs(server=executor.registry_server, identity=executor.pull_identity_id)],
-        # The platform pulls with the identity; the container, where strangers' code runs, is to get no token for it.
-        identity_settings=[
-            app.IdentitySettingsArgs(identity=executor.pull_identity_id, lifecycle=app.IdentitySettingsLifeCycle.NONE)
-        ],
+        identity_settings=_identity_settings(args),
     )
 
 
-def _secrets(executor: ExecutorArgs) -> list[app.SecretArgs]:
+def _identities(args: ExecutorAppArgs) -> list[pulumi.Input[str]]:
+    return [args.executor.pull_identity_id, *([] if args.store is None else [args.store.identity_id])]
+
+
+def _identity_settings(args: ExecutorAppArgs) -> list[app.IdentitySettingsArgs]:
+    # The platform pulls with the identity; the container, where strangers' code runs, is to get no token for it.
+    listed = [app.IdentitySettingsArgs(identity=args.executor.pull_identity_id, lifecycle=app.IdentitySettingsLifeCycle.NONE)]
+    if args.store is not None:
+        # The server asks for its tokens over loopback, with a header from its environment. Programs have neither a network
+        # nor that environment (docs/security.md).
+        listed.append(app.IdentitySettingsArgs(identity=args.store.identity_id, lifecycle=app.IdentitySettingsLifeCycle.MAIN))
+    return listed
+
+
+def _secrets(args: ExecutorAppArgs) -> list[app.SecretArgs]:
+    executor, listed = args.executor, []
     if executor.api_keys is not None:
-        return [app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(executor.api_keys))]
-    if executor.api_keys_vault_url is not None:
+        listed.append(app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(executor.api_keys)))
+    elif executor.api_keys_vault_url is not None:
         # The platform fetches it with the identity, and again about every half an hour where no version is named.
         vault = executor.api_keys_vault_url
-        return [app.SecretArgs(name=API_KEYS_SECRET, key_vault_url=vault, identity=executor.pull_identity_id)]
-    return []
+        listed.append(app.SecretArgs(name=API_KEYS_SECRET, key_vault_url=vault, identity=executor.pull_identity_id))
+    if args.connection_string is not None:
+        listed.append(app.SecretArgs(name=CONNECTION_SECRET, value=pulumi.Output.secret(args.connection_string)))
+    return listed
 
 
 def _ingress(
@@ -232,6 +259,10 @@ def _template(args: ExecutorAppArgs) -> app.TemplateArgs:
 
 def _variables(args: ExecutorAppArgs) -> list[app.EnvironmentVarArgs]:
     listed = variables(args.executor)
+    if args.store is not None:
+        listed.append(app.EnvironmentVarArgs(name=STORE_VARIABLE, value=args.store.url))
+    if args.connection_string is not None:
+        listed.append(app.EnvironmentVarArgs(name=CONNECTION_VARIABLE, secret_ref=CONNECTION_SECRET))
     if args.attempt:
         listed.append(app.EnvironmentVarArgs(name=ATTEMPT_VARIABLE, value=str(args.attempt)))
     return listed

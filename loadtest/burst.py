@@ -17,9 +17,9 @@ from pathlib import Path
 from signal import SIGKILL, SIGTERM
 
 from executor_client import AsyncExecutorClient, Execution, ExecutorError, Judgement
+from executor_client.capacity import Admission, Burst, Change, Job, Outcome, simulate
 
 from infra.capacity.chart import Curve, draw
-from infra.capacity.simulation import Admission, Burst, Change, Job, Outcome, simulate
 from loadtest.programs import KINDS, Kind, cpu_seconds, kind_of, submission, wrong
 from loadtest.replicas import MOST_REPLICAS, Balancer, Replica, balancer, start, tree_cpu_seconds
 from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, prctl
@@ -165,7 +165,7 @@ class _Run:
 
     def _forecast(self, costs: dict[str, float]) -> Outcome:
         def job(kind: Kind) -> Job:
-            return Job(kind.seconds, stretches=False) if kind.endless else Job(costs[kind.name])
+            return Job(kind.seconds if kind.endless else costs[kind.name])
 
         plan = self._plan
         admission = Admission(plan.queue_length, plan.queue_seconds)

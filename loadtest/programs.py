@@ -54,7 +54,7 @@ class Kind:
         judged: Whether it has test cases, two of them; the second gets the number plus 1.
         ending: What the program does after its work; RIGHT prints the number and what the work made of it.
         status: The one right status.
-        seconds: Wall time that it is given.
+        seconds: CPU time that it is given; on a busy machine wall time would stop one before it has printed anything.
     """
 
     name: str
@@ -106,7 +106,7 @@ def submission(number: int, questions: int, work: float) -> Submission:
         language=kind.language,
         code=f"{code}\n",
         stdin=f"{number}\n",
-        timeout=kind.seconds,
+        time_limit=kind.seconds,
         test_cases=cases if kind.judged else None,
         user_id=f"student-{number // questions}",
         question_id=f"{number}",

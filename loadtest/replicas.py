@@ -21,7 +21,7 @@ from devtools.executor import ROOT, environment
 from runtime.execution.process_tree import descendants
 from runtime.execution.procfs import stat_fields
 
-MOST_REPLICAS = 16
+MOST_REPLICAS = 40
 _START_SECONDS = 30
 _LIMITS = (
     "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp",  # noqa: S108
@@ -138,23 +138,37 @@ class Balancer:
         self.url = f"http://127.0.0.1:{port}"
         self.pid = pid
         self._control = control
-        self._joined = 0
+        self._free = [f"replicas/replica{number}" for number in range(MOST_REPLICAS, 0, -1)]
+        self._names: dict[int, str] = {}
 
     def join(self, replica: Replica) -> None:
         """From now on the replica gets requests."""
-        self._joined += 1
-        name = f"replicas/replica{self._joined}"
+        name = self._names[replica.port] = self._free.pop()
         self._command(f"set server {name} addr 127.0.0.1 port {replica.port}")
         self._command(f"set server {name} state ready")
 
+    def leave(self, replica: Replica) -> None:
+        """From now on the replica gets no requests; what it has goes on."""
+        name = self._names.pop(replica.port)
+        self._command(f"set server {name} state maint")
+        self._free.insert(0, name)
+
     def answers(self) -> dict[str, int]:
         """How many answers went to the client, by the first digit of their status: `{"2xx": 1000, ...}`."""
+        frontend = self._frontend()
+        return {kind: int(frontend[f"hrsp_{kind}"]) for kind in ("2xx", "4xx", "5xx")}
+
+    def requests(self) -> int:
+        """How many requests came so far."""
+        return int(self._frontend()["req_tot"])
+
+    def _frontend(self) -> dict[str, str]:
         head, *lines = self._command("show stat").strip().splitlines()
         names = head.removeprefix("# ").split(",")
         (frontend,) = [
             row for line in lines if (row := dict(zip(names, line.split(","), strict=False)))["svname"] == "FRONTEND"
         ]
-        return {kind: int(frontend[f"hrsp_{kind}"]) for kind in ("2xx", "4xx", "5xx")}
+        return frontend
 
     def _command(self, words: str) -> str:
         with socket.socket(socket.AF_UNIX) as control:
@@ -167,13 +181,14 @@ class Balancer:
 
 
 @contextmanager
-def balancer() -> Iterator[Balancer]:
-    """A running HAProxy without replicas; raises RuntimeError where there is none on this machine."""
+def balancer(port: int = 0) -> Iterator[Balancer]:
+    """A running HAProxy without replicas, on a free port unless told; raises RuntimeError where it is not installed."""
     program = shutil.which("haproxy", path=f"{os.environ.get('PATH', '')}:/usr/sbin")
     if program is None:
         raise RuntimeError("haproxy is not installed: apt-get install haproxy")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    if not port:
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            port = probe.getsockname()[1]
     with tempfile.TemporaryDirectory(prefix="burst-") as folder:
         control, file = f"{folder}/control", Path(folder, "haproxy.cfg")
         file.write_text(_CONFIGURATION.format(socket=control, port=port, most=MOST_REPLICAS))

@@ -16,6 +16,8 @@ APP = "azure-native:app:ContainerApp"
 POOL = "azure-native:app:ContainerAppsSessionPool"
 REGISTRY = "azure-native:containerregistry:Registry"
 BUDGET = "azure-native:consumption:Budget"
+ACCOUNT = "azure-native:storage:StorageAccount"
+CONTAINER = "azure-native:storage:BlobContainer"
 IMAGE = "docker:index/image:Image"
 
 MAX_REPLICAS = 1000
@@ -82,6 +84,20 @@ def all_probes(args: ResourceValidationArgs, report: ReportViolation) -> None:
             report(f"the container {container.get('name')} has no probe {', '.join(sorted(missing))}", None)
 
 
+def store_is_closed(args: ResourceValidationArgs, report: ReportViolation) -> None:
+    """Refuses a store that somebody reaches without a role, or in clear text."""
+    props = args.props
+    if args.resource_type == ACCOUNT:
+        if props.get("allowBlobPublicAccess") is not False:
+            report("the storage account allows public blobs", None)
+        if props.get("allowSharedKeyAccess") is not False:
+            report("the storage account has keys, which do everything: allow identities only", None)
+        if props.get("minimumTlsVersion") not in {"TLS1_2", "TLS1_3"} or props.get("enableHttpsTrafficOnly") is not True:
+            report("the storage account takes connections without TLS, or with an old one", None)
+    if args.resource_type == CONTAINER and props.get("publicAccess") != "None":
+        report("the container is public", None)
+
+
 def budget_present(args: StackValidationArgs, report: ReportViolation) -> None:
     """Refuses a stack in Azure that nobody watches the cost of."""
     types = {resource.resource_type for resource in args.resources}
@@ -108,6 +124,11 @@ RULES: tuple[Policy, ...] = (
     ),
     ResourceValidationPolicy(
         name="all-probes", description="Startup, liveness and readiness are probed.", validate=all_probes
+    ),
+    ResourceValidationPolicy(
+        name="store-is-closed",
+        description="A store has no public blobs, no keys, and TLS only.",
+        validate=store_is_closed,
     ),
     StackValidationPolicy(name="budget-present", description="Whatever runs in Azure has a budget.", validate=budget_present),
 )

@@ -1,4 +1,4 @@
-"""`python -m runtime`: checks the settings and the host, then serves until SIGTERM."""
+"""`python -m runtime`: checks the settings and the host, then serves until SIGTERM; or runs a command."""
 
 import os
 
@@ -8,23 +8,30 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 os.environ["FROZENLIST_NO_EXTENSIONS"] = "1"
 
 import asyncio
+import functools
 import gc
 import logging
 import resource
 import signal
 import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import uvloop
 from aiohttp import web
 
 from runtime import composition
-from runtime.execution.executor import Executor, WeakIsolationError
+from runtime.composition import CANNOT_ISOLATE, WRONG_SETTINGS, Start, StartError
 from runtime.http.app import Service
 from runtime.http.connections import Connections
-from runtime.languages.registry import LanguageFileError, Registry, load
 from runtime.observability.records import Log
-from runtime.sandbox.syscalls import PR_SET_CHILD_SUBREAPER, PR_SET_DUMPABLE, prctl, return_freed_memory
-from runtime.settings import Settings, SettingsError, read_settings
+from runtime.observability.telemetry_settings import TelemetrySettings, TelemetrySettingsError, read_telemetry
+from runtime.observability.tracing import Tracer
+from runtime.sandbox.syscalls import return_freed_memory
+from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from runtime.observability.telemetry import Telemetry
 
 _log = logging.getLogger("runtime")
 # The kernel takes as many as net.core.somaxconn lets it.
@@ -46,65 +53,31 @@ In a browser:
   http://{host}:{port}/"""
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     """Returns the exit code: 2 for wrong settings, 3 for a host that cannot isolate, 0 after an orderly end."""
+    if arguments:
+        from runtime.commands import arguments as commands  # noqa: PLC0415 - a server need not wait for it
+
+        return commands.main(arguments)
     try:
-        settings = _settings()
-        languages = load()
-    except (SettingsError, LanguageFileError) as error:
-        return _wrong_settings(str(error))
-    logging.basicConfig(level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    # Nobody of the same uid may look into the process that holds the keys; what is left behind comes to it.
-    prctl(PR_SET_DUMPABLE, 0)
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
-    if not os.access(settings.work_parent(), os.W_OK | os.X_OK):
-        return _wrong_settings(f"EXECUTOR_WORK_DIR: cannot write to {settings.work_parent()!r}")
+        telemetry_settings = read_telemetry(os.environ)
+        start = composition.start()
+    except TelemetrySettingsError as error:
+        print(f"The executor was not started:\n{error}", file=sys.stderr)
+        return WRONG_SETTINGS
+    except StartError as error:
+        print(f"The executor was not started:\n{error}", file=sys.stderr)
+        return error.exit_code
+    settings, executor, registry = start.settings, start.executor, start.registry
     try:
-        executor = Executor(
-            concurrency=settings.concurrency,
-            work_parent=settings.work_parent(),
-            disabled=settings.test_disable_layers,
-            highest_abi=settings.test_landlock_abi,
-        )
-        executor.start()
-    except OSError as error:
-        print(f"The executor was not started: {error}", file=sys.stderr)
-        return 3
-    try:
-        executor.require_floor(allow_weak=settings.allow_weak_isolation)
-        can_execute = not os.statvfs(executor.root).f_flag & os.ST_NOEXEC
-        registry = Registry(languages, settings.path, can_execute_files=can_execute)
-        if not registry.languages:
-            return _wrong_settings(f"EXECUTOR_PATH is {settings.path!r}: no language's toolchain is there")
+        if start.floor:
+            print(f"The executor was not started, because this host cannot isolate programs: {start.floor}.", file=sys.stderr)
+            return CANNOT_ISOLATE
         for name, reason in sorted(registry.unavailable.items()):
             _log.warning("%s cannot be run here: %s", name, reason)
-        composition.configure(executor, registry, settings)
-        return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
-    except WeakIsolationError as error:
-        print(f"The executor was not started, because this host cannot isolate programs: {error}.", file=sys.stderr)
-        return 3
+        return uvloop.run(_serve(start, _most_connections(settings), telemetry_settings))
     finally:
         executor.close()
-
-
-def _settings() -> Settings:
-    """This process's settings; raises SettingsError."""
-    settings = read_settings()
-    if not settings.store:
-        return settings
-    from runtime.store.blobs import check_url  # noqa: PLC0415 - a start without a store need not wait for it
-    from runtime.store.errors import StoreUrlError  # noqa: PLC0415
-
-    try:
-        check_url(settings.store)
-    except StoreUrlError as error:
-        raise SettingsError([f"EXECUTOR_STORE {error}"]) from error
-    return settings
-
-
-def _wrong_settings(problems: str) -> int:
-    print(f"The executor was not started:\n{problems}", file=sys.stderr)
-    return 2
 
 
 def _most_connections(settings: Settings) -> int:
@@ -118,9 +91,10 @@ def _most_connections(settings: Settings) -> int:
     return most
 
 
-async def _serve(settings: Settings, executor: Executor, registry: Registry, most_connections: int) -> int:
+async def _serve(start: Start, most_connections: int, telemetry_settings: TelemetrySettings | None) -> int:
+    settings, executor = start.settings, start.executor
     log = Log(sys.stdout.fileno())
-    service = Service(settings, executor, registry, log)
+    service, telemetry = _service(start, log, telemetry_settings)
     runner = web.AppRunner(service.application(), handler_cancellation=True, shutdown_timeout=_LAST_ANSWERS_SECONDS)
     await runner.setup()
     if runner.server is None:
@@ -150,7 +124,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
             (_USAGE + (_PLAYGROUND if settings.playground else "")).format(
                 host=settings.host,
                 port=server.sockets[0].getsockname()[1],
-                languages=", ".join(registry.languages),
+                languages=", ".join(start.registry.languages),
                 isolation=", ".join(filter(None, layers)) + (" (WEAK)" if force.weak else ""),
             ),
             flush=True,
@@ -159,14 +133,30 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         # The door stays open: who comes now is told that another replica will answer.
         try:
             async with asyncio.timeout(settings.drain_seconds):
-                await service.submissions.drain()
+                await service.drain()
         except TimeoutError:
             _log.error("running work was not finished within %g s", settings.drain_seconds)
     finally:
         server.close()
         await runner.cleanup()
+        await start.ahead.close()
+        if telemetry:
+            await telemetry.close()
         log.flush(_LAST_RECORDS_MS)
     return 0
+
+
+def _service(start: Start, log: Log, telemetry_settings: TelemetrySettings | None) -> tuple[Service, "Telemetry | None"]:
+    """The service, and what sends its traces and metrics, where somebody wants them."""
+    made = functools.partial(Service, start.settings, start.executor, start.registry, log, ahead=start.ahead)
+    if telemetry_settings is None:
+        return made(), None
+    from runtime.http.callbacks import host_certificates  # noqa: PLC0415 - without telemetry nothing of it is loaded
+    from runtime.observability.telemetry import Telemetry  # noqa: PLC0415 - likewise
+
+    tracer = Tracer(telemetry_settings.share, follows_parent=telemetry_settings.follows_parent)
+    service = made(tracer=tracer if telemetry_settings.traces else None)
+    return service, Telemetry(telemetry_settings, tracer, service.metrics, host_certificates)
 
 
 def _keep_house(loop: asyncio.AbstractEventLoop, connections: Connections, log: Log) -> None:
@@ -177,4 +167,4 @@ def _keep_house(loop: asyncio.AbstractEventLoop, connections: Connections, log: 
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

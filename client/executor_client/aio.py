@@ -35,6 +35,7 @@ from executor_client.models import (
     Submission,
     TestCase,
 )
+from executor_client.observing import Observation, Observe
 from executor_client.retries import Backoff, CircuitBreaker
 from executor_client.sessions import Credential, TokenSource, identifier
 
@@ -58,6 +59,8 @@ class Options(TypedDict, total=False):
             one that only a newer executor has. True unless told; else the answer names such fields in `warnings`.
         session_pool: Whether the URL is a session pool's, which has a session for each `user_id`.
         credential: For a session pool, a credential of azure.identity.aio; DefaultAzureCredential unless told.
+        headers: Added to every request, such as the mark of a rehearsal.
+        observe: Called after each request, retries and hedges included, in the task that sent it.
     """
 
     deadline: float
@@ -67,6 +70,8 @@ class Options(TypedDict, total=False):
     strict: bool
     session_pool: bool
     credential: Credential | None
+    headers: Mapping[str, str]
+    observe: Observe | None
 
 
 class RunFields(TypedDict, total=False):
@@ -87,6 +92,8 @@ class JudgeFields(RunFields, total=False):
 
     comparator: str | Comparator
     checker: Checker | None
+    interactor: Checker | None
+    transcript: bool
     stop_on_failure: bool
 
 
@@ -107,7 +114,8 @@ class AsyncExecutorClient:
             raise ConfigurationError(f"deadline={self._deadline}, hedge_after={self._hedge_after}: must be seconds above 0")
         self._breaker = options.get("breaker") or CircuitBreaker()
         # The executor takes its key in this header too, which leaves Authorization to a session pool's token.
-        self._headers = {"X-API-Key": api_key} if api_key else {}
+        self._headers = dict(options.get("headers", {})) | ({"X-API-Key": api_key} if api_key else {})
+        self._observe = options.get("observe")
         self._strict = {"strict": "1"} if options.get("strict", True) else {}
         self._tokens = TokenSource(options.get("credential")) if options.get("session_pool") else None
         self._http: aiohttp.ClientSession | None = None
@@ -146,6 +154,12 @@ class AsyncExecutorClient:
         end = time.monotonic() + self._deadline
         read = msgspec.json.Decoder(list[Language]).decode
         return await self._retried(_Request("GET", self._endpoint.with_name("languages")), read, end)
+
+    async def host(self) -> dict[str, Any]:
+        """What one replica runs on, and its settings, as `GET /host` says."""
+        end = time.monotonic() + self._deadline
+        read = msgspec.json.Decoder(dict[str, Any]).decode
+        return await self._retried(_Request("GET", self._endpoint.with_name("host")), read, end)
 
     async def submit(self, submission: Submission) -> Execution | Judgement:
         """Judges a submission that has test cases or a problem, and runs one that has none."""
@@ -312,12 +326,15 @@ class AsyncExecutorClient:
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_SECONDS),
             )
+        observation = Observation(self._observe)
         try:
-            async with self._http.request(
-                request.method, url, data=request.body, headers=headers, allow_redirects=False
-            ) as response:
-                raw = await response.read()
-                answer = read_answer(response, raw, read)
+            with observation:
+                async with self._http.request(
+                    request.method, url, data=request.body, headers=headers, allow_redirects=False
+                ) as response:
+                    observation.begins(response)
+                    raw = await response.read()
+                    answer = read_answer(response, raw, read)
         except aiohttp.ClientConnectorCertificateError as error:
             raise UnexpectedAnswerError(f"{url}: the server's certificate is not valid: {error}") from error
         except (aiohttp.ClientError, OSError) as error:

@@ -14,11 +14,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from executor_client import problem_command
+from executor_client import prewarm, problem_command, replay
 from executor_client.aio import AsyncExecutorClient
+from executor_client.doctor import command as doctor_command
 from executor_client.errors import ExecutorError
 from executor_client.models import Execution, Judgement, Submission, TestCase
 from executor_client.problem_folder import FolderError
+from executor_client.rehearsal import options as rehearse_options
+from executor_client.rehearsal.plan import PlanError
 from executor_client.sync import ExecutorClient
 
 _MOST_IN_LOAD = 10_000
@@ -38,7 +41,7 @@ def main() -> int:
     options = _parser().parse_args()
     try:
         code: int = options.action(options)
-    except (ExecutorError, FolderError, _UsageError) as error:
+    except (ExecutorError, FolderError, PlanError, _UsageError) as error:
         _stderr.print(f"{type(error).__name__.lstrip('_')}: {error}", style="red", markup=False, soft_wrap=True)
         return 2
     return code
@@ -51,7 +54,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hedge-after", type=float, help="send a request again that waits longer than so many seconds")
     parser.add_argument("--sessions", action="store_true", help="the URL is a session pool's")
     parser.epilog = "The key, where one is needed, is taken from EXECUTOR_API_KEY."
-    actions = parser.add_subparsers(required=True, metavar="run | judge | time | mcp | load | problem")
+    actions = parser.add_subparsers(required=True, metavar="command")
 
     run = actions.add_parser("run", help="run a file with this command's standard input, if that is no terminal")
     run.set_defaults(action=_run)
@@ -79,6 +82,10 @@ def _parser() -> argparse.ArgumentParser:
     load.add_argument("--language", choices=sorted(_PROGRAMS), default="python")
     load.set_defaults(action=_load)
     problem_command.add_to(actions, _client)
+    rehearse_options.add_to(actions).set_defaults(action=_rehearse)
+    doctor_command.add_to(actions).set_defaults(action=_doctor)
+    prewarm.add_to(actions).set_defaults(action=_prewarm)
+    replay.add_to(actions).set_defaults(action=_replay)
     return parser
 
 
@@ -203,6 +210,35 @@ def _mcp(options: argparse.Namespace) -> int:
     url, key, deadline = options.url, os.environ.get("EXECUTOR_API_KEY") or None, options.deadline
     serve(lambda: AsyncExecutorClient(url, key, deadline=deadline))
     return 0
+
+
+def _rehearse(options: argparse.Namespace) -> int:
+    try:
+        from executor_client.rehearsal.command import main as rehearse  # noqa: PLC0415 - an extra
+    except ImportError as error:
+        raise _UsageError(f"this needs the model's package: pip install 'executor-client[rehearse]' ({error})") from error
+    return rehearse(options, _key(options))
+
+
+def _key(options: argparse.Namespace) -> str | None:
+    """The key for the URL, which must be there."""
+    if not options.url:
+        raise _UsageError("no executor: give --url, or set EXECUTOR_URL")
+    return os.environ.get("EXECUTOR_API_KEY") or None
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    return doctor_command.main(options, _key(options))
+
+
+def _prewarm(options: argparse.Namespace) -> int:
+    _key(options)
+    return prewarm.main(options)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    with _client(options) as client:
+        return replay.main(options, client)
 
 
 def _load(options: argparse.Namespace) -> int:

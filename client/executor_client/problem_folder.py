@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from executor_client.models import File
+from executor_client.models import File, Judgement
 
 ACCEPTED = frozenset({"accepted"})
 _WRONG, _SLOW = frozenset({"wrong_answer"}), frozenset({"time_limit_exceeded"})
@@ -91,6 +91,35 @@ def submissions(folder: Path) -> Iterator[tuple[Program, Expected]]:
             program = program_at(path, f"{kind.name}/{path.name}")
             if program is not None:
                 yield program, _expected(kind.name, program, rules)
+
+
+def difference(expected: Expected, answer: Judgement) -> str:
+    """What differs from what is expected; empty where nothing does."""
+    statuses = {case.status for case in answer.test_results} - {"skipped"}
+    if expected.statuses and answer.status not in expected.statuses:
+        return f"expected {described(expected)}"
+    if expected.permitted and not statuses <= expected.permitted:
+        return f"not permitted: {', '.join(sorted(statuses - expected.permitted))}"
+    if expected.required and not statuses & expected.required:
+        return f"required of one case: {', '.join(sorted(expected.required))}"
+    if expected.score is not None:
+        low, high = expected.score
+        if answer.score is None or not low - 1e-6 <= answer.score <= high + 1e-6:
+            return f"expected {low:g} points" if low == high else f"expected {low:g} to {high:g} points"
+    if expected.partial and answer.score is not None and answer.max_score is not None and answer.score >= answer.max_score:
+        return "expected less than all points"
+    return "" if answer.status != "judge_error" else f"the package is at fault: {answer.judge_feedback}".rstrip(": ")
+
+
+def described(expected: Expected) -> str:
+    """What is expected, in words."""
+    words = [" or ".join(sorted(found)) for found in (expected.statuses, expected.permitted, expected.required) if found]
+    if expected.score is not None:
+        low, high = expected.score
+        words.append(f"{low:g} points" if low == high else f"{low:g} to {high:g} points")
+    if expected.partial and expected.score is None:
+        words.append("a part of the points")
+    return ", ".join(words)
 
 
 def input_validators(folder: Path) -> list[Program]:

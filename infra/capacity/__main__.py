@@ -1,6 +1,7 @@
 """`python -m infra.capacity`: how a burst drains, and how many warm replicas it takes."""
 
 import argparse
+import dataclasses
 import math
 import sys
 from collections.abc import Callable
@@ -8,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 try:
-    from infra.capacity import simulation
-    from infra.capacity.chart import Curve, draw
-    from infra.capacity.simulation import (
+    from executor_client import capacity
+    from executor_client.capacity import (
         NO_ADMISSION,
         Admission,
         Burst,
@@ -20,10 +20,13 @@ try:
         simulate,
         smallest_minimum,
     )
+
+    from infra.capacity.chart import Curve, draw
+    from infra.capacity.parameters import FILE, Parameters, ParametersError, read_parameters
 except ModuleNotFoundError as missing:
     sys.exit(f"capacity: the package {missing.name} is not there: pip install ./client -r infra/requirements-capacity.txt")
 
-from infra.pricing import load_rates
+from infra.pricing import load_rates, replica_hour
 from infra.quota import DEFAULT_CORE_QUOTA
 
 _MOST_SUBMISSIONS = 20_000
@@ -50,7 +53,7 @@ _above_zero_whole = _checked(int, lambda value: value >= 1, "a whole number, at 
 
 
 def _arguments() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m infra.capacity", description=simulation.__doc__)
+    parser = argparse.ArgumentParser(prog="python -m infra.capacity", description=capacity.__doc__)
     add = parser.add_argument
     add("--users", type=_above_zero_whole, default=500)
     add("--questions", type=_above_zero_whole, default=2, help="submissions of each user, all at the same moment")
@@ -64,7 +67,9 @@ def _arguments() -> argparse.ArgumentParser:
     add("--queue-length", type=_whole, default=Admission.queue_length, help="EXECUTOR_QUEUE_LENGTH")
     add("--queue-seconds", type=_number, default=Admission.queue_seconds, help="EXECUTOR_QUEUE_SECONDS")
     add("--start-seconds", type=_above_zero, default=7.0, help="median time until a new replica answers")
+    add("--poll-seconds", type=_above_zero, default=Scaling.interval, help="between two decisions of the scaler")
     add("--metric", choices=("rate", "concurrency"), default="rate", help="what the scaler measures; Azure documents rate")
+    add("--parameters", type=Path, help=f"what a rehearsal measured; {FILE} where it is there. Options given here go first")
     add("--plan", action="store_true", help="find the smallest minReplicas that meets --deadline")
     add("--deadline", type=_above_zero, default=60.0, help="seconds that --part of the submissions may wait at most")
     add("--part", type=_part, default=0.95)
@@ -73,10 +78,34 @@ def _arguments() -> argparse.ArgumentParser:
     return parser
 
 
+_MEASURED = {
+    "cold_start_seconds": "start_seconds",
+    "poll_seconds": "poll_seconds",
+    "metric": "metric",
+    "service_seconds": "seconds",
+}
+"""Parameters that are an option as well, and its name."""
+
+
+def _parsed(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, Parameters]:
+    """Gives the options, where those that are not given are as they were measured, and what was measured."""
+    file = parser.parse_args().parameters or (FILE if FILE.exists() else None)
+    if file is None:
+        return parser.parse_args(), Parameters()
+    try:
+        measured = read_parameters(file)
+    except ParametersError as error:
+        parser.error(f"--parameters: {error}")
+    values = {name: value for name, value in dataclasses.asdict(measured).items() if value is not None}
+    parser.set_defaults(**{_MEASURED[name]: value for name, value in values.items() if name in _MEASURED})
+    print(f"As measured ({file}): {', '.join(values) or 'nothing'}.")
+    return parser.parse_args(), measured
+
+
 def main() -> int:
     """Returns 0, 1 where no plan meets the deadline, 2 for wrong arguments."""
     parser = _arguments()
-    options = parser.parse_args()
+    options, measured = _parsed(parser)
     most = min(options.max, int(options.quota / options.cpu))
     if options.users * options.questions > _MOST_SUBMISSIONS:
         parser.error(f"--users times --questions must be at most {_MOST_SUBMISSIONS:,}")
@@ -89,7 +118,14 @@ def main() -> int:
     jobs = runs(options.users * options.questions, options.seconds, options.sigma, options.seed)
 
     def outcome(minimum: int, admission: Admission) -> Outcome:
-        scaling = Scaling(minimum, most, metric=options.metric, start_seconds=options.start_seconds)
+        scaling = Scaling(
+            minimum,
+            most,
+            metric=options.metric,
+            interval=options.poll_seconds,
+            start_seconds=options.start_seconds,
+            steps=measured.steps or (),
+        )
         return simulate(Burst(jobs, minimum, scaling, admission=admission, spread=options.over, seed=options.seed))
 
     guarded = Admission(options.queue_length, options.queue_seconds)
@@ -103,6 +139,7 @@ def main() -> int:
         options.min = [found]
     print(f"{len(jobs):,} submissions of {options.seconds:g} s, at most {most} replicas; how long they wait, in s\n")
     print(f"{'':42}{'half':>8}{'95 %':>8}{'all':>8}{'replicas':>10}{'requests':>10}{load_rates().currency:>8}")
+    hour = replica_hour(options.cpu, 2 * options.cpu, load_rates(), active=True)
     curves = []
     for minimum in options.min:
         for name, admission in (("every request waits where it is", NO_ADMISSION), ("admission and client", guarded)):
@@ -110,7 +147,7 @@ def main() -> int:
             row = f"{minimum:>4} warm, {name}"
             times = "".join(f"{result.after(part):8.0f}" for part in (0.5, 0.95, 1.0))
             peak = max(count for _, count in result.replicas)
-            print(f"{row:<42}{times}{peak:>10}{result.requests:>10,}{result.cost(options.cpu, 2 * options.cpu):8.2f}")
+            print(f"{row:<42}{times}{peak:>10}{result.requests:>10,}{result.replica_seconds / 3600 * hour:8.2f}")
             curves.append(Curve(row.strip(), result.answered, result.replicas))
     moment = f"over {options.over:g} s" if options.over else "at one moment"
     draw(options.svg, f"{len(jobs):,} submissions of {options.seconds:g} s {moment}", curves)

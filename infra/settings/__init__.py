@@ -12,6 +12,8 @@ from infra.settings.revisions import RevisionSettings
 from infra.settings.scaling import ScalingSettings
 from infra.settings.sessions import SessionSettings, pool_name
 from infra.settings.stack import DECLARATIONS, KEYS, Settings, parse_settings, read_settings
+from infra.settings.store import StoreSettings
+from infra.settings.telemetry import TelemetrySettings
 
 __all__ = [
     "DECLARATIONS",
@@ -27,6 +29,8 @@ __all__ = [
     "Settings",
     "SettingsError",
     "SharedResource",
+    "StoreSettings",
+    "TelemetrySettings",
     "parse_settings",
     "pool_name",
     "read_settings",

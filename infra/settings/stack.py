@@ -25,6 +25,8 @@ from infra.settings.reader import ConfigReader, SettingsError
 from infra.settings.revisions import RevisionSettings, check_grace, check_mode
 from infra.settings.scaling import ScalingSettings, read_contests
 from infra.settings.sessions import SessionSettings, pool_name
+from infra.settings.store import StoreSettings, check_store
+from infra.settings.telemetry import TelemetrySettings, check_telemetry
 from infra.settings.variables import check_variables
 
 MAX_TAGS = 50
@@ -112,6 +114,8 @@ class Settings:
         "Environment variables of the executor; EXECUTOR_* are its settings (runtime/settings.py), and are checked before "
         "anything is deployed.",
     )
+    store: StoreSettings
+    telemetry: TelemetrySettings
     revisions: RevisionSettings
     sessions: SessionSettings
     local_port: int = setting(integer(1, 65535), 8000, "For hosting local, the port on this machine, {bounds}.")
@@ -151,6 +155,8 @@ def parse_settings(
     _check_hosting(reader, settings)
     _check_tags(reader, settings)
     check_foundation(reader, settings.foundation)
+    check_store(reader, settings.store, settings.foundation, settings.environment_variables)
+    check_telemetry(reader, settings.telemetry, settings.foundation, settings.environment_variables)
     check_access(reader, settings.access)
     if secret_keys is not None:
         check_keys_are_encrypted(reader, settings.access, secret_keys)

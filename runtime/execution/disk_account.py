@@ -95,7 +95,7 @@ class DiskAccount:
     def _nameless(self, pids: list[int]) -> int:
         """The most that the run's files without a name can take."""
         worker, most = self._worker, self._limits.file_bytes
-        size = leftovers.unlinked_bytes(pids, worker.uid, worker.workspace.path, most)
+        size = leftovers.unlinked_bytes(pids, worker.uid, worker.workspace.path, most, worker.streams.input_file)
         on_their_way, waiting = _held_elsewhere(pids, worker.uid)
         if not on_their_way:
             self._on_their_way_since = None

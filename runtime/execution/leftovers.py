@@ -40,8 +40,8 @@ def is_memory(path: str) -> bool:
     return False
 
 
-def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int) -> int:
-    """Bytes of files that the processes hold and that no longer have a name, each file counted once.
+def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int, input_file: tuple[int, int] | None) -> int:
+    """Bytes of files that the processes hold and that no longer have a name, each file counted once, but for their input.
 
     One of `directory` that is only mapped does not tell its size and counts with the most that it can have,
     `file_bytes`. A process that does not let itself be looked into counts as one that holds without end.
@@ -68,7 +68,7 @@ def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int) -
                     status = os.stat(f"{place}/fd/{name}")
                 except OSError:
                     continue
-                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0:
+                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0 and (status.st_dev, status.st_ino) != input_file:
                     found[status.st_ino] = max(status.st_blocks * 512, PAGE)
     return sum(found.values())
 

@@ -9,7 +9,7 @@ from msgspec import structs
 
 from runtime.execution.paths import BOOTSTRAP, RUNTIME_ROOT
 from runtime.execution.protocol import WarmStart
-from runtime.execution.streams import Pipes
+from runtime.execution.streams import Streams
 from runtime.execution.workers import Worker, WorkerError, complain, hand_over_streams, restore_signals
 from runtime.execution.workspace import Workspace
 from runtime.sandbox.confine import CHANNEL
@@ -29,12 +29,12 @@ class Origin:
         """Starts it in `directory`, where programs will run; raises OSError where there is no process to be had."""
         self.start = start
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        pipes = Pipes()
+        streams = Streams()
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 restore_signals()
-                hand_over_streams(pipes, theirs)
+                hand_over_streams(streams, theirs)
                 close_from(CHANNEL + 1)
                 os.chdir(directory)
                 prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -44,8 +44,8 @@ class Origin:
             finally:
                 os._exit(127)
         theirs.close()
-        pipes.close_theirs()
-        pipes.close_ours()
+        streams.close_theirs()
+        streams.close_ours()
         self._control.settimeout(_START_SECONDS)
         self._plan = plan
 
@@ -70,18 +70,18 @@ class Origin:
 
     def fork(self, workspace: Workspace, uid: int) -> Worker:
         """Asks for one worker, which reports by itself. Raises OSError or WorkerError."""
-        pipes = Pipes()
+        streams = Streams()
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            self._send(marshal.dumps((uid, workspace.path), _MARSHAL_VERSION), (*pipes.theirs, theirs.fileno()))
+            self._send(marshal.dumps((uid, workspace.path), _MARSHAL_VERSION), (*streams.theirs, theirs.fileno()))
         except WorkerError:
-            pipes.close_ours()
+            streams.close_ours()
             ours.close()
             raise
         finally:
             theirs.close()
-            pipes.close_theirs()
-        return Worker(self.start.name, workspace, pipes, ours, uid, forked=True)
+            streams.close_theirs()
+        return Worker(self.start.name, workspace, streams, ours, uid, forked=True)
 
     def close(self) -> None:
         """Closes its control channel, which ends it."""

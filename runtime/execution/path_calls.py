@@ -19,6 +19,8 @@ from runtime.sandbox.unotify import Answer, read_memory, read_path, signed
 
 _AT_FDCWD = -100
 _AT_SYMLINK_NOFOLLOW = 0x100
+#: The calls that set a file's times.
+TIME_CALLS = frozenset({"utime", "utimes", "futimesat", "utimensat"})
 _UTIME_NOW, _UTIME_OMIT = 0x3FFFFFFF, 0x3FFFFFFE
 
 

@@ -22,7 +22,7 @@ from runtime.execution.process_tree import ProcessTree
 from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import COLD, Ended, File, Job, Outcome
 from runtime.execution.resident_peak import ResidentPeak
-from runtime.execution.streams import Input, Output
+from runtime.execution.streams import Output
 from runtime.execution.worker_pool import WorkerPool
 from runtime.execution.workers import Worker, complain
 from runtime.execution.workspace import Collected
@@ -31,6 +31,7 @@ from runtime.sandbox.impersonation import ActingAs
 
 if TYPE_CHECKING:
     from runtime.execution.live_run import LiveRun
+    from runtime.execution.pair_wait import PairWait
 
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
@@ -49,8 +50,8 @@ class Run:
         self._control = control
         self._events = Events()
         self._live = _live_run(worker, job, control, self._events) if job.live else None
-        self._stdout: Output = self._live.stdout if self._live else Output(worker.pipes.stdout, job.limits.output_bytes)
-        self._stderr: Output = self._live.stderr if self._live else Output(worker.pipes.stderr, job.limits.output_bytes)
+        self._stdout: Output = self._live.stdout if self._live else Output(worker.streams.stdout, job.limits.output_bytes)
+        self._stderr: Output = self._live.stderr if self._live else Output(worker.streams.stderr, job.limits.output_bytes)
         self._tree = ProcessTree(pool, worker.first)
         self._cpu = CpuTime(worker.pid, worker.first, pool.others_cpu_ns)
         self._disk = DiskAccount(worker, job.limits, self._tree)
@@ -70,6 +71,7 @@ class Run:
             notifications=self._notifications,
             relieve=functools.partial(pool.drop_warm, self._events),
         )
+        self._pair_wait = _pair_wait(worker, self._live) if self._live and job.limits.free_waiting else None
         self._ended: Ended | None = None
         self._status: int | None = None
         self._over = False
@@ -94,13 +96,14 @@ class Run:
         """
         worker = self.worker
         self._set_rlimits()
-        worker.pipes.widen_outputs(self._limits.output_bytes)
-        stdin = None if self._live else Input(worker.pipes, self._job.stdin)
+        worker.streams.widen_outputs(self._limits.output_bytes)
+        if not self._live:
+            worker.streams.fill_input(self._job.stdin)
         self._resident.begin()
         self._started = time.monotonic()
         worker.go(self._job)
         try:
-            self._watch(stdin)
+            self._watch()
         finally:
             wall_ms = self._now()
             if not self._conclude():
@@ -126,7 +129,7 @@ class Run:
             cpu_ms=cpu_ms,
             wall_ms=wall_ms,
             waited_ms=self._watcher.waited_ms(wall_ms, cpu_ms),
-            memory_bytes=self._peak_bytes(),
+            memory_bytes=self._memory.told_bytes(is_within=ended is not Ended.MEMORY),
             memory_refused=code != 0 and self._was_short_of_memory(),
             stack_bytes=self._watcher.stack_bytes,
             processes_refused=self._notifications is not None and self._notifications.processes_refused,
@@ -183,7 +186,7 @@ class Run:
                 tasks=limits.tasks if self.worker.uid > 0 else 0,
             )
 
-    def _watch(self, stdin: Input | None) -> None:
+    def _watch(self) -> None:
         """Serves the program until it ends by itself or meets a limit, which `_ended` then names."""
         events, limits, watched = self._events, self._limits, self._facts.watched
         pidfd = os.pidfd_open(self.worker.pid)
@@ -193,8 +196,6 @@ class Run:
             events.listen(self.worker.listener, self._on_notification)
         if self._live:
             self._live.start()
-        elif stdin and not stdin.done:
-            events.listen(self.worker.pipes.stdin, functools.partial(self._on_stdin, stdin), select.POLLOUT)
         self._pool.watch_starting(events)
         look_at = FIRST_LOOK_MS if watched else math.inf
         wall_at: float = min(limits.wall_ms, limits.max_wall_ms or limits.wall_ms)
@@ -202,8 +203,10 @@ class Run:
             while self._ended is None:
                 now = self._now()
                 if now >= wall_at:
+                    self._excuse(now)
                     self._ended, wall_at = self._watcher.look_at_wall_time(now)
                 elif now >= look_at:
+                    self._excuse(now)
                     self._ended, pause = self._watcher.look(now)
                     look_at = self._now() + pause
                 else:
@@ -215,6 +218,14 @@ class Run:
                     events.handle(max(0.0, wake_at - now), self._is_over)
         finally:
             os.close(pidfd)
+
+    def _excuse(self, now: float) -> None:
+        """Takes down what is no wall time of a run that speaks with another one."""
+        if self._pair_wait:
+            self._pair_wait.look(self._tree.pids(), now)
+            self._watcher.excused_ms = self._pair_wait.waited_ms
+        elif self._live:
+            self._watcher.excused_ms = self._live.excused_ms
 
     def _is_over(self) -> bool:
         return self._ended is not None
@@ -254,13 +265,6 @@ class Run:
         else:
             self._events.ignore(self.worker.listener)  # the last process under this filter is gone
 
-    def _on_stdin(self, stdin: Input, event: int) -> None:
-        descriptor = self.worker.pipes.stdin
-        stdin.feed()
-        if event & select.POLLERR or stdin.done:
-            self._events.ignore(descriptor)
-            stdin.close()
-
     def _conclude(self) -> bool:
         """Takes the account of a program that was always alone; False where something is to be ended before the answer."""
         notifications = self._notifications
@@ -296,9 +300,6 @@ class Run:
                 ended = Ended.SIGNALED
         return ended, code, number
 
-    def _peak_bytes(self) -> int:
-        return max(self._memory.peak_bytes, self._resident.bytes)
-
     def _was_short_of_memory(self) -> bool:
         """Whether the kernel refused it memory, or ended it because the container had none."""
         if self._notifications and self._notifications.memory_refused:
@@ -318,6 +319,12 @@ class Run:
         else:
             self._resident.see(used.ru_maxrss << 10)
         self._cpu.reaped(pid, used.ru_utime + used.ru_stime)
+
+
+def _pair_wait(worker: Worker, live: "LiveRun") -> "PairWait":
+    from runtime.execution.pair_wait import PairWait  # noqa: PLC0415
+
+    return PairWait(worker, live)
 
 
 def _live_run(worker: Worker, job: Job, control: socket.socket, events: Events) -> "LiveRun":

@@ -1,4 +1,4 @@
-"""The standard streams of a run: the pipes to the program, what is fed to it, and what is kept of its output."""
+"""The standard streams of a run: its input, the pipes of its output, and what is kept of that."""
 
 import contextlib
 import fcntl
@@ -8,26 +8,46 @@ import os
 CHUNK = 1 << 16
 # What the kernel lets an unprivileged process have by default (fs.pipe-max-size).
 _LARGEST_PIPE = 1 << 20
+_SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 #: How long output may wait in the pipe after a read. Without it a program that prints much wakes the supervisor for every
 #: line.
 READ_PAUSE_MS = 2.0
 
 
-class Pipes:
-    """The three standard streams of one run: our ends, and the program's ends until they are handed over."""
+class Streams:
+    """The three standard streams of one run: our ends, and the program's ends until they are handed over.
 
-    def __init__(self) -> None:
+    Standard input is a file in memory that the program can only read, from wherever it likes: it is there as a whole before
+    the run begins. A live run has a pipe instead.
+    """
+
+    def __init__(self, *, live: bool = False) -> None:
         """Opens them; raises OSError where descriptors run out."""
-        self.theirs_stdin, self.stdin = os.pipe2(os.O_CLOEXEC)
+        #: Our end of a live run's input pipe, else -1.
+        self.stdin = -1
+        self._file = -1
+        if live:
+            self.theirs_stdin, self.stdin = _input_pipe()
+        else:
+            self._file = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            self.theirs_stdin = os.open(f"/proc/self/fd/{self._file}", os.O_RDONLY | os.O_CLOEXEC)
         self.stdout, self.theirs_stdout = os.pipe2(os.O_CLOEXEC)
         self.stderr, self.theirs_stderr = os.pipe2(os.O_CLOEXEC)
-        for descriptor in (self.stdin, self.stdout, self.stderr):
+        for descriptor in (self.stdout, self.stderr):
             os.set_blocking(descriptor, False)
 
     @property
     def theirs(self) -> tuple[int, int, int]:
         """The program's ends, in the order of its descriptors 0, 1 and 2."""
         return self.theirs_stdin, self.theirs_stdout, self.theirs_stderr
+
+    @property
+    def input_file(self) -> tuple[int, int] | None:
+        """Device and inode of the file that standard input is, None where it is a pipe."""
+        if self._file < 0:
+            return None
+        status = os.fstat(self._file)
+        return status.st_dev, status.st_ino
 
     def widen_outputs(self, wanted_bytes: int) -> None:
         """Makes room for all the output that is wanted: Node keeps in its memory what a full pipe does not take."""
@@ -36,64 +56,44 @@ class Pipes:
             with contextlib.suppress(PermissionError):  # the uid's share of pipe memory is used up; it works without
                 fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, size)
 
+    def fill_input(self, data: bytes) -> None:
+        """Writes all of standard input, which nobody can change from then on; raises OSError where there is no room."""
+        left = memoryview(data)
+        while left:
+            left = left[os.write(self._file, left) :]
+        fcntl.fcntl(self._file, fcntl.F_ADD_SEALS, _SEALS)
+
+    def replace_input_by_pipe(self) -> int:
+        """Takes a pipe instead of the file, and gives the program's end, which the caller hands over and closes."""
+        os.close(self._file)
+        self._file = -1
+        theirs, self.stdin = _input_pipe()
+        return theirs
+
     def close_theirs(self) -> None:
         """Closes the program's ends here, once the program has them."""
         for descriptor in self.theirs:
             os.close(descriptor)
 
     def close_ours(self) -> None:
-        """Closes our ends after the run; stdin may have been closed before."""
-        for descriptor in (self.stdin, self.stdout, self.stderr):
+        """Closes our ends after the run; a pipe to stdin may have been closed before."""
+        for descriptor in (self.stdin, self.stdout, self.stderr, self._file):
             if descriptor >= 0:
                 os.close(descriptor)
-        self.stdin = self.stdout = self.stderr = -1
+        self.stdin = self.stdout = self.stderr = self._file = -1
 
     def close_stdin(self) -> None:
-        """Tells the program that there is no more input."""
+        """Tells a live program that there is no more input."""
         if self.stdin >= 0:
             os.close(self.stdin)
             self.stdin = -1
 
 
-class Input:
-    """What is still to be written to a program's standard input."""
-
-    def __init__(self, pipes: Pipes, data: bytes) -> None:
-        """Writes what the pipe takes at once, which for most runs is all of it, and closes the pipe then."""
-        self._pipes = pipes
-        self._left = memoryview(data)
-        while self._left and self._write():
-            pass
-        if not self._left:
-            pipes.close_stdin()
-
-    @property
-    def done(self) -> bool:
-        """Whether nothing is left to be written, or the program has closed its end."""
-        return not self._left
-
-    def feed(self) -> None:
-        """Writes once, where the pipe has room; closes the pipe after the last byte."""
-        self._write()
-        if not self._left:
-            self.close()
-
-    def close(self) -> None:
-        """Gives up what is left: the program has closed its end."""
-        self._left = memoryview(b"")
-        self._pipes.close_stdin()
-
-    def _write(self) -> bool:
-        """Writes as much as the pipe takes; False once it takes no more, there is no more, or the program has closed it."""
-        try:
-            written = os.write(self._pipes.stdin, self._left[:CHUNK])
-        except BlockingIOError:
-            return False
-        except BrokenPipeError:
-            self._left = memoryview(b"")
-            return False
-        self._left = self._left[written:]
-        return bool(self._left)
+def _input_pipe() -> tuple[int, int]:
+    """The program's end of a new pipe, and ours, which does not block."""
+    theirs, ours = os.pipe2(os.O_CLOEXEC)
+    os.set_blocking(ours, False)
+    return theirs, ours
 
 
 class Output:

@@ -1,6 +1,7 @@
 """The workers of one slot: which kinds there are, how many are ready, and what takes the place of one that is used."""
 
 import contextlib
+import errno
 import functools
 import os
 import select
@@ -99,7 +100,25 @@ class WorkerPool:
                 left -= _FORK_BYTES if start.forks else _START_BYTES
 
     def take(self, job: Job) -> Worker:
-        """A worker for the job: a warm one where one is up, else a cold one. Raises OSError or WorkerError."""
+        """A worker for the job: a warm one where one is up, else a cold one. Raises OSError or WorkerError.
+
+        Where there is no room for another process, the ones that wait for other jobs give way.
+        """
+        try:
+            worker = self._take(job)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ENOMEM):
+                raise
+            complain(f"workers that wait are ended, because none can be started: {error}")
+            self.drop_warm()
+            worker = self._take(job)
+        if not job.live or unotify.can_install(worker.listener):
+            return worker
+        # Its input file cannot be made a pipe any more.
+        self._discard(worker)
+        return self._checked(self._start_cold(live=True))
+
+    def _take(self, job: Job) -> Worker:
         self._wanted_bytes = job.limits.memory_bytes
         self._asked_for.add(job.warm)
         queue = self._warm.get(job.warm, deque())
@@ -267,10 +286,10 @@ class WorkerPool:
             uid += self._serial % self._config.uids
         return Workspace.create(self._config.directory, f"w{self._serial}", uid), uid
 
-    def _start_cold(self) -> Worker:
+    def _start_cold(self, *, live: bool = False) -> Worker:
         workspace, uid = self._next_workspace()
         try:
-            return start_cold(self._plan, workspace, uid)
+            return start_cold(self._plan, workspace, uid, live=live)
         except OSError:
             workspace.remove()
             raise
@@ -301,8 +320,8 @@ class WorkerPool:
         except WorkerError:
             self._end_origin(origin)
             # What is left of its rehearsal: in this place nothing may lie when a run comes.
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{box}/main.py")
+            for name in os.listdir(box):
+                os.unlink(f"{box}/{name}")
             raise
         finally:
             os.rmdir(box)

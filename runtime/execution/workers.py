@@ -13,8 +13,9 @@ import time
 from collections.abc import Callable
 
 from runtime.execution.protocol import COLD, Job, WarmStart
-from runtime.execution.streams import Pipes
+from runtime.execution.streams import Streams
 from runtime.execution.workspace import Workspace
+from runtime.sandbox import unotify
 from runtime.sandbox.confine import CHANNEL, OWN_PROCESS, be_killed_first, confine, fork_into
 from runtime.sandbox.confinement import Confinement
 
@@ -36,7 +37,7 @@ class Worker:
     """One process that waits for its run. `pid` is 0 until it has reported, where it was forked by another process."""
 
     def __init__(
-        self, kind: str, workspace: Workspace, pipes: Pipes, channel: socket.socket, uid: int, *, forked: bool = False
+        self, kind: str, workspace: Workspace, streams: Streams, channel: socket.socket, uid: int, *, forked: bool = False
     ) -> None:
         """Takes over what the worker was started with.
 
@@ -45,7 +46,7 @@ class Worker:
         self.kind = kind
         self.forked = forked
         self.workspace = workspace
-        self.pipes = pipes
+        self.streams = streams
         self.channel = channel
         self.uid = uid
         self.pid = 0
@@ -59,6 +60,8 @@ class Worker:
         self.up = False
         # Its files under /proc, which its rules name: the kernel makes new ones where it has forgotten them.
         self._kept: list[int] = []
+        #: The program's end of the pipe that is about to take the place of its input file, else -1.
+        self.input_pipe = -1
         #: Whether its pid was waited for once in vain.
         self.pid_overdue = False
 
@@ -155,9 +158,12 @@ class Worker:
             words = (str(len(job.argv)), *job.argv, *environment)
         else:
             words = job.arguments
+        replaces = job.live and self.streams.stdin < 0
+        if replaces:
+            self.input_pipe = self.streams.replace_input_by_pipe()
         self.channel.settimeout(0)  # nothing lies there yet, so it never has to wait
         try:
-            self.channel.send(b"\0".join(os.fsencode(word) for word in ("go", *words)))
+            self.channel.send(b"\0".join(os.fsencode(word) for word in ("live" if replaces else "go", *words)))
         except OSError as error:
             raise NotTakenError(f"worker {self.kind} did not take its run: {error}") from error
 
@@ -171,9 +177,20 @@ class Worker:
         except BlockingIOError:
             pass  # one of its children keeps the channel
 
+    def install_input_pipe(self, call: unotify.Call) -> None:
+        """Puts the pipe to descriptor 0 of the process that waits in this call. Raises OSError where it is gone."""
+        unotify.install(self.listener, call.identifier, self.input_pipe, 0)
+        self._close_input_pipe()
+
+    def _close_input_pipe(self) -> None:
+        if self.input_pipe >= 0:
+            os.close(self.input_pipe)
+            self.input_pipe = -1
+
     def close(self) -> None:
         """Closes this side's descriptors; the process must have been ended by the caller."""
-        self.pipes.close_ours()
+        self.streams.close_ours()
+        self._close_input_pipe()
         self.channel.close()
         while self._kept:
             os.close(self._kept.pop())
@@ -182,22 +199,25 @@ class Worker:
             self.listener = -1
 
 
-def hand_over_streams(pipes: Pipes, channel: socket.socket) -> None:
+def hand_over_streams(streams: Streams, channel: socket.socket) -> None:
     """Puts the program's ends to 0, 1, 2 and its channel to 3, in a new process."""
     # Upwards first, so that no move overwrites a descriptor that is still to be moved.
-    high = [os.dup(descriptor) for descriptor in (*pipes.theirs, channel.fileno())]
+    high = [os.dup(descriptor) for descriptor in (*streams.theirs, channel.fileno())]
     while min(high) <= CHANNEL:
         high = [os.dup(descriptor) for descriptor in high]
     for number, descriptor in enumerate(high):
         os.dup2(descriptor, number, inheritable=True)
 
 
-def start_cold(plan: Confinement, workspace: Workspace, uid: int) -> Worker:
-    """Forks a worker that becomes any program. Raises OSError where there is no process to be had."""
-    pipes = Pipes()
+def start_cold(plan: Confinement, workspace: Workspace, uid: int, *, live: bool = False) -> Worker:
+    """Forks a worker that becomes any program, a `live` one with a pipe to its standard input from the start.
+
+    Raises OSError where there is no process to be had.
+    """
+    streams = Streams(live=live)
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    worker = Worker(COLD, workspace, pipes, ours, uid)
-    _fork(worker, plan, theirs, lambda: _cold_worker(plan, workspace.path, uid, pipes, theirs))
+    worker = Worker(COLD, workspace, streams, ours, uid)
+    _fork(worker, plan, theirs, lambda: _cold_worker(plan, workspace.path, uid, streams, theirs))
     return worker
 
 
@@ -217,7 +237,7 @@ def _fork(worker: Worker, plan: Confinement, theirs: socket.socket, become: Call
         finally:
             os._exit(0)
     theirs.close()
-    worker.pipes.close_theirs()
+    worker.streams.close_theirs()
     if plan.own_pids:
         worker.middle = pid
     else:
@@ -234,12 +254,17 @@ def _report(listener: int, words: bytes) -> None:
             os.close(listener)
 
 
-def _confine_here(plan: Confinement, directory: str, uid: int, pipes: Pipes, channel: socket.socket) -> int:
+def _confine_here(plan: Confinement, directory: str, uid: int, streams: Streams, channel: socket.socket) -> int:
     restore_signals()
-    hand_over_streams(pipes, channel)
+    hand_over_streams(streams, channel)
     os.chdir(directory)
     be_killed_first()
     return confine(plan, directory, uid)
+
+
+def await_input_pipe() -> None:
+    """Has the supervisor put a pipe in the place of this process's input file: it does so in answer to this call."""
+    os.utime(".")
 
 
 def restore_signals() -> None:
@@ -250,13 +275,15 @@ def restore_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _cold_worker(plan: Confinement, directory: str, uid: int, pipes: Pipes, channel: socket.socket) -> None:
+def _cold_worker(plan: Confinement, directory: str, uid: int, streams: Streams, channel: socket.socket) -> None:
     """Never returns: the process becomes a program, or ends with what went wrong on its channel."""
     try:
-        listener = _confine_here(plan, directory, uid, pipes, channel)
+        listener = _confine_here(plan, directory, uid, streams, channel)
         _report(listener, b"up")
         words = os.read(CHANNEL, 1 << 18).split(b"\0")
-        if words[0] != b"go":
+        if words[0] == b"live":
+            await_input_pipe()
+        elif words[0] != b"go":
             os._exit(0)
         end = 2 + int(words[1])
         environment = dict(word.split(b"=", 1) for word in words[end:])
@@ -271,13 +298,13 @@ def _cold_worker(plan: Confinement, directory: str, uid: int, pipes: Pipes, chan
 
 def start_interpreter(plan: Confinement, workspace: Workspace, uid: int, start: WarmStart) -> Worker:
     """Starts an interpreter that is confined first, loads its bootstrap, and waits. Raises OSError as `start_cold`."""
-    pipes = Pipes()
+    streams = Streams()
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-    worker = Worker(start.name, workspace, pipes, ours, uid)
+    worker = Worker(start.name, workspace, streams, ours, uid)
 
     def become() -> None:
         try:
-            listener = _confine_here(plan, workspace.path, uid, pipes, theirs)
+            listener = _confine_here(plan, workspace.path, uid, streams, theirs)
             _report(listener, b"confined")
             os.execve(start.argv[0], start.argv, start.env)
         except BaseException as error:  # noqa: BLE001 - a forked process must end here, whatever happened

@@ -115,6 +115,7 @@ EXECUTE: dict[str, Any] = {
                         "function": {"type": "object"},
                         "test_cases": _NOTHING,
                         "checker": _NOTHING,
+                        "interactor": _NOTHING,
                         "problem": _NOTHING,
                         "comparator": {"const": "lines"},
                         "stdin": {"const": ""},

@@ -11,16 +11,24 @@ import msgspec
 
 from runtime import __version__
 from runtime.http import bounds, problems
-from runtime.http.answers import HealthAnswer, JudgeAnswer, LanguageAnswer, ProblemAnswer, ReadyAnswer, RunAnswer
+from runtime.http.answers import (
+    HealthAnswer,
+    HostAnswer,
+    JudgeAnswer,
+    LanguageAnswer,
+    ProblemAnswer,
+    ReadyAnswer,
+    RunAnswer,
+)
 from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
 from runtime.http.requests import ExecuteBody
 from runtime.judging.comparators import PARAMETERS
-from runtime.languages.registry import Registry
+from runtime.languages.registry import MOST_SEED, Registry
 from runtime.settings import Settings
 
 _MEANINGS = Path(__file__).with_name("meanings.toml")
-_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, ReadyAnswer, Problem)
+_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, HostAnswer, ReadyAnswer, Problem)
 _EXAMPLES = {
     "run": {"language": "python", "code": "print(input()[::-1])", "stdin": "drawer", "timeout": 5},
     "judge": {
@@ -144,6 +152,12 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
         ),
         "/health": get("health", "Whether code can be run, and how it is isolated", health | _or_not(health), []),
         "/ready": get("ready", "Whether this replica takes work", ready | _or_not(ready), []),
+        "/host": get(
+            "host",
+            "What the replica runs on, and its settings",
+            answered("The replica", HostAnswer) | refused(problems.UnauthorizedError),
+            security,
+        ),
         "/metrics": get(
             "metrics",
             "Metrics for Prometheus",
@@ -173,6 +187,7 @@ def _bound(schemas: dict[str, Any], settings: Settings, registry: Registry) -> N
     limit_field(schemas, "CheckerBody", "memory_limit_mb", memory | {"maximum": settings.checker_memory_mb})
     limit_field(schemas, "ExecuteBody", "test_cases", {"minItems": 1, "maxItems": settings.max_test_cases})
     limit_field(schemas, "FunctionBody", "cases", {"minItems": 1, "maxItems": settings.max_test_cases})
+    limit_field(schemas, "ExecuteBody", "seed", {"type": "integer", "minimum": 0, "maximum": MOST_SEED})
     for name in ("ExecuteBody", "TestCaseBody", "FunctionCaseBody"):
         limit_field(schemas, name, "timeout", {"exclusiveMinimum": 0, "maximum": settings.max_timeout_seconds})
         limit_field(schemas, name, "time_limit", {"exclusiveMinimum": 0, "maximum": settings.max_time_limit_seconds})

@@ -8,7 +8,7 @@ import msgspec
 
 from runtime.execution.protocol import File
 from runtime.languages import java
-from runtime.languages.preamble import header_for, is_testlib
+from runtime.languages.preamble import is_testlib, start_with
 from runtime.languages.registry import Language
 
 _MARK = b"\xef\xbb\xbf"
@@ -46,10 +46,12 @@ def unmarked(language: Language, files: tuple[File, ...]) -> tuple[File, ...]:
     )
 
 
-def arranged(language: Language, files: tuple[File, ...], options: tuple[str, ...] = ()) -> Arranged:
+def arranged(
+    language: Language, files: tuple[File, ...], ahead: tuple[str, ...] = (), options: tuple[str, ...] = ()
+) -> Arranged:
     """The files for the compiler of `language`; the first is the main one, and is compiled whatever it is called.
 
-    The compiler gets `options` besides.
+    `ahead` are folders of headers that were compiled ahead; the compiler gets `options` besides.
     """
     taken = {file.name for file in files}
     named: list[File] = []
@@ -66,11 +68,11 @@ def arranged(language: Language, files: tuple[File, ...], options: tuple[str, ..
     sources = tuple(file.name for file in _in_order(language, compiled))
     defined = _found(language.defines, _text(named[0]))
     testlib = bool(language.with_testlib) and any(is_testlib(file.name, _text(file)) for file in named)
-    header = header_for(language.ahead, map(_text, compiled), testlib=testlib) if language.ahead else ""
+    words = start_with(ahead, map(_text, compiled), testlib=testlib)
     if testlib and len(compiled) == 1:
-        options = (*language.with_testlib, *options)
+        words = (*words, *language.with_testlib)
     unit = defined[0] if defined else language.unit
-    return Arranged(tuple(named), named[0], sources, unit, (*(("-include", header) if header else ()), *options))
+    return Arranged(tuple(named), named[0], sources, unit, (*words, *options))
 
 
 def with_made(
@@ -92,7 +94,7 @@ def _main_name(language: Language, main: File) -> str:
         path = path.with_name(path.name + PurePosixPath(language.file).suffix)
     if language.passed_over and re.search(language.passed_over, path.name):
         path = path.with_name(language.file)
-    return java.source_name(str(path), _text(main)) if language.starts_classes else str(path)
+    return java.source_name(str(path), _text(main)) if language.named_after_class else str(path)
 
 
 def _unit_name(language: Language, file: File) -> str:

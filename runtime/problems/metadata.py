@@ -1,7 +1,7 @@
 """`problem.yaml` in each format: what kind of problem it is, its limits, and how it is validated.
 
-Sources: the chapters on problem.yaml of the problem package format, versions `legacy`, `legacy-icpc` and `2025-09`;
-and problemtools, for `2023-07-draft`.
+Sources: the chapters on problem.yaml of the problem package format, versions `legacy`, `legacy-icpc` and `2025-09`. The draft
+`2023-07` is the latter's, and problemtools has what packages of it are like.
 """
 
 import re
@@ -19,9 +19,6 @@ _TYPES = ("pass-fail", "scoring", "multi-pass", "interactive", "submit-answer")
 # The format's codes of languages that have another name here.
 _LANGUAGES = {"python3": "python", "visualbasic": "vb"}
 _DESCRIPTIVE = ("uuid", "source", "license", "rights_owner", "keywords")
-# As problemtools takes it too.
-_DRAFT = "2023-07"
-_NEWER = (Format.V2023_07, Format.V2025_09)
 _MOST_PASSES = 100
 _TIME_LIMITS = (
     (".timelimit", r"\A\s*([0-9.]+)\s*\Z"),
@@ -56,14 +53,18 @@ def read(package: Package, faults: Faults) -> Metadata | None:
         faults.add(PATH, "is missing")
         return None
     values = load(package.read(PATH), PATH, faults)
-    given = str(values.get("problem_format_version") or Format.LEGACY)
-    if given not in (*Format, _DRAFT):
-        faults.add(PATH, f"problem_format_version is {given!r}: must be one of {', '.join(Format)}")
+    version = str(values.get("problem_format_version") or Format.LEGACY)
+    # problemtools takes both for the same.
+    version = {"2023-07": Format.V2023_07}.get(version, version)
+    if version not in tuple(Format):
+        faults.add(PATH, f"problem_format_version is {version!r}: must be one of {', '.join(Format)}")
         return None
-    version = Format.V2023_07 if given == _DRAFT else Format(given)
     keys = Mapping(values, PATH, faults)
     keys.ignore("problem_format_version")
-    found = _read_2025_09(keys, version) if version in _NEWER else _read_legacy(keys, version, package, faults)
+    if version in (Format.V2023_07, Format.V2025_09):
+        found = _read_2025_09(keys, Format(version), package, faults)
+    else:
+        found = _read_legacy(keys, Format(version), package, faults)
     keys.finish()
     return found
 
@@ -131,7 +132,7 @@ def _time_limit_of_others(package: Package, faults: Faults) -> float | None:
     return None
 
 
-def _read_2025_09(keys: Mapping, version: Format) -> Metadata:
+def _read_2025_09(keys: Mapping, version: Format, package: Package, faults: Faults) -> Metadata:
     # `source_url` is no key of these formats any more, but one of the examples beside their text.
     keys.ignore(*_DESCRIPTIVE, "version", "credits", "embargo_until", "source_url")
     for key in ("name", "uuid"):
@@ -154,13 +155,16 @@ def _read_2025_09(keys: Mapping, version: Format) -> Metadata:
     multipliers.ignore("time_limit_to_tle")
     multipliers.finish()
     limits.ignore("time_resolution")
+    seconds = limits.number("time_limit", 0)
+    if seconds is None and version is Format.V2023_07:
+        seconds = _time_limit_of_others(package, faults)
     return Metadata(
         name=_name(keys),
         format=version,
         scoring="scoring" in types,
         multi_pass="multi-pass" in types,
         interactive="interactive" in types,
-        limits=_common_limits(limits, limits.number("time_limit", 0), multiplier, multi_pass="multi-pass" in types),
+        limits=_common_limits(limits, seconds, multiplier, multi_pass="multi-pass" in types),
         languages=_languages(keys),
         constants=_constants(keys.mapping("constants")),
     )

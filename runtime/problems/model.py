@@ -10,7 +10,7 @@ class Format(StrEnum):
 
     LEGACY = "legacy"
     LEGACY_ICPC = "legacy-icpc"
-    #: A draft of the next one: its problem.yaml and its one validator, with the test data of `legacy`.
+    #: A draft of 2025-09, whose test data is as in `legacy`.
     V2023_07 = "2023-07-draft"
     V2025_09 = "2025-09"
 
@@ -105,6 +105,8 @@ class Problem(msgspec.Struct, frozen=True):
     format: Format
     scoring: bool
     multi_pass: bool
+    #: The one validator speaks with the submission.
+    interactive: bool
     limits: Limits
     #: All of them must accept; none is the default validator.
     validators: tuple[Program, ...]

@@ -16,6 +16,9 @@ _NOTIFICATION = struct.Struct("=QIIiIQ6Q")
 # struct seccomp_notif_resp: id, return value, negated errno, flags.
 _RESPONSE = struct.Struct("=QqiI")
 _RECEIVE, _SEND, _SET_FLAGS = 0xC0502100, 0xC0182101, 0x40082104
+# struct seccomp_notif_addfd: id, flags, our descriptor, the caller's, its flags (Linux 5.9).
+_INSTALLATION = struct.Struct("=QIIII")
+_INSTALL, _INSTALL_AT = 0x40182103, 1
 _FLAG_CONTINUE = 1
 _SYNC_WAKE_UP = 1
 # What the kernel takes for an address at all, and what a Python file can seek to.
@@ -67,6 +70,22 @@ def respond(listener: int, identifier: int, answer: Answer) -> None:
         response = _RESPONSE.pack(identifier, 0, -answer, 0)
     with contextlib.suppress(FileNotFoundError):
         fcntl.ioctl(listener, _SEND, response)
+
+
+def install(listener: int, identifier: int, descriptor: int, number: int) -> None:
+    """Makes `descriptor` the caller's descriptor `number`, in the place of what that was. Raises OSError where it is gone."""
+    fcntl.ioctl(listener, _INSTALL, _INSTALLATION.pack(identifier, _INSTALL_AT, descriptor, number, 0))
+
+
+def can_install(listener: int) -> bool:
+    """Whether the kernel has `install`: asked for a call that there is not, an older one does not know the request."""
+    try:
+        install(listener, 0, listener, 0)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def let_next_through(listener: int) -> None:

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from devtools.executor import Executor, running, until
+from tests.warm.programs import warm_runs
 
 _EXCHANGES = tomllib.loads(Path(__file__).with_name("piston_live.toml").read_text())["exchange"]
 _SECONDS = 30.0
@@ -106,6 +107,14 @@ def test_output_comes_while_the_program_runs(executor: Executor) -> None:
         assert _text(await _rest(socket)) == "last\n"
 
     _live(executor, talk)
+
+
+def test_what_was_printed_before_an_error_comes_before_it(executor: Executor) -> None:
+    async def talk(socket: Socket) -> str:
+        await socket.send_json(_python("import sys\nprint(1)\nsys.stderr.write('error')"))
+        return "".join(message["data"] for message in await _rest(socket) if message["type"] == "data")
+
+    assert [_live(executor, talk) for _ in range(10)] == ["1\nerror"] * 10
 
 
 def test_a_client_that_leaves_ends_its_program(executor: Executor) -> None:
@@ -297,3 +306,32 @@ def test_a_session_that_waits_too_long_for_a_slot_is_told(executor: Executor) ->
             assert second.close_code == 4002
 
     asyncio.run(connect())
+
+
+@pytest.mark.parametrize("name", ["main.py", "other.py"])
+def test_standard_input_is_the_pipe_that_it_is_anywhere(executor: Executor, name: str) -> None:
+    """By a worker that was started ahead, whose input was a file until then, and by one that no worker can serve."""
+    code = """
+import os, stat, sys
+def shown(text):
+    raw = text.buffer.raw
+    return (text.encoding, text.errors, text.newlines, text.line_buffering, text.seekable(), raw.seekable(), raw.mode,
+            sys.getsizeof(text.buffer), repr(text).replace(repr(text.name), ""), repr(raw).replace(repr(raw.name), ""),
+            sorted(vars(text)), sorted(vars(raw)))
+fresh = open(0, closefd=False, newline="\\n", encoding=sys.stdin.encoding, errors="surrogateescape")
+print(stat.S_ISFIFO(os.fstat(0).st_mode), [pair for pair in zip(shown(sys.stdin), shown(fresh)) if pair[0] != pair[1]])
+print(repr(sys.stdin.readline()), repr(sys.stdin.read()))
+"""
+
+    async def talk(socket: Socket) -> str:
+        await socket.send_json(_python(code, files=[{"name": name, "content": code}], stdin="a\r\nb\n"))
+        await socket.send_json({"type": "data", "stream": "stdin", "data": "c", "end": True})
+        return _text(await _rest(socket))
+
+    is_warm = name == "main.py"
+    before = warm_runs(executor)
+    found = [_live(executor, talk)]
+    while is_warm and warm_runs(executor) == before:
+        found.append(_live(executor, talk))
+    assert found[-1].splitlines()[1] == "'a\\r\\n' 'b\\nc'", found
+    assert found[-1].startswith("True []"), found

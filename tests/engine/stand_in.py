@@ -96,7 +96,7 @@ class StandIn(provider_pb2_grpc.ResourceProviderServicer):
     def Check(self, request: provider_pb2.CheckRequest, context: object) -> provider_pb2.CheckResponse:
         response = provider_pb2.CheckResponse(inputs=request.news)
         kind = _type_of(request.urn)
-        if kind in arm_types.RESOURCES and arm_types.FOLDER.is_dir():
+        if arm_types.published(kind):
             for problem in arm_types.body_problems(kind, decode(request.news), "body"):
                 response.failures.append(provider_pb2.CheckFailure(reason=problem))
         return response

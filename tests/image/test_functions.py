@@ -1,4 +1,4 @@
-"""Functions are called in the image as on any host: without a uid of its own for each run, and with one."""
+"""Functions are called in the image as on any host, also where no run has a uid of its own, and in TypeScript."""
 
 from collections.abc import Iterator
 
@@ -13,9 +13,9 @@ from tests.image.built import built
 _SETTINGS = {"EXECUTOR_COMPILE_TIMEOUT_SECONDS": "60"}
 
 
-@pytest.fixture(scope="module", params=[AS_ON_AZURE, ()], ids=["as on Azure", "with default capabilities"])
-def judge(request: pytest.FixtureRequest) -> Iterator[Executor]:
-    with container(built(), *request.param, settings=_SETTINGS) as executor:
+@pytest.fixture(scope="module")
+def judge() -> Iterator[Executor]:
+    with container(built(), *AS_ON_AZURE, settings=_SETTINGS) as executor:
         yield executor
 
 

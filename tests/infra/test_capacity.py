@@ -7,10 +7,7 @@ from pathlib import Path
 
 import pytest
 from executor_client import Backoff
-
-from devtools.executor import ROOT
-from infra.capacity.__main__ import main
-from infra.capacity.simulation import (
+from executor_client.capacity import (
     NO_ADMISSION,
     Admission,
     Burst,
@@ -22,6 +19,11 @@ from infra.capacity.simulation import (
     simulate,
     smallest_minimum,
 )
+
+from devtools.executor import ROOT
+from infra.capacity.__main__ import main
+from infra.pricing import load_rates, replica_hour
+from runtime.settings import Settings
 
 _MINUTE = 60.0
 
@@ -73,6 +75,11 @@ def test_the_scaler_takes_azure_s_steps() -> None:
     assert Scaling().next(5, 7) == 7
 
 
+def test_measured_steps_take_the_place_of_the_documented_ones() -> None:
+    scaling = Scaling(maximum=100, steps=(2, 3, 10))
+    assert [scaling.next(current, 100) for current in (0, 2, 3, 10, 40, 60)] == [2, 3, 10, 20, 80, 100]
+
+
 def test_replicas_come_while_requests_do_and_go_after_the_window() -> None:
     jobs = [Job(1.0)] * 2000
     scaling = Scaling(minimum=2, maximum=50, stabilization=60)
@@ -109,7 +116,12 @@ def test_the_client_and_warm_replicas_are_what_shortens_it() -> None:
 
 def test_a_contest_of_two_hours_at_full_size_costs_100_to_150_dollars() -> None:
     outcome = simulate(Burst([Job(7200)] * 1000, 1000, admission=NO_ADMISSION))
-    assert 100 <= outcome.cost() <= 150
+    cost = outcome.replica_seconds / 3600 * replica_hour(0.5, 1.0, load_rates(), active=True)
+    assert 100 <= cost <= 150
+
+
+def test_the_model_s_admission_is_the_executor_s() -> None:
+    assert (Admission.queue_length, Admission.queue_seconds) == (Settings().queue_length, Settings().queue_seconds)
 
 
 def test_the_plan_is_the_smallest_that_is_in_time() -> None:
@@ -170,3 +182,69 @@ def test_the_command_refuses_what_makes_no_sense(
         assert main() == code
     said = capsys.readouterr()
     assert words in said.err + said.out
+
+
+MEASURED = """
+cold_start_seconds = 20.5
+poll_seconds = 30
+steps = [1, 4, 8]
+metric = "concurrency"
+service_seconds = 1
+"""
+
+
+def test_the_command_plans_with_what_a_rehearsal_measured(tmp_path: Path) -> None:
+    measured = tmp_path / "capacity.toml"
+    measured.write_text(MEASURED)
+    options = ("--users", "200", "--plan", "--deadline", "30", "--svg", str(tmp_path / "chart.svg"))
+    plain, with_file = _command(*options), _command(*options, "--parameters", str(measured))
+    assert with_file.returncode == 0, with_file.stderr
+    assert f"As measured ({measured}): cold_start_seconds, poll_seconds, steps, metric, service_seconds." in with_file.stdout
+    assert "400 submissions of 1 s" in with_file.stdout
+    assert "400 submissions of 3 s" in plain.stdout
+    given = _command(*options, "--parameters", str(measured), "--seconds", "2")
+    assert "400 submissions of 2 s" in given.stdout
+
+
+def test_the_command_takes_the_file_that_lies_where_it_runs_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "capacity.toml").write_text("service_seconds = 0.5\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["capacity", "--users", "10", "--min", "5"])
+    assert main() == 0
+    said = capsys.readouterr().out
+    assert "As measured (capacity.toml): service_seconds." in said
+    assert "20 submissions of 0.5 s" in said
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("cold_start = 5", "cold_start is no parameter: must be one of cold_start_seconds, poll_seconds, steps"),
+        ("cold_start_seconds = 0", "cold_start_seconds is 0: must be a number of seconds above 0"),
+        ("poll_seconds = nan", "poll_seconds is nan: must be a number of seconds above 0"),
+        ("service_seconds = true", "service_seconds is True: must be a number of seconds above 0"),
+        ('service_seconds = "3"', "service_seconds is '3': must be a number of seconds above 0"),
+        ("steps = [4, 1]", "steps is [4, 1]: must be a list of rising numbers"),
+        ("steps = []", "steps is []: must be a list"),
+        ("steps = [1, 2.5]", "steps is [1, 2.5]: must be a list"),
+        ('metric = "rate"', "metric is 'rate': must be requests_per_second or concurrency"),
+        ("metric = [1]", "metric is [1]: must be requests_per_second or concurrency"),
+        ("steps = ", "is no TOML"),
+        (None, "cannot be read: No such file or directory"),
+    ],
+)
+def test_a_wrong_file_of_parameters_is_refused_by_its_key(
+    content: str | None, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "measured.toml"
+    if content is not None:
+        file.write_text(content)
+    monkeypatch.setattr(sys, "argv", ["capacity", "--parameters", str(file)])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert str(file) in said
+    assert words in said

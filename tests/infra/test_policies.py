@@ -19,7 +19,7 @@ from devtools import stack_files
 from devtools.azure_double import plain
 from devtools.engine_double import EngineDouble
 from policy.rules import RULES
-from tests.infra.program import API_KEYS, APP, IMAGE, POOL, STACKS, deploy, update
+from tests.infra.program import ACCOUNT, API_KEYS, APP, BLOBS, IMAGE, POOL, STACKS, deploy, update
 from tests.infra.test_snapshots import GUARDED
 
 OPTIONS = PolicyResourceOptions(
@@ -113,6 +113,25 @@ def test_a_missing_probe_is_refused(place: int) -> None:
     resources = declared(deploy("dev", update(), **GUARDED))
     del app_of(resources)["template"]["containers"][0]["probes"][place]
     assert violations(resources) == {"all-probes"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "opened"),
+    [
+        (ACCOUNT, {"allowBlobPublicAccess": True}),
+        (ACCOUNT, {"allowSharedKeyAccess": True}),
+        (ACCOUNT, {"minimumTlsVersion": "TLS1_1"}),
+        (ACCOUNT, {"enableHttpsTrafficOnly": False}),
+        (BLOBS, {"publicAccess": "Blob"}),
+    ],
+)
+def test_a_store_that_is_open_is_refused(kind: str, opened: dict[str, object]) -> None:
+    resources = declared(deploy("dev", update(), **GUARDED, store="create", storeAccountName="aitastore"))
+    assert violations(resources) == set()
+    for each, props in resources:
+        if each == kind:
+            props.update(opened)
+    assert violations(resources) == {"store-is-closed"}
 
 
 def test_the_pack_serves_all_rules_as_mandatory(monkeypatch: pytest.MonkeyPatch) -> None:

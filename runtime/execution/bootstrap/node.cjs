@@ -24,11 +24,16 @@ if (isMainThread) {
   const length = fs.readSync(3, message)
   fs.closeSync(3)
   if (length === 0) process.exit(0)
+  const words = message.toString('utf8', 0, length).split('\0')
+  if (words[0] === 'live') {
+    // The answer to this call is a pipe in the place of the input file.
+    fs.utimesSync('.', 0, 0)
+  }
   // The directory got its name only now; changing into it makes Node forget the name that it remembers.
   process.chdir('.')
   const main = path.resolve('main.js')
   process.argv[1] = main
-  process.argv.push(...message.toString('utf8', 0, length).split('\0').slice(1))
+  process.argv.push(...words.slice(1))
   // Node took the main file's path down before. A bound function leaves no frame in stack traces.
   const runMain = Module.runMain
   const ordinary = { value: runMain, writable: true, enumerable: true, configurable: true }
