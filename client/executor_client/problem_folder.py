@@ -33,8 +33,12 @@ _RESULTS = {
 }  # fmt: skip
 _SCORE = re.compile(r"@EXPECTED_SCORE@:\s*([-+0-9.eE]+)")
 _EXPECTED = re.compile(r"@EXPECTED_RESULTS@:\s*([\w, -]+)")
-# In languages that are run by the file's own name the ending says which one it is.
-_LANGUAGES = {"cc": "cpp", "cxx": "cpp", "kt": "kotlin", "hs": "haskell", "rs": "rust", "pas": "pascal", "cs": "csharp"}
+# In languages that are run by the file's own name the ending says which one it is; `.pl` as the formats' table has it.
+_LANGUAGES = {
+    "cc": "cpp", "cxx": "cpp", "kt": "kotlin", "hs": "haskell", "rs": "rust", "pas": "pascal", "cs": "csharp",
+    "py2": "python2", "py3": "python", "pl": "prolog", "pm": "perl",
+}  # fmt: skip
+_SHEBANG = re.compile(r"#!.*\b(python2|perl)\b")
 _HEADERS = (".h", ".hpp", ".txt", ".in", ".md", ".yaml")
 
 
@@ -161,7 +165,8 @@ def program_at(path: Path, name: str) -> Program | None:
     except (OSError, UnicodeDecodeError) as error:
         raise FolderError(f"{path} cannot be read: {error}") from error
     ending = main.suffix.lstrip(".")
-    return Program(name, _LANGUAGES.get(ending, ending), files)
+    shebang = _SHEBANG.match(files[0].content)
+    return Program(name, shebang[1] if shebang else _LANGUAGES.get(ending, ending), files)
 
 
 def _expected(kind: str, program: Program, rules: dict[str, dict[str, Any]]) -> Expected:

@@ -59,10 +59,14 @@ def test_a_submission_that_does_otherwise_ends_with_1_and_is_shown(executor: Exe
 
 def test_what_the_executor_has_no_language_for_is_named_and_no_difference(executor: Executor, package: Path) -> None:
     (package / "submissions/accepted/mean.zz").write_text("")
+    (package / "submissions/accepted/old.py").write_text("#!/usr/bin/env python2\nprint 1\n")
+    (package / "submissions/accepted/facts.pl").write_text(":- initialization(main).\n")
     (package / "input_validators/grammar.ctd").write_text("INT(1, 5) EOF")
     code, printed = run(executor, "verify", package)
     assert code == 0, printed
     assert "not judged: the executor has no zz" in printed
+    assert "not judged: the executor has no python2" in printed
+    assert "not judged: the executor has no prolog" in printed
     assert "input validator grammar.ctd was not run: the executor has no ctd" in printed
 
 
