@@ -53,6 +53,9 @@ ARGUMENT = _described(pattern=r"^[^\x00]*$", maxLength=ARGUMENT_BYTES - 1)
 ARGUMENTS = _described(maxItems=MOST_ARGUMENTS)
 FROM_ZERO = _described(minimum=0)
 POINTS = _described(minimum=0, maximum=MOST_POINTS)
+#: A function's name, or those of a class and of its method.
+FUNCTION_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}(?:\.[A-Za-z_$][A-Za-z0-9_$]{0,127})?")
+FUNCTION = _described(pattern=rf"^{FUNCTION_NAME.pattern}(?!\n)$")
 DIGEST = _described(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")
 FILES = _described(minItems=1, maxItems=MOST_FILES)
 
@@ -101,6 +104,25 @@ EXECUTE: dict[str, Any] = {
                         "comparator": {"const": "lines"},
                     },
                     "required": ["checker", "test_cases"],
+                },
+            ]
+        },
+        {
+            "anyOf": [
+                {"properties": {"function": _NOTHING}},
+                {
+                    "properties": {
+                        "function": {"type": "object"},
+                        "test_cases": _NOTHING,
+                        "checker": _NOTHING,
+                        "interactor": _NOTHING,
+                        "problem": _NOTHING,
+                        "comparator": {"const": "lines"},
+                        "stdin": {"const": ""},
+                        "args": {"maxItems": 0},
+                        "return_files": {"maxItems": 0},
+                    },
+                    "required": ["function"],
                 },
             ]
         },
