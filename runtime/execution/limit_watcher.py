@@ -83,7 +83,7 @@ class LimitWatcher:
         if self._has_too_many_shared_files() or self._disk.is_too_large(pids, now):
             return Ended.DISK, 0.0
         soon = _LOOK_MAX_MS
-        asked = self._notifications is not None and not self._notifications.stacks_reserved
+        asked = self._notifications is not None and not self._notifications.more_reserved
         if len(pids) > 1 or self._limits.data_headroom_bytes or not asked:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
             soon = memory_unused / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)

@@ -174,12 +174,20 @@ class _LiveOutput(Output):
 
     def read_and_pause(self, now: float) -> None:
         """Reads once, and says when to look at the pipe again: not before the client has taken what is on its way."""
+        if self._event is Event.STDERR:
+            # What the program has printed before may wait for its turn; whoever reads along sees it in its order.
+            self._live.stdout.catch_up()
         self._read()
         if not self._live.window:
             self.resume_at = math.inf
         else:
             pause = READ_PAUSE_MS if self._is_at_end else self._live.pause_ms
             self.resume_at = 0.0 if self._full else now + pause
+
+    def catch_up(self) -> None:
+        """Reads once what lies in the pipe."""
+        if self.open and not self.truncated:
+            self._read()
 
     def drain(self) -> bytes:
         """Sends what lies in the pipe, which is no more than the pipe holds; the last of it all."""

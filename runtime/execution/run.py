@@ -129,7 +129,7 @@ class Run:
             cpu_ms=cpu_ms,
             wall_ms=wall_ms,
             waited_ms=self._watcher.waited_ms(wall_ms, cpu_ms),
-            memory_bytes=self._peak_bytes(),
+            memory_bytes=self._memory.told_bytes(is_within=ended is not Ended.MEMORY),
             memory_refused=code != 0 and self._was_short_of_memory(),
             stack_bytes=self._watcher.stack_bytes,
             processes_refused=self._notifications is not None and self._notifications.processes_refused,
@@ -299,9 +299,6 @@ class Run:
             elif number is not None:
                 ended = Ended.SIGNALED
         return ended, code, number
-
-    def _peak_bytes(self) -> int:
-        return max(self._memory.peak_bytes, self._resident.bytes)
 
     def _was_short_of_memory(self) -> bool:
         """Whether the kernel refused it memory, or ended it because the container had none."""

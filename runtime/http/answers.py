@@ -7,6 +7,7 @@ import msgspec
 from aiohttp import web
 
 from runtime.execution.isolation import Isolation
+from runtime.http.judging_record import JudgingRecord
 from runtime.http.problems import FieldError
 from runtime.http.submissions import Served
 from runtime.judging.submission import CaseResult, GroupResult, ReturnedFile, RunResult, Status, StepResult
@@ -41,6 +42,7 @@ class JudgeAnswer(msgspec.Struct, frozen=True):
     total: int
     test_results: tuple[CaseResult, ...]
     problem: str | msgspec.UnsetType = msgspec.UNSET
+    record: JudgingRecord | msgspec.UnsetType = msgspec.UNSET
     score: float | msgspec.UnsetType = msgspec.UNSET
     max_score: float | msgspec.UnsetType = msgspec.UNSET
     groups: tuple[GroupResult, ...] | msgspec.UnsetType = msgspec.UNSET
@@ -179,6 +181,7 @@ def answer(served: Served) -> RunAnswer | JudgeAnswer:
         result.total,
         result.test_results,
         _set(call.problem or None),
+        _set(served.record),
         _set(result.score),
         _set(result.max_score),
         _set(result.groups),

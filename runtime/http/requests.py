@@ -14,7 +14,7 @@ from runtime.http.unknown_fields import Shape
 from runtime.judging.checkers import FOLDER as CASE_FOLDER
 from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
 from runtime.judging.submission import Checker, RunResult, Style, Submission, TestCase
-from runtime.languages.registry import Registry, UnknownLanguageError
+from runtime.languages.registry import MOST_SEED, Registry, UnknownLanguageError
 from runtime.settings import Settings
 from runtime.store.digests import is_digest
 
@@ -88,6 +88,7 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     return_files: Annotated[list[Annotated[str, bounds.NAME]], bounds.NAMES] = []
     user_id: Annotated[str, bounds.ID] | None = None
     question_id: Annotated[str, bounds.ID] | None = None
+    seed: float | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -194,6 +195,8 @@ def submission(
         value = getattr(body, field)
         if value is not None and len(value) > bounds.ID_LENGTH:
             checks.refuse(field, f"must have at most {bounds.ID_LENGTH} characters")
+    if body.seed is not None and not (0 <= body.seed <= MOST_SEED and body.seed == int(body.seed)):
+        checks.refuse("seed", f"must be a whole number from 0 to {MOST_SEED}")
     cases = _test_cases(body, settings, checks)
     _check_judging(body, checks)
     if comparator and not checker:
@@ -214,6 +217,7 @@ def submission(
         checker=checker,
         transcript=body.transcript,
         return_files=tuple(dict.fromkeys(body.return_files)),
+        seed=None if body.seed is None else int(body.seed),
     )
 
 

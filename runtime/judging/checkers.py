@@ -59,10 +59,11 @@ class Question(msgspec.Struct, frozen=True):
     kept: tuple[File, ...] = ()
 
 
-async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) -> Checked:
+async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) -> tuple[Checked, Outcome]:
     """Runs a checker that has been compiled, in a slot in which nothing of the submission is left."""
     job = job_of(checker, question, jobs, slot.box)
-    return verdict_of(checker, await slot.run(job), job.limits)
+    outcome = await slot.run(job)
+    return verdict_of(checker, outcome, job.limits), outcome
 
 
 def job_of(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:

@@ -7,6 +7,7 @@ import msgspec
 
 from runtime.execution.protocol import File, Limits
 from runtime.judging.comparators import Comparator
+from runtime.judging.timeline import Timed
 from runtime.languages.registry import Language
 
 
@@ -117,6 +118,8 @@ class Submission(msgspec.Struct, frozen=True):
     caps: Caps | None = None
     #: Output that is not UTF-8 keeps its bytes, as surrogates (PEP 383), and is not replaced.
     keeps_bytes: bool = False
+    #: What hashes are seeded with in its runs, and in those of its checkers; None for this start's own.
+    seed: int | None = None
     #: Seconds until this submission's time in its slot is over.
     left_seconds: float = math.inf
 
@@ -215,6 +218,7 @@ class RunResult(msgspec.Struct, frozen=True):
     run: StepResult
     compile: StepResult | None = None
     files: tuple[ReturnedFile, ...] = ()
+    timeline: tuple[Timed, ...] = ()
 
 
 class JudgeResult(msgspec.Struct, frozen=True):
@@ -229,3 +233,4 @@ class JudgeResult(msgspec.Struct, frozen=True):
     max_score: float | None = None
     groups: tuple[GroupResult, ...] | None = None
     judge_feedback: str = ""
+    timeline: tuple[Timed, ...] = ()

@@ -15,6 +15,7 @@ from runtime.judging.checkers import Checked, Question, check, job_of, verdict_o
 from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.jobs import Jobs
 from runtime.judging.submission import CaseResult, Checker, Status, StepResult, Submission
+from runtime.judging.timeline import Timeline
 from runtime.judging.transcript import Transcript
 from runtime.judging.trials import Task, Trial, beside
 from runtime.judging.verdicts import added, run_result, without_run
@@ -35,10 +36,11 @@ class _Turn(NamedTuple):
 class TrialRuns:
     """Runs the trials of one task, whose checkers have been compiled, and so has the submission."""
 
-    def __init__(self, jobs: Jobs, task: Task, prepared: Submission) -> None:
+    def __init__(self, jobs: Jobs, task: Task, prepared: Submission, timeline: Timeline) -> None:
         self._jobs = jobs
         self._task = task
         self._prepared = prepared
+        self._timeline = timeline
 
     async def run(self, number: int, slot: Slot, left_seconds: float) -> CaseResult:
         """Runs the trial with this number, as often as the checker asks for another pass, and judges it."""
@@ -59,7 +61,7 @@ class TrialRuns:
             if task.interactor:
                 if number:
                     turn.transcript.next_pass()
-                step, checked = await self._spoken(task.interactor, program, question, turn)
+                step, checked = await self._spoken(trial, task.interactor, program, question, turn)
             else:
                 step, checked = await self._ran(trial, program, question, turn)
             step = added(spent, step)
@@ -79,14 +81,16 @@ class TrialRuns:
         """One run, and what is said of its output; None where it did not end in order."""
         job = self._jobs.run(until(turn.over_at, program), turn.slot.box, question.data.input)
         # The checker comes next, and should not wait for what can be done later.
+        began = time.perf_counter()
         outcome = await turn.slot.run(msgspec.structs.replace(job, expects_run=bool(self._task.checkers)))
+        self._timeline.add("run", trial.id, began, outcome)
         step = self._step(outcome, program, job.limits)
         if step.status is not Status.OK:
             return step, None
         return step, await self._check(trial, msgspec.structs.replace(question, output=outcome.stdout), turn)
 
     async def _spoken(
-        self, interactor: Checker, program: Submission, question: Question, turn: _Turn
+        self, trial: Trial, interactor: Checker, program: Submission, question: Question, turn: _Turn
     ) -> tuple[StepResult, Checked | None]:
         """One run together with the interactor, and what that says of it; None where the program failed of itself."""
         settings = self._jobs.settings
@@ -98,6 +102,7 @@ class TrialRuns:
             left_seconds=max(0.0, turn.over_at - time.monotonic()),
             output_bytes=settings.max_case_output_kb << 10,
         )
+        began = time.perf_counter()
         spoken = await interaction.speak(
             job,
             other,
@@ -106,6 +111,8 @@ class TrialRuns:
             kept_bytes=settings.max_output_kb << 10,
             transcript=turn.transcript,
         )
+        self._timeline.add("run", trial.id, began, spoken.program)
+        self._timeline.add("interactor", trial.id, began, spoken.interactor)
         checked = verdict_of(interactor, spoken.interactor, other.limits)
         _warn(checked)
         return interaction.verdict(spoken, self._step(spoken.program, program, job.limits), checked)
@@ -125,7 +132,9 @@ class TrialRuns:
         checked = Checked(Status.ACCEPTED)
         for checker in self._task.checkers:
             limited = msgspec.structs.replace(checker, submission=until(turn.over_at, checker.submission))
-            checked = await check(limited, question, self._jobs, turn.slot)
+            began = time.perf_counter()
+            checked, outcome = await check(limited, question, self._jobs, turn.slot)
+            self._timeline.add("checker", trial.id, began, outcome)
             if checked.status is not Status.ACCEPTED:
                 break
         _warn(checked)
