@@ -75,9 +75,8 @@ def main(options: argparse.Namespace, client: ExecutorClient) -> int:
         console.print(table, markup=False)
     holds = not any(True for _ in differences(kept.answer, again))
     where = "under other circumstances, which the table names" if changed else "under the same circumstances"
-    verdict = (
-        f"The verdict {again['status']} holds" if holds else f"The verdict was {kept.answer['status']} and does not hold"
-    )
+    was, now = kept.answer["status"], again["status"]
+    verdict = f"The verdict {now} holds" if holds else f"The verdict {was} does not hold"
     console.print(f"{verdict}, {where}.", style="green" if holds else "red", highlight=False, soft_wrap=True)
     return 0 if holds else 1
 

@@ -129,8 +129,8 @@ class Judge:
                 status = step.status if step.status in _NOBODYS_FAULT else Status.JUDGE_ERROR
                 results = [blank(trial, status) for trial in task.trials]
                 return self._put_together(task, results, compiled, _not_compiled_checker(step, checker.role))
-            program = msgspec.structs.replace(program, seed=submission.seed)
-            ready.append(msgspec.structs.replace(checker, submission=program))
+            seeded = msgspec.structs.replace(program, seed=submission.seed)
+            ready.append(msgspec.structs.replace(checker, submission=seeded))
         interactor = ready.pop() if task.interactor else None
         task = msgspec.structs.replace(task, checkers=tuple(ready), interactor=interactor)
         results = await run_trials(

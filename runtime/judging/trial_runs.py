@@ -61,7 +61,7 @@ class TrialRuns:
             if task.interactor:
                 if number:
                     turn.transcript.next_pass()
-                step, checked = await self._spoken(trial, task.interactor, program, question, turn)
+                step, checked = await self._spoken(task.interactor, trial, program, question, turn)
             else:
                 step, checked = await self._ran(trial, program, question, turn)
             step = added(spent, step)
@@ -80,8 +80,8 @@ class TrialRuns:
     ) -> tuple[StepResult, Checked | None]:
         """One run, and what is said of its output; None where it did not end in order."""
         job = self._jobs.run(until(turn.over_at, program), turn.slot.box, question.data.input)
-        # The checker comes next, and should not wait for what can be done later.
         began = time.perf_counter()
+        # The checker comes next, and should not wait for what can be done later.
         outcome = await turn.slot.run(msgspec.structs.replace(job, expects_run=bool(self._task.checkers)))
         self._timeline.add("run", trial.id, began, outcome)
         step = self._step(outcome, program, job.limits)
@@ -90,7 +90,7 @@ class TrialRuns:
         return step, await self._check(trial, msgspec.structs.replace(question, output=outcome.stdout), turn)
 
     async def _spoken(
-        self, trial: Trial, interactor: Checker, program: Submission, question: Question, turn: _Turn
+        self, interactor: Checker, trial: Trial, program: Submission, question: Question, turn: _Turn
     ) -> tuple[StepResult, Checked | None]:
         """One run together with the interactor, and what that says of it; None where the program failed of itself."""
         settings = self._jobs.settings

@@ -77,7 +77,8 @@ def misbehaving(behave: Behaviour, bodies: list[dict[str, Any]] | None = None) -
                         return
                     data += received
                 head, _, rest = data.partition(b"\r\n\r\n")
-                length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.startswith(b"Content-Length"))
+                lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.startswith(b"Content-Length")]
+                length = int(lengths[0]) if lengths else 0
                 while len(rest) < length:
                     rest += connection.recv(65536)
                 if bodies is not None:

@@ -31,12 +31,22 @@ _NAMES = {"rate": "requests_per_second", "concurrency": "concurrency"}
 _LAWS = ((4, 2.0), (1, 2.0), (2, 2.0), (3, 2.0), (8, 2.0), (4, 1.5), (4, 3.0), (4, 4.0), (10, 2.0), (1000, 2.0))
 # Another way than the documented one must be clearly better.
 _CLEARLY = 0.7
+# A cold start is expected to take 5 to 10 s where the scaler looks every 15.
+_COLD_START_PART = 7 / 15
+_UNEXPECTED = 0.02
+# Errors that differ by less than a tenth, and a tenth of a second, are alike.
+_AS_WELL = 0.1
 
 
 class Fitted(msgspec.Struct, frozen=True):
-    """How the scaler behaved. `steps` are empty where they are as documented; `error` is the mean deviation in seconds."""
+    """How the scaler behaved. `steps` are empty where they are as documented; `error` is the mean deviation in seconds.
+
+    When the scaler looked first is not known. A later look and a shorter cold start bring replicas at the same moment, so
+    `cold_start` is the one nearest to what is expected of those in `cold_start_range`, which fit as well.
+    """
 
     cold_start: float
+    cold_start_range: tuple[float, float]
     spread: float
     metric: str
     steps: tuple[int, ...]
@@ -76,7 +86,8 @@ def fit(recording: Recording, findings: Findings) -> Fitted | None:
     plan, load = recording.plan, _Load(recording)
     warm = max(findings.warm, plan.warm or 0)
     best: Fitted | None = None
-    best_score = math.inf
+    best_score, way = math.inf, (_LAWS[0], _METRICS[0])
+    medians: dict[tuple[tuple[int, float], str], list[tuple[float, float]]] = {}
     for law, metric in itertools.product(_LAWS, _METRICS):
         documented = law == _LAWS[0] and metric == _METRICS[0]
         for phase in range(_PHASES):
@@ -86,16 +97,23 @@ def fit(recording: Recording, findings: Findings) -> Fitted | None:
             if found is None:
                 continue
             median, error = found
-            score = error * (_CLEARLY if documented else 1.0)
+            medians.setdefault((law, metric), []).append((error, median))
+            unexpected = abs(math.log(median / (_COLD_START_PART * plan.interval)))
+            score = error * (_CLEARLY if documented else 1.0) + _UNEXPECTED * plan.interval * unexpected
             if score < best_score:
                 spread = statistics.pstdev(math.log(each - at) for each, at in zip(came, asked, strict=True))
                 steps = () if law == _LAWS[0] else tuple(dict.fromkeys(counts))
-                best_score, best = score, Fitted(median, spread, metric, steps, error, len(came), documented)
-    return best
+                way = (law, metric)
+                best_score, best = score, Fitted(median, (0.0, 0.0), spread, metric, steps, error, len(came), documented)
+    if best is None:
+        return None
+    bound = best.error * (1 + _AS_WELL) + _AS_WELL
+    as_well = [median for error, median in medians[way] if error <= bound]
+    return msgspec.structs.replace(best, cold_start_range=(min(as_well), max(as_well)))
 
 
 def _asked(load: _Load, way: _Way, recording: Recording, warm: int, most: int) -> tuple[list[float], list[int]]:
-    """When each new replica was asked for, at most so many, and how many there were after each step."""
+    """When each new replica was asked for, at most so many, and how many there were after each step that was a whole one."""
     plan, current = recording.plan, warm
     moments: list[float] = []
     counts: list[int] = []
@@ -107,9 +125,10 @@ def _asked(load: _Load, way: _Way, recording: Recording, warm: int, most: int) -
         if more > 0:
             moments += [moment] * more
             current += more
-            counts.append(current)
+            if step <= min(desired, plan.most):  # else it was not the step that was too short
+                counts.append(current)
         moment += plan.interval
-    return moments[:most], counts
+    return moments[:most], counts or [current]
 
 
 def _delays(came: Sequence[float], asked: Sequence[float]) -> tuple[float, float] | None:

@@ -9,6 +9,12 @@ def add_to(actions: "argparse._SubParsersAction[argparse.ArgumentParser]") -> ar
     parser = actions.add_parser("rehearse", help="play a contest with real programs, and say whether the app holds")
     add = parser.add_argument
     add("--url", default=argparse.SUPPRESS, help="the executor's URL; EXECUTOR_URL unless told")
+    add(
+        "--deadline",
+        type=float,
+        default=argparse.SUPPRESS,
+        help="seconds after which an answer counts as lost; 120 unless told",
+    )
     add("--package", type=Path, nargs="+", default=[], metavar="DIR", help="problem packages; built-in programs unless told")
     add("--users", type=int, default=500)
     add("--questions", type=int, default=2, help="submissions of each user")

@@ -84,7 +84,8 @@ def lines(report: Report) -> Iterator[str]:
     if fitted is not None:
         steps = "as documented" if fitted.documented or not fitted.steps else ", ".join(map(str, fitted.steps))
         yield (
-            f"The scaler as seen: metric {fitted.metric}, cold start {fitted.cold_start:.1f} s, steps {steps}; "
+            f"The scaler as seen: metric {fitted.metric}, cold start {fitted.cold_start:.1f} s "
+            f"({fitted.cold_start_range[0]:.1f} to {fitted.cold_start_range[1]:.1f} fit as well), steps {steps}; "
             f"the {fitted.replicas} replicas came {fitted.error:.1f} s from this on average"
         )
     else:
