@@ -15,21 +15,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
-from benchmarks.asking import Ask, asking, go_straight_to
+from benchmarks.alone import alone
+from benchmarks.asking import Ask, asking
 from benchmarks.bare import Bare, bare
 from benchmarks.chart import draw
 from benchmarks.peers import PEERS, Runner, installed
+from benchmarks.place import Place, proportional_mb
 from benchmarks.workloads import ANSWER, WORKLOADS, Workload
-from devtools.docker import AS_ON_AZURE, container, docker
-from devtools.executor import ROOT, Executor, environment, running
-from runtime.execution.process_tree import descendants
+from devtools.docker import AS_ON_AZURE, container
+from devtools.executor import ROOT, Executor, environment
 
 _UNCOUNTED = 3
 _THROUGHPUT_SECONDS = 2.0
@@ -118,9 +119,9 @@ def _each_turn(run: Runner, command: list[str]) -> Callable[[int], tuple[str, fl
     return lambda _: _timed(lambda: run(command))
 
 
-def throughput(image: str, rounds: int) -> tuple[float, float]:
+def throughput(place: Place, rounds: int) -> tuple[float, float]:
     """Runs a second with two clients and two slots, and bare spawns a second, two at a time; medians of rounds in turn."""
-    with _place(image, {"EXECUTOR_CONCURRENCY": "2"}) as (executor, within), bare(within) as one, bare(within) as other:
+    with place.executor({"EXECUTOR_CONCURRENCY": "2"}) as (executor, within), bare(within) as one, bare(within) as other:
         ours = [functools.partial(_count_hellos, asking(executor)) for _ in range(2)]
         step = (_PEER_HELLOS["Python hello"], "")
         spawns = [functools.partial(side.count, step, ANSWER, _THROUGHPUT_SECONDS) for side in (one, other)]
@@ -146,23 +147,9 @@ def _count_hellos(ask: Ask) -> int:
     return count
 
 
-def proportional_mb(pid: int) -> dict[str, float]:
-    """PSS of an executor's processes in MiB, by the name of what they execute; needs the right to read them."""
-    found: dict[str, float] = {}
-    for member in descendants([pid]):
-        try:
-            text = Path(f"/proc/{member}/smaps_rollup").read_text()
-            name = Path(f"/proc/{member}/exe").readlink().name
-        except (FileNotFoundError, ProcessLookupError):
-            continue  # it has ended and waits to be reaped: it holds no memory
-        size = next(int(line.split()[1]) for line in text.splitlines() if line.startswith("Pss:"))
-        found[name] = found.get(name, 0) + size / 1024
-    return found
-
-
-def idle_mb(image: str) -> dict[str, float]:
+def idle_mb(place: Place) -> dict[str, float]:
     """What the idle service holds, with every worker that is kept by default, and without those of Node."""
-    with _place(image) as (executor, _):
+    with place.executor() as (executor, _):
         executor.execute("python", "print(42)")
         time.sleep(2)
         found = proportional_mb(executor.pid or 0)
@@ -192,19 +179,6 @@ def start_seconds(image: str, rounds: int = 5) -> float:
     return statistics.median(times)
 
 
-@contextmanager
-def _place(image: str, settings: dict[str, str] | None = None) -> Iterator[tuple[Executor, tuple[str, ...]]]:
-    """An executor on this machine, or in a container of the image, and what enters the place that it is in."""
-    if not image:
-        with running(settings) as executor:
-            yield executor, ()
-        return
-    with container(image, settings=settings) as executor:
-        go_straight_to(executor)
-        executor.pid = int(docker("inspect", "-f", "{{.State.Pid}}", executor.container))
-        yield executor, ("docker", "exec", "-i", executor.container)
-
-
 def _line(row: Row) -> str:
     goal = "" if row.goal is None else f"{row.goal:9.2f}  {'met' if row.ratio <= row.goal else 'NOT MET'}"
     name = f"{row.peer}: {row.name}" if row.peer else row.name
@@ -217,13 +191,20 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=60, help="counted rounds of a quick workload; slow ones get fewer")
     parser.add_argument("--only", default="", help="only the rows whose names contain this")
     parser.add_argument("--image", default="", help="measure in a container of this image instead of on this machine")
+    parser.add_argument("--cpus", default="", help="processors of the container, as 0.5; and then each figure also alone")
+    parser.add_argument("--memory", default="", help="memory of the container, as 1g")
+    parser.add_argument("--beside", type=Path, help="figures of an earlier run, to be drawn beside these")
     parser.add_argument("--peers", action="store_true", help="also measure bubblewrap and go-judge where they are installed")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     parser.add_argument("--svg", type=Path, help="also draw them into this file")
     options = parser.parse_args()
+    share = [word for name in ("cpus", "memory") if (value := getattr(options, name)) for word in (f"--{name}", value)]
+    if share and not options.image:
+        parser.error("--cpus and --memory are a container's: name an --image")
+    place = Place(options.image, tuple(share))
     print(f"{'':32}{'ours p50':>11}{'p95':>9}{'bare p50':>11}{'p95':>9}{'ratio':>8}{'at most':>9}   (ms)")
     rows, peers = [], []
-    with _place(options.image) as (executor, within), bare(within) as side:
+    with place.executor() as (executor, within), bare(within) as side:
         for workload in WORKLOADS:
             if options.only in workload.name and side.has(workload.needs):
                 rows.append(measure(workload, executor, side, options.rounds))
@@ -234,13 +215,17 @@ def main() -> None:
                 print(_line(row), flush=True)
     figures: dict[str, Any] = {
         "image": options.image,
+        "container": share,
         "date": time.strftime("%Y-%m-%d"),
         "machine": {"cores": os.cpu_count(), "kernel": platform.release(), "python": platform.python_version()},
         "rows": [asdict(row) | {"ratio": row.ratio} for row in rows],
         "peers": [asdict(row) | {"ratio": row.ratio} for row in peers],
     }
+    if options.cpus:
+        # Bare spawns use up the quota as well, so what a user waits for is measured without them.
+        figures["alone"] = [asdict(row) for row in alone(place, options.rounds)]
     if not options.only:
-        ours, spawned = throughput(options.image, options.rounds)
+        ours, spawned = throughput(place, options.rounds)
         figures["runs_per_second"] = {"ours": ours, "bare": spawned, "ratio": ours / spawned}
         print(f"Python runs a second, 2 clients, 2 slots: {ours:.0f}; bare, 2 at a time: {spawned:.0f}; "
               f"ratio {ours / spawned:.2f}, at least {_THROUGHPUT_GOAL}")  # fmt: skip
@@ -249,17 +234,22 @@ def main() -> None:
             f"from its start to the first answer that all is well: {start:.2f} s, at most {_START_GOALS[bool(options.image)]}"
         )
         if os.geteuid() == 0:
-            figures["idle_pss_mb"] = idle_mb(options.image)
+            figures["idle_pss_mb"] = idle_mb(place)
             for name, value in figures["idle_pss_mb"].items():
                 print(f"idle, {name}: {value:.0f} MiB PSS, at most {_IDLE_GOALS[name]:.0f}")
         else:
             print("idle memory: not measured, which needs root")
+    _write(options, figures)
+
+
+def _write(options: argparse.Namespace, figures: dict[str, Any]) -> None:
     for path in filter(None, (options.json, options.svg)):
         path.parent.mkdir(parents=True, exist_ok=True)
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
     if options.svg:
-        draw(figures["rows"], figures["peers"], options.svg)
+        beside = json.loads(options.beside.read_text()) if options.beside else {"rows": []}
+        draw(figures["rows"], figures["peers"], options.svg, beside["rows"])
 
 
 if __name__ == "__main__":

@@ -17,6 +17,9 @@ STORE_CONTAINER_ID = (
     f"{GROUP_ID}/providers/Microsoft.Storage/storageAccounts/aitarastore/blobServices/default/containers/executor"
 )
 STORE_IDENTITY_ID = f"{GROUP_ID}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/keeper"
+WORKSPACE_ID = f"{GROUP_ID}/providers/Microsoft.OperationalInsights/workspaces/workspace-ai-ta"
+WORKSPACE_CUSTOMER_ID = "77777777-6666-5555-4444-333333333333"
+CONNECTION_STRING = "InstrumentationKey=00000000-1111-2222-3333-444444444444;IngestionEndpoint=https://example.org/"
 WORKSPACE_KEY = "a shared key of the workspace"
 REGISTRY_PASSWORD = "a password of the registry"  # noqa: S105 - there is no such registry
 
@@ -40,12 +43,24 @@ EXISTING: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
             "defaultDomain": ENVIRONMENT_DOMAIN,
             "location": "East US 2",
             "workloadProfiles": [{"name": "Consumption", "workloadProfileType": "Consumption"}],
+            "appLogsConfiguration": {
+                "destination": "log-analytics",
+                "logAnalyticsConfiguration": {"customerId": WORKSPACE_CUSTOMER_ID},
+            },
         },
     ),
 }
 """What was there before: each lookup with the arguments that find something, and what they find."""
 
 OPTIONAL: Mapping[str, tuple[Mapping[str, str], Mapping[str, Any]]] = {
+    "azure-native:operationalinsights:getWorkspace": (
+        {"resourceGroupName": "ai-ta-2", "workspaceName": "workspace-ai-ta"},
+        {"id": WORKSPACE_ID, "name": "workspace-ai-ta", "customerId": WORKSPACE_CUSTOMER_ID, "location": "East US 2"},
+    ),
+    "azure-native:applicationinsights:getComponent": (
+        {"resourceGroupName": "ai-ta-2", "resourceName": "insights-ai-ta"},
+        {"name": "insights-ai-ta", "connectionString": CONNECTION_STRING},
+    ),
     "azure-native:storage:getBlobContainer": (
         {"resourceGroupName": "ai-ta-2", "accountName": "aitarastore", "containerName": "executor"},
         {"id": STORE_CONTAINER_ID, "name": "executor"},
@@ -81,6 +96,9 @@ NAMED: Mapping[str, tuple[str, str]] = {
         "resourceName",
         "Microsoft.ManagedIdentity/userAssignedIdentities",
     ),
+    "azure-native:applicationinsights:Component": ("resourceName", "Microsoft.Insights/components"),
+    "azure-native:applicationinsights:Workbook": ("resourceName", "Microsoft.Insights/workbooks"),
+    "azure-native:monitor:ScheduledQueryRule": ("ruleName", "Microsoft.Insights/scheduledQueryRules"),
     "azure-native:monitor:ActionGroup": ("actionGroupName", "Microsoft.Insights/actionGroups"),
     "azure-native:monitor:MetricAlert": ("ruleName", "Microsoft.Insights/metricAlerts"),
     "azure-native:operationalinsights:Workspace": ("workspaceName", "Microsoft.OperationalInsights/workspaces"),
@@ -99,6 +117,7 @@ NAMED: Mapping[str, tuple[str, str]] = {
 SCOPED: Mapping[str, tuple[str, str]] = {
     "azure-native:authorization:RoleAssignment": ("roleAssignmentName", "Microsoft.Authorization/roleAssignments"),
     "azure-native:authorization:ManagementLockByScope": ("lockName", "Microsoft.Authorization/locks"),
+    "azure-native:monitor:DiagnosticSetting": ("name", "Microsoft.Insights/diagnosticSettings"),
     "azure-native:consumption:Budget": ("budgetName", "Microsoft.Consumption/budgets"),
 }
 """Resources of a scope, likewise."""
@@ -196,7 +215,8 @@ def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str,
     if resource_type in SCOPED:
         key, kind = SCOPED[resource_type]
         name = inputs[key]
-        return f"{inputs['scope']}/providers/{kind}/{name}", {**inputs, "name": name}
+        scope = inputs.get("scope") or inputs["resourceUri"]
+        return f"{scope}/providers/{kind}/{name}", {**inputs, "name": name}
     key, kind = NAMED[resource_type]
     kind = kind.format_map(inputs)
     name = inputs[key]
@@ -221,6 +241,8 @@ def create_in_azure(resource_type: str, inputs: Mapping[str, Any]) -> tuple[str,
             outputs["poolManagementEndpoint"] = f"https://{name}.{ENVIRONMENT_DOMAIN}"
         case "azure-native:app:ManagedEnvironment":
             outputs["defaultDomain"] = ENVIRONMENT_DOMAIN
+        case "azure-native:applicationinsights:Component":
+            outputs["connectionString"] = CONNECTION_STRING
         case "azure-native:containerregistry:Registry":
             outputs["loginServer"] = f"{name}.azurecr.io"
         case "azure-native:managedidentity:UserAssignedIdentity":

@@ -105,7 +105,8 @@ def until(condition: Callable[[], object], seconds: float = 30) -> bool:
 def environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This process's environment without anybody's EXECUTOR_* settings but these."""
     mine = {name: value for name, value in os.environ.items() if not name.startswith("EXECUTOR_")}
-    return mine | {"EXECUTOR_PORT": "0", **settings}
+    # What one executor compiles ahead would change what another one's test sees.
+    return mine | {"EXECUTOR_PORT": "0", "EXECUTOR_CACHE_DIR": "none", **settings}
 
 
 def _read_records(output: IO[str], records: list[dict[str, Any]]) -> None:
@@ -120,8 +121,12 @@ def running(
     command: tuple[str, ...] = (sys.executable, "-m", "runtime"),
     cwd: Path = ROOT,
     user: int | None = None,
+    exit_code: int = 0,
 ) -> Iterator[Executor]:
-    """Starts an executor on a free port and stops it with SIGTERM; its log goes to this process's standard error."""
+    """Starts an executor on a free port and stops it with SIGTERM; its log goes to this process's standard error.
+
+    `exit_code` is what it is expected to end with, where a test ends it in another way.
+    """
     process = subprocess.Popen(
         command, cwd=cwd, env=environment(settings or {}), stdout=subprocess.PIPE, text=True, user=user, group=user,
         extra_groups=None if user is None else [],
@@ -137,7 +142,7 @@ def running(
         yield executor
         executor.http.close()
         process.send_signal(signal.SIGTERM)
-        assert process.wait(_START_SECONDS) == 0
+        assert process.wait(_START_SECONDS) == exit_code
         reader.join(_START_SECONDS)
     finally:
         if process.poll() is None:

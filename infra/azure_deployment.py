@@ -34,6 +34,7 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
             identity_name=f"{settings.app_name}-pull",
             registry_admin=settings.image.registry_admin,
             needs_profiles=settings.hosting == "sessions",
+            telemetry=settings.telemetry,
         ),
     )
     store = _store(settings, foundation, tags)
@@ -70,7 +71,23 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
                 resource_group_id=foundation.resource_group_id,
                 resource_group_name=foundation.resource_group_name,
                 apps=tuple(watched),
+                workspace=foundation.workspace,
                 settings=settings.guardrails,
+            ),
+        )
+    if watched and foundation.workspace is not None:
+        from infra.workbook import Workbook, WorkbookArgs  # noqa: PLC0415 - as in `_store`
+
+        Workbook(
+            "workbook",
+            WorkbookArgs(
+                name=settings.app_name,
+                location=foundation.workspace.location,
+                tags=tags,
+                resource_group_id=foundation.resource_group_id,
+                resource_group_name=foundation.resource_group_name,
+                workspace_id=foundation.workspace.id,
+                apps=tuple(watched),
             ),
         )
     return tuple(deployed)
@@ -153,6 +170,8 @@ def _executor_app(
             domains=() if live is None else live.domains,
             lock=settings.lock_app,
             store=store,
+            # An agent takes what the container sends to the address that Azure itself sets there.
+            connection_string=None if settings.telemetry.agent else foundation.connection_string,
         ),
     )
 

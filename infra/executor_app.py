@@ -12,9 +12,13 @@ from infra.executor import API_KEYS_SECRET, PORT, ExecutorArgs, variables
 from infra.live_apps import ATTEMPT_VARIABLE
 from infra.settings import AccessSettings, RevisionSettings, ScalingSettings
 from infra.settings.store import STORE_VARIABLE
+from infra.settings.telemetry import CONNECTION_VARIABLE
 
 if TYPE_CHECKING:
     from infra.store import Store
+
+
+CONNECTION_SECRET = "insights-connection-string"  # noqa: S105 - the name of a secret, not its value
 
 
 @dataclass(frozen=True)
@@ -34,6 +38,7 @@ class ExecutorAppArgs:
             what somebody bound by hand (azure-container-apps#957).
         lock: Whether a lock of Azure's own keeps the app from deletion.
         store: What all replicas share, or None.
+        connection_string: Where the server sends traces and metrics to, as a secret, or None.
     """
 
     executor: ExecutorArgs
@@ -47,6 +52,7 @@ class ExecutorAppArgs:
     certificate_id: pulumi.Input[str] | None
     lock: bool
     store: "Store | None"
+    connection_string: pulumi.Input[str] | None
 
 
 class ExecutorApp(pulumi.ComponentResource):
@@ -136,7 +142,7 @@ def _configuration(args: ExecutorAppArgs) -> app.ConfigurationArgs:
         revision_transition_threshold=args.revisions.transition_threshold,
         max_inactive_revisions=args.revisions.max_inactive,
         ingress=_ingress(args.access, args.domains, args.certificate_id),
-        secrets=_secrets(executor) or None,
+        secrets=_secrets(args) or None,
         registries=[app.RegistryCredentialsArgs(server=executor.registry_server, identity=executor.pull_identity_id)],
         identity_settings=_identity_settings(args),
     )
@@ -156,14 +162,17 @@ def _identity_settings(args: ExecutorAppArgs) -> list[app.IdentitySettingsArgs]:
     return listed
 
 
-def _secrets(executor: ExecutorArgs) -> list[app.SecretArgs]:
+def _secrets(args: ExecutorAppArgs) -> list[app.SecretArgs]:
+    executor, listed = args.executor, []
     if executor.api_keys is not None:
-        return [app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(executor.api_keys))]
-    if executor.api_keys_vault_url is not None:
+        listed.append(app.SecretArgs(name=API_KEYS_SECRET, value=pulumi.Output.secret(executor.api_keys)))
+    elif executor.api_keys_vault_url is not None:
         # The platform fetches it with the identity, and again about every half an hour where no version is named.
         vault = executor.api_keys_vault_url
-        return [app.SecretArgs(name=API_KEYS_SECRET, key_vault_url=vault, identity=executor.pull_identity_id)]
-    return []
+        listed.append(app.SecretArgs(name=API_KEYS_SECRET, key_vault_url=vault, identity=executor.pull_identity_id))
+    if args.connection_string is not None:
+        listed.append(app.SecretArgs(name=CONNECTION_SECRET, value=pulumi.Output.secret(args.connection_string)))
+    return listed
 
 
 def _ingress(
@@ -252,6 +261,8 @@ def _variables(args: ExecutorAppArgs) -> list[app.EnvironmentVarArgs]:
     listed = variables(args.executor)
     if args.store is not None:
         listed.append(app.EnvironmentVarArgs(name=STORE_VARIABLE, value=args.store.url))
+    if args.connection_string is not None:
+        listed.append(app.EnvironmentVarArgs(name=CONNECTION_VARIABLE, secret_ref=CONNECTION_SECRET))
     if args.attempt:
         listed.append(app.EnvironmentVarArgs(name=ATTEMPT_VARIABLE, value=str(args.attempt)))
     return listed

@@ -8,7 +8,7 @@ from typing import Any
 import pulumi
 from pulumi_azure_native import app, authorization, containerregistry, managedidentity, operationalinsights, resources
 
-from infra.settings import FoundationSettings, SharedResource
+from infra.settings import FoundationSettings, SharedResource, TelemetrySettings
 
 PULL_ROLES: Mapping[str, str] = {
     "acrPull": "7f951dda-4ed3-4680-a7ca-43fe172d538d",
@@ -31,6 +31,7 @@ class FoundationArgs:
         identity_name: Name of the identity that is created to pull images, where none is given.
         registry_admin: Whether the registry's admin account is needed for the push.
         needs_profiles: Whether what comes into the environment needs one with workload profiles.
+        telemetry: Where traces and metrics go.
     """
 
     location: str
@@ -39,6 +40,18 @@ class FoundationArgs:
     identity_name: str
     registry_admin: bool
     needs_profiles: bool
+    telemetry: TelemetrySettings
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The Log Analytics workspace of the environment's logs; `location` is its region in the short form."""
+
+    id: pulumi.Output[str]
+    name: pulumi.Output[str]
+    customer_id: pulumi.Output[str]
+    group: pulumi.Input[str]
+    location: pulumi.Output[str]
 
 
 @dataclass(frozen=True)
@@ -59,6 +72,8 @@ class Foundation(pulumi.ComponentResource):
         resource_group_name: Group that everything is created in.
         registry_server: Host name of the registry.
         registry_login: The registry's admin account where it is asked for, else None.
+        workspace: Where the environment's logs are, or None where there is nothing or nobody named it.
+        connection_string: Of Application Insights, secret, or None for no telemetry.
         environment_id: Resource id of the Container Apps environment.
         environment_domain: Domain that the environment's apps are subdomains of.
         environment_location: Its region in the short form, which is the apps' as well.
@@ -70,6 +85,8 @@ class Foundation(pulumi.ComponentResource):
     resource_group_name: pulumi.Output[str]
     registry_server: pulumi.Output[str]
     registry_login: RegistryLogin | None
+    workspace: Workspace | None
+    connection_string: pulumi.Output[str] | None
     environment_id: pulumi.Output[str]
     environment_domain: pulumi.Output[str]
     environment_location: pulumi.Output[str]
@@ -88,6 +105,8 @@ class Foundation(pulumi.ComponentResource):
         self._registry_group = args.settings.registry_group_name or self.resource_group_name
         registry_id, registry_name, self.registry_server = self._registry(args.settings.registry)
         self.registry_login = self._login(registry_name) if args.registry_admin else None
+        self.workspace = None if args.settings.logs is None else self._workspace(args.settings.logs)
+        self.connection_string = self._connection_string()
         self.environment_id, self.environment_domain, self.environment_location = self._environment(args.settings.environment)
         self.pull_identity_id, self.pull_role = self._pull_identity(registry_id)
         self.register_outputs(
@@ -148,8 +167,11 @@ class Foundation(pulumi.ComponentResource):
                 opts=self._looked_up,
             )
             environment_id = found.id
+            if self.workspace is not None:
+                ids = pulumi.Output.all(found.id, found.app_logs_configuration, self.workspace.customer_id)
+                environment_id = ids.apply(_logging_there)
             if self._args.needs_profiles:
-                environment_id = pulumi.Output.all(found.id, found.workload_profiles).apply(_with_profiles)
+                environment_id = pulumi.Output.all(environment_id, found.workload_profiles).apply(_with_profiles)
             return environment_id, found.default_domain, found.location.apply(short_region)
         settings = self._args.settings
         network = None
@@ -162,7 +184,8 @@ class Foundation(pulumi.ComponentResource):
             environment_name=environment.name,
             resource_group_name=self._args.settings.environment_group_name or self.resource_group_name,
             location=self._args.location,
-            app_logs_configuration=None if settings.logs is None else self._logs(settings.logs),
+            app_logs_configuration=None if self.workspace is None else self._logs(self.workspace),
+            **self._agent(),
             vnet_configuration=network,
             zone_redundant=settings.environment_zone_redundant or None,
             workload_profiles=self._workload_profiles(),
@@ -185,35 +208,59 @@ class Foundation(pulumi.ComponentResource):
             )
         return profiles
 
-    def _logs(self, logs: SharedResource) -> app.AppLogsConfigurationArgs:
+    def _agent(self) -> dict[str, Any]:
+        if not self._args.telemetry.agent or self.connection_string is None:
+            return {}
+        from infra.insights import agent  # noqa: PLC0415 - as below
+
+        insights = app.AppInsightsConfigurationArgs(connection_string=self.connection_string)
+        return {"app_insights_configuration": insights, "open_telemetry_configuration": agent()}
+
+    def _connection_string(self) -> pulumi.Output[str] | None:
+        insights = self._args.telemetry.insights
+        if insights is None:
+            return None
+        from infra.insights import InsightsArgs, connection_string  # noqa: PLC0415 - azure-native's parts are slow to load
+
+        args = InsightsArgs(
+            location=self._args.location,
+            tags=self._args.tags,
+            resource_group_name=self.resource_group_name,
+            resource=insights,
+            workspace_id=None if self.workspace is None else self.workspace.id,
+        )
+        return connection_string(f"{self._name}-insights", args, self._shared)
+
+    def _workspace(self, logs: SharedResource) -> Workspace:
         settings = self._args.settings
-        customer_id: pulumi.Output[str]
-        if logs.create:
-            cap = settings.log_daily_cap_gb
-            made = operationalinsights.Workspace(
-                f"{self._name}-logs",
-                workspace_name=logs.name,
-                resource_group_name=self.resource_group_name,
-                location=self._args.location,
-                sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
-                retention_in_days=settings.log_retention_days,
-                workspace_capping=operationalinsights.WorkspaceCappingArgs(daily_quota_gb=cap) if cap else None,
-                tags=self._args.tags,
-                opts=self._shared,
-            )
-            customer_id, name = made.customer_id, made.name
-        else:
+        group = settings.log_workspace_group_name or self.resource_group_name
+        if not logs.create:
             found = operationalinsights.get_workspace_output(
-                workspace_name=logs.name, resource_group_name=self.resource_group_name, opts=self._looked_up
+                workspace_name=logs.name, resource_group_name=group, opts=self._looked_up
             )
-            customer_id, name = found.customer_id, found.name
+            return Workspace(found.id, found.name, found.customer_id, group, found.location.apply(short_region))
+        cap = settings.log_daily_cap_gb
+        made = operationalinsights.Workspace(
+            f"{self._name}-logs",
+            workspace_name=logs.name,
+            resource_group_name=self.resource_group_name,
+            location=self._args.location,
+            sku=operationalinsights.WorkspaceSkuArgs(name=operationalinsights.WorkspaceSkuNameEnum.PER_GB2018),
+            retention_in_days=settings.log_retention_days,
+            workspace_capping=operationalinsights.WorkspaceCappingArgs(daily_quota_gb=cap) if cap else None,
+            tags=self._args.tags,
+            opts=self._shared,
+        )
+        return Workspace(made.id, made.name, made.customer_id, group, pulumi.Output.from_input(self._args.location))
+
+    def _logs(self, workspace: Workspace) -> app.AppLogsConfigurationArgs:
         keys = operationalinsights.get_shared_keys_output(
-            workspace_name=name, resource_group_name=self.resource_group_name, opts=self._looked_up
+            workspace_name=workspace.name, resource_group_name=workspace.group, opts=self._looked_up
         )
         return app.AppLogsConfigurationArgs(
             destination="log-analytics",
             log_analytics_configuration=app.LogAnalyticsConfigurationArgs(
-                customer_id=customer_id, shared_key=pulumi.Output.secret(keys.primary_shared_key)
+                customer_id=workspace.customer_id, shared_key=pulumi.Output.secret(keys.primary_shared_key)
             ),
         )
 
@@ -248,6 +295,22 @@ class Foundation(pulumi.ComponentResource):
 def short_region(region: str) -> str:
     """Gives a region's short form: Azure answers with the long one, East US 2."""
     return region.replace(" ", "").lower()
+
+
+def _logging_there(found: list[Any]) -> str:
+    """Gives the id of an environment whose logs go to the workspace that was named.
+
+    Raises:
+        pulumi.RunError: They go elsewhere, so that alerts and workbook would stay empty.
+    """
+    environment_id, logs, customer_id = found
+    if ((logs or {}).get("log_analytics_configuration") or {}).get("customer_id") != customer_id:
+        raise pulumi.RunError(
+            f"The environment {environment_id.rpartition('/')[2]} does not send its logs to the workspace that "
+            "logWorkspaceName names. Nothing was made: name the one that `az containerapp env show` has under "
+            "appLogsConfiguration, or set logWorkspace to none."
+        )
+    return str(environment_id)
 
 
 def _with_profiles(found: list[Any]) -> str:

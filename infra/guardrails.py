@@ -1,4 +1,4 @@
-"""What tells people before a deployment gets expensive: a budget, and an alert on the number of replicas."""
+"""What tells people before a deployment gets expensive, and when it stops serving: a budget and alerts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,10 +7,18 @@ from datetime import UTC, datetime
 import pulumi
 from pulumi_azure_native import consumption, monitor
 
+from infra.foundation import Workspace
+from infra.log_queries import internal_errors, waits
 from infra.settings import AppSettings, GuardrailSettings
 
 REPLICA_SHARE = 0.8
 """Part of the most replicas above which the alert is sent, where no number is set."""
+
+FAILED_REQUESTS = 5
+"""Requests within five minutes that may fail before an alert says that no replica serves."""
+
+GREATER_THAN = "GreaterThan"
+"""Of a log alert. azure-native's own enumeration has what an older API called it."""
 
 METRIC_NAMESPACE = "microsoft.app/containerapps"
 
@@ -33,6 +41,7 @@ class GuardrailsArgs:
         resource_group_id: Group that the budget is for.
         resource_group_name: Group that the alerts are created in.
         apps: What the alert on replicas watches. A session pool has no such metric.
+        workspace: Where the apps' logs are, or None, and then there are no alerts on what the logs say.
         settings: Addresses, amounts and numbers.
     """
 
@@ -41,11 +50,12 @@ class GuardrailsArgs:
     resource_group_id: pulumi.Input[str]
     resource_group_name: pulumi.Input[str]
     apps: tuple[WatchedApp, ...]
+    workspace: Workspace | None
     settings: GuardrailSettings
 
 
 class Guardrails(pulumi.ComponentResource):
-    """The budget of the resource group, and an alert on the replicas of each app, both by e-mail."""
+    """The budget of the resource group, alerts on each app's metrics, and alerts on what the apps log; all by e-mail."""
 
     def __init__(self, name: str, args: GuardrailsArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         """Declares them."""
@@ -85,43 +95,135 @@ class Guardrails(pulumi.ComponentResource):
             # Another start would be another budget, and this month's moves on.
             opts=pulumi.ResourceOptions(parent=self, ignore_changes=["timePeriod"]),
         )
+        self._name = name
+        self._args = args
+        self._people = group
         for watched in args.apps:
-            self._alert(name, args, watched, group)
+            self._alert_on_metrics(watched)
+        if args.apps and args.workspace is not None:
+            self._alert_on_logs(args.workspace)
         self.register_outputs({})
 
-    def _alert(self, name: str, args: GuardrailsArgs, watched: WatchedApp, group: monitor.ActionGroup) -> None:
-        above = args.settings.replica_alert or max(1, int(REPLICA_SHARE * watched.size.max_replicas))
+    def _alert_on_metrics(self, watched: WatchedApp) -> None:
+        most = watched.size.max_replicas
+        above = self._args.settings.replica_alert or max(1, int(REPLICA_SHARE * most))
+        self._metric_alert(
+            watched, "replicas", f"More than {above} of at most {most} replicas run.", 2, _criterion("Replicas", above)
+        )
+        if watched.size.min_replicas < most:  # else it would never be silent
+            self._metric_alert(
+                watched,
+                "replicas-maximum",
+                f"All {most} replicas run: what is more waits.",
+                1,
+                _criterion("Replicas", most, monitor.Operator.GREATER_THAN_OR_EQUAL),
+            )
+        # Azure counts replicas, healthy or not. What it answers in their place when none is healthy is what callers see.
+        failed = _criterion(
+            "Requests",
+            FAILED_REQUESTS,
+            aggregation=monitor.AggregationTypeEnum.TOTAL,
+            dimensions=[monitor.MetricDimensionArgs(name="statusCodeCategory", operator="Include", values=["5xx"])],
+        )
+        text = f"More than {FAILED_REQUESTS} requests within five minutes got no answer from a healthy replica (5xx)."
+        self._metric_alert(watched, "no-healthy-replica", text, 1, failed)
+
+    def _metric_alert(
+        self, watched: WatchedApp, what: str, description: str, severity: int, criterion: monitor.MetricCriteriaArgs
+    ) -> None:
         suffix = "" if watched.size.key == "default" else f"-{watched.size.key}"
         monitor.MetricAlert(
-            f"{name}-replicas{suffix}",
-            rule_name=f"{watched.size.name}-replicas",
-            resource_group_name=args.resource_group_name,
+            f"{self._name}-{what}{suffix}",
+            rule_name=f"{watched.size.name}-{what}",
+            resource_group_name=self._args.resource_group_name,
             location="global",
-            description=f"More than {above} of at most {watched.size.max_replicas} replicas run.",
-            severity=2,
+            description=description,
+            severity=severity,
             enabled=True,
             scopes=[watched.id],
             evaluation_frequency="PT1M",
             window_size="PT5M",
             auto_mitigate=True,
             criteria=monitor.MetricAlertSingleResourceMultipleMetricCriteriaArgs(
-                odata_type="Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria",
-                all_of=[
-                    monitor.MetricCriteriaArgs(
-                        criterion_type="StaticThresholdCriterion",
-                        name="replicas",
-                        metric_namespace=METRIC_NAMESPACE,
-                        metric_name="Replicas",
-                        time_aggregation=monitor.AggregationTypeEnum.MAXIMUM,
-                        operator=monitor.Operator.GREATER_THAN,
-                        threshold=above,
-                    )
-                ],
+                odata_type="Microsoft.Azure.Monitor.SingleResourceMultipleMetricCriteria", all_of=[criterion]
             ),
-            actions=[monitor.MetricAlertActionArgs(action_group_id=group.id)],
-            tags=args.tags,
+            actions=[monitor.MetricAlertActionArgs(action_group_id=self._people.id)],
+            tags=self._args.tags,
             opts=pulumi.ResourceOptions(parent=self),
         )
+
+    def _alert_on_logs(self, workspace: Workspace) -> None:
+        names = [watched.size.name for watched in self._args.apps]
+        seconds = self._args.settings.wait_alert_seconds
+        self._log_alert(
+            workspace,
+            "internal-errors",
+            "The executor itself failed at a submission (internal_error).",
+            1,
+            monitor.ConditionArgs(
+                query=internal_errors(names),
+                time_aggregation=monitor.TimeAggregation.COUNT,
+                operator=GREATER_THAN,
+                threshold=0,
+            ),
+        )
+        self._log_alert(
+            workspace,
+            "waits",
+            f"One submission of twenty waited for a slot for more than {seconds} s.",
+            2,
+            monitor.ConditionArgs(
+                query=waits(names),
+                metric_measure_column="seconds",
+                time_aggregation=monitor.TimeAggregation.MAXIMUM,
+                operator=GREATER_THAN,
+                threshold=seconds,
+            ),
+        )
+
+    def _log_alert(
+        self, workspace: Workspace, what: str, description: str, severity: int, condition: monitor.ConditionArgs
+    ) -> None:
+        monitor.ScheduledQueryRule(
+            f"{self._name}-{what}",
+            rule_name=f"{self._args.name}-{what}",
+            resource_group_name=self._args.resource_group_name,
+            location=workspace.location,
+            kind=monitor.Kind.LOG_ALERT,
+            display_name=f"{self._args.name}-{what}",
+            description=description,
+            severity=severity,
+            enabled=True,
+            scopes=[workspace.id],
+            evaluation_frequency="PT5M",
+            window_size="PT5M",
+            auto_mitigate=True,
+            # A workspace has no table for logs before the first line of one, and the rule would be refused until then.
+            skip_query_validation=True,
+            criteria=monitor.ScheduledQueryRuleCriteriaArgs(all_of=[condition]),
+            actions=monitor.ActionsArgs(action_groups=[self._people.id]),
+            tags=self._args.tags,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+
+
+def _criterion(
+    metric: str,
+    threshold: int,
+    operator: monitor.Operator = monitor.Operator.GREATER_THAN,
+    aggregation: monitor.AggregationTypeEnum = monitor.AggregationTypeEnum.MAXIMUM,
+    dimensions: list[monitor.MetricDimensionArgs] | None = None,
+) -> monitor.MetricCriteriaArgs:
+    return monitor.MetricCriteriaArgs(
+        criterion_type="StaticThresholdCriterion",
+        name=metric.lower(),
+        metric_namespace=METRIC_NAMESPACE,
+        metric_name=metric,
+        dimensions=dimensions,
+        time_aggregation=aggregation,
+        operator=operator,
+        threshold=threshold,
+    )
 
 
 def _notification(

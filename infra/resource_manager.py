@@ -4,6 +4,7 @@ import json
 import os
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -55,13 +56,14 @@ class ResourceManager:
         self._new_token = token or _logged_in
         self._token: str | None = None
 
-    def get(self, path: str, version: str) -> Any:  # noqa: ANN401 - whatever Azure has there
-        """Gives a resource or a list.
+    def get(self, path: str, version: str, query: Mapping[str, str] | None = None) -> Any:  # noqa: ANN401 - what Azure has
+        """Gives a resource, a list, or what a `query` asks of it.
 
         Raises:
             AzureError: As Azure answered, with status 404 where there is nothing.
         """
-        return self._send("GET", f"{self._endpoint}{path}?api-version={version}").body
+        asked = urllib.parse.urlencode({"api-version": version, **(query or {})})
+        return self._send("GET", f"{self._endpoint}{path}?{asked}").body
 
     def pages(self, path: str, version: str) -> Iterator[Any]:
         """Gives the items of a list, page by page."""

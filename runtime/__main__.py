@@ -8,25 +8,30 @@ os.environ["SSL_CERT_FILE"] = os.devnull
 os.environ["FROZENLIST_NO_EXTENSIONS"] = "1"
 
 import asyncio
+import functools
 import gc
 import logging
 import resource
 import signal
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import uvloop
 from aiohttp import web
 
 from runtime import composition
-from runtime.composition import CANNOT_ISOLATE, StartError
-from runtime.execution.executor import Executor
+from runtime.composition import CANNOT_ISOLATE, WRONG_SETTINGS, Start, StartError
 from runtime.http.app import Service
 from runtime.http.connections import Connections
-from runtime.languages.registry import Registry
 from runtime.observability.records import Log
+from runtime.observability.telemetry_settings import TelemetrySettings, TelemetrySettingsError, read_telemetry
+from runtime.observability.tracing import Tracer
 from runtime.sandbox.syscalls import return_freed_memory
 from runtime.settings import Settings
+
+if TYPE_CHECKING:
+    from runtime.observability.telemetry import Telemetry
 
 _log = logging.getLogger("runtime")
 # The kernel takes as many as net.core.somaxconn lets it.
@@ -55,7 +60,11 @@ def main(arguments: Sequence[str]) -> int:
 
         return commands.main(arguments)
     try:
+        telemetry_settings = read_telemetry(os.environ)
         start = composition.start()
+    except TelemetrySettingsError as error:
+        print(f"The executor was not started:\n{error}", file=sys.stderr)
+        return WRONG_SETTINGS
     except StartError as error:
         print(f"The executor was not started:\n{error}", file=sys.stderr)
         return error.exit_code
@@ -66,7 +75,7 @@ def main(arguments: Sequence[str]) -> int:
             return CANNOT_ISOLATE
         for name, reason in sorted(registry.unavailable.items()):
             _log.warning("%s cannot be run here: %s", name, reason)
-        return uvloop.run(_serve(settings, executor, registry, _most_connections(settings)))
+        return uvloop.run(_serve(start, _most_connections(settings), telemetry_settings))
     finally:
         executor.close()
 
@@ -82,9 +91,10 @@ def _most_connections(settings: Settings) -> int:
     return most
 
 
-async def _serve(settings: Settings, executor: Executor, registry: Registry, most_connections: int) -> int:
+async def _serve(start: Start, most_connections: int, telemetry_settings: TelemetrySettings | None) -> int:
+    settings, executor = start.settings, start.executor
     log = Log(sys.stdout.fileno())
-    service = Service(settings, executor, registry, log)
+    service, telemetry = _service(start, log, telemetry_settings)
     runner = web.AppRunner(service.application(), handler_cancellation=True, shutdown_timeout=_LAST_ANSWERS_SECONDS)
     await runner.setup()
     if runner.server is None:
@@ -114,7 +124,7 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
             (_USAGE + (_PLAYGROUND if settings.playground else "")).format(
                 host=settings.host,
                 port=server.sockets[0].getsockname()[1],
-                languages=", ".join(registry.languages),
+                languages=", ".join(start.registry.languages),
                 isolation=", ".join(filter(None, layers)) + (" (WEAK)" if force.weak else ""),
             ),
             flush=True,
@@ -123,14 +133,30 @@ async def _serve(settings: Settings, executor: Executor, registry: Registry, mos
         # The door stays open: who comes now is told that another replica will answer.
         try:
             async with asyncio.timeout(settings.drain_seconds):
-                await service.submissions.drain()
+                await service.drain()
         except TimeoutError:
             _log.error("running work was not finished within %g s", settings.drain_seconds)
     finally:
         server.close()
         await runner.cleanup()
+        await start.ahead.close()
+        if telemetry:
+            await telemetry.close()
         log.flush(_LAST_RECORDS_MS)
     return 0
+
+
+def _service(start: Start, log: Log, telemetry_settings: TelemetrySettings | None) -> tuple[Service, "Telemetry | None"]:
+    """The service, and what sends its traces and metrics, where somebody wants them."""
+    made = functools.partial(Service, start.settings, start.executor, start.registry, log, ahead=start.ahead)
+    if telemetry_settings is None:
+        return made(), None
+    from runtime.http.callbacks import host_certificates  # noqa: PLC0415 - without telemetry nothing of it is loaded
+    from runtime.observability.telemetry import Telemetry  # noqa: PLC0415 - likewise
+
+    tracer = Tracer(telemetry_settings.share, follows_parent=telemetry_settings.follows_parent)
+    service = made(tracer=tracer if telemetry_settings.traces else None)
+    return service, Telemetry(telemetry_settings, tracer, service.metrics, host_certificates)
 
 
 def _keep_house(loop: asyncio.AbstractEventLoop, connections: Connections, log: Log) -> None:

@@ -14,6 +14,8 @@ _ORIGIN = re.compile(r"https?://(\*\.)?[\w.-]+(:(\d{1,5}|\*))?")
 _CLIENT_SETTINGS = ("EXECUTOR_URL", "EXECUTOR_API_KEY", "EXECUTOR_HOSTING")
 #: Interfaces of other services.
 APIS = ("piston", "jobe", "judge0", "codapi", "mcp")
+#: Of EXECUTOR_CACHE_DIR.
+NO_CACHE = "none"
 LAYERS = ("landlock", "seccomp", "notify", "own_uid", "rlimits", "watcher", "pid_namespace")
 
 
@@ -187,11 +189,11 @@ class Settings:
         100.0, _number(0.1, 3600), "wall time of one submission in its slot: compile step and all runs"
     )
     apis: tuple[str, ...] = _setting(APIS, _apis, "other services' APIs that are spoken (docs/moving.md)")
-    jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time that a request to Jobe's API may ask for")
+    jobe_cpu_seconds: float = _setting(20.0, _number(1, 240), "most CPU time of a run through Jobe's API")
     jobe_files_mb: int = _setting(64, _integer(1, 1_048_576), "files of Jobe's API kept on this replica's disk, in MiB")
     accepted_most: int = _setting(100, _integer(0, 100_000), "submissions that wait for a run without an open request")
     accepted_mb: int = _setting(64, _integer(1, 65_536), "such submissions and their results in memory, in MiB")
-    accepted_seconds: float = _setting(3600.0, _number(1, 2_592_000), "how long such a result is kept")
+    accepted_seconds: float = _setting(3600.0, _number(1, 2_592_000), "how long such a result is kept, also in the store")
     callback_hosts: tuple[str, ...] = _setting(
         (), _hosts, "hosts that results may be sent to, as example.org or example.org:8443; none if unset"
     )
@@ -200,7 +202,8 @@ class Settings:
     store: str = _setting(
         "",
         _text,
-        "where problems and Jobe's files are: file:///folder, az://account/container, s3://bucket; this replica if unset",
+        "where problems, Jobe's files and accepted work are: file:///folder, az://account/container, s3://bucket; "
+        "this replica if unset",
     )
     store_seconds: float = _setting(
         30.0, _number(0.1, 600), "longest time for a problem or a file to come from the store or to go there"
@@ -212,6 +215,12 @@ class Settings:
     )
     drain_seconds: float = _setting(240.0, _number(0, 600), "time for running work after SIGTERM")
     work_dir: str = _setting("", _text, "where working directories are made; the system's temporary directory if unset")
+    cache_dir: str = _setting(
+        "",
+        _text,
+        "where headers of C++ are kept that were compiled ahead, if the image has none: a folder that nobody else can write "
+        "to; none for no such folder; code-executor in the user's cache folder, or in /var/cache for root, if unset",
+    )
     path: str = _setting(
         "/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin", _text, "where toolchains are looked for, and PATH of programs"
     )
@@ -221,11 +230,14 @@ class Settings:
     allow_weak_isolation: bool = _setting(False, _switch, "run code although the host lacks a necessary layer")
     playground: bool = _setting(True, _switch, "whether GET / is the playground")
     frame_origins: tuple[str, ...] = _setting(
-        (), _origins, "pages that may show the playground in a frame, or have codapi's widget, by their origins"
+        (), _origins, "pages that may show the playground in a frame, or ask codapi's or Judge0's API, by their origins"
     )
     log_level: str = _setting("info", _text, "debug, info, warning or error")
     test_disable_layers: tuple[str, ...] = _setting((), _layers, "for tests only: layers to leave out")
     test_private_callbacks: bool = _setting(False, _switch, "for tests only: results may be sent into private networks")
+    test_lease_seconds: float = _setting(
+        30.0, _number(0.1, 3600), "for tests only: how long after its last sign of life a replica is taken to be gone"
+    )
     test_landlock_abi: int = _setting(99, _integer(0, 99), "for tests only: highest Landlock ABI to use")
 
     def work_parent(self) -> str:

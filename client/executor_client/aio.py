@@ -92,6 +92,8 @@ class JudgeFields(RunFields, total=False):
 
     comparator: str | Comparator
     checker: Checker | None
+    interactor: Checker | None
+    transcript: bool
     stop_on_failure: bool
 
 

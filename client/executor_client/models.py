@@ -46,7 +46,7 @@ class Comparator(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Checker(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A program that judges the output instead of a comparator; `style` is `icpc` or `testlib`."""
+    """A program that judges instead of a comparator, as checker or as interactor; `style` is `icpc` or `testlib`."""
 
     language: str
     code: str | None = None
@@ -67,6 +67,8 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         time_limit: Seconds of CPU time for each run, which decides where there are test cases; None is `timeout` there.
         comparator: `lines`, `exact`, `tokens`, `float` or another name, or one with parameters.
         checker: Judges instead of the comparator.
+        interactor: Judges instead of both, and speaks with the program meanwhile.
+        transcript: What the program and the interactor said comes back as well; with `problem` it needs `judge_details`.
         problem: The name of a package that was put, which has the test cases; `put_problem` gives it.
         judge_details: With `problem`: outputs, answers and the checkers' words for the judge come back as well.
         stop_on_failure: Later test cases are `skipped`.
@@ -85,6 +87,8 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     test_cases: tuple[TestCase, ...] | None = None
     comparator: str | Comparator = "lines"
     checker: Checker | None = None
+    interactor: Checker | None = None
+    transcript: bool = False
     problem: str | None = None
     judge_details: bool = False
     stop_on_failure: bool = False
@@ -165,6 +169,7 @@ class CaseResult(msgspec.Struct, frozen=True):
     max_score: float | None = None
     feedback: str = ""
     judge_feedback: str = ""
+    transcript: str = ""
 
     @property
     def passed(self) -> bool:

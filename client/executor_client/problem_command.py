@@ -34,6 +34,8 @@ _VALID_INPUT = 42
 _LEAST_LIMIT = 0.5
 # How far beyond the limit one looks how long a submission takes that shall exceed it.
 _BEYOND = 2.0
+# Of the time limit: what exceeds it by computing has used all of it.
+_COMPUTING_SHARE = 0.9
 _LETTERS = {
     "accepted": "A", "wrong_answer": "W", "time_limit_exceeded": "T", "runtime_error": "R", "memory_limit_exceeded": "M",
     "output_limit_exceeded": "O", "skipped": "-", "compile_error": "C", "judge_error": "!",
@@ -144,7 +146,7 @@ def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
         times = [case.cpu_time / 1000 for case in answer.test_results]
         if expected.statuses == ACCEPTED and not differs:
             slowest = max(slowest, *times)
-        elif answer.status == "time_limit_exceeded" and not differs:
+        elif answer.status == "time_limit_exceeded" and not differs and not _waits(answer, package):
             fastest = min(fastest, _time_needed(client, program, package))
         letters = "".join(_LETTERS.get(case.status, "?") for case in answer.test_results)
         points = "" if answer.score is None else f"{answer.score:g}"
@@ -161,6 +163,12 @@ def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
     if not count:
         console.print("the package has no submissions: nothing shows that its data and limits are right", style="yellow")
     return 0 if right and valid else 1
+
+
+def _waits(answer: Judgement, package: ProblemPackage) -> bool:
+    """Whether the limit that it exceeds is that of wall time: it waits, and would with any limit."""
+    least = _COMPUTING_SHARE * min(package.time_limit or _LEAST_LIMIT, _LEAST_LIMIT)
+    return all(case.cpu_time / 1000 < least for case in answer.test_results if case.status == "time_limit_exceeded")
 
 
 def _time_needed(client: ExecutorClient, program: Program, package: ProblemPackage) -> float:

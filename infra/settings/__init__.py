@@ -13,6 +13,7 @@ from infra.settings.scaling import ScalingSettings
 from infra.settings.sessions import SessionSettings, pool_name
 from infra.settings.stack import DECLARATIONS, KEYS, Settings, parse_settings, read_settings
 from infra.settings.store import StoreSettings
+from infra.settings.telemetry import TelemetrySettings
 
 __all__ = [
     "DECLARATIONS",
@@ -29,6 +30,7 @@ __all__ = [
     "SettingsError",
     "SharedResource",
     "StoreSettings",
+    "TelemetrySettings",
     "parse_settings",
     "pool_name",
     "read_settings",

@@ -62,6 +62,7 @@ STORAGE_NAME = _rule(r"[a-z0-9]{3,24}", "must be 3 to 24 small letters and digit
 STORAGE_CONTAINER = _rule(
     r"(?!.*--)[a-z0-9][a-z0-9-]{1,61}[a-z0-9]", "must be 3 to 63 small letters, digits and single hyphens"
 )
+INSIGHTS_NAME = _rule(r"[\w().-]{0,254}[\w()-]", "must be 1 to 255 letters, digits, _ - . ( ) and not end in a dot")
 IMAGE_NAME = _rule(
     _REPOSITORY + r":[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}",
     "must be repository:tag without a registry, such as executor-image:v1",

@@ -87,11 +87,16 @@ class FoundationSettings:
     log_workspace_mode: str = setting(
         choice("none", "existing", "create"),
         "none",
-        "none, existing or create, for the Log Analytics workspace of an environment that is created. An environment that "
-        "exists has its logs already, hence none there.",
+        "none, existing or create, for the Log Analytics workspace that the environment's logs go to. An environment that "
+        "exists has its logs already: existing names the workspace for the workbook and the alerts.",
         key="logWorkspace",
     )
     log_workspace_name: str = setting(text(formats.WORKSPACE_NAME), "code-executor-logs", "Name of that workspace.")
+    log_workspace_group_name: str | None = setting(
+        optional(formats.GROUP_NAME),
+        "",
+        "Resource group of a workspace that exists, where it is another one than resourceGroupName.",
+    )
     log_retention_days: int = setting(
         integer(30, 730), 30, "Days for which a workspace that is created keeps logs, {bounds}."
     )
@@ -141,7 +146,7 @@ class FoundationSettings:
 
     @property
     def logs(self) -> SharedResource | None:
-        """The Log Analytics workspace of an environment that is created, or None for no store of logs."""
+        """The Log Analytics workspace of the environment, or None where there is none or nobody named it."""
         if self.log_workspace_mode == "none":
             return None
         return SharedResource(self.log_workspace_name, self.log_workspace_mode == "create")
@@ -161,10 +166,16 @@ def check_foundation(reader: ConfigReader, settings: FoundationSettings) -> None
         if group.create and not shared.create and reader.sound("resourceGroup", key):
             reader.refuse(key, "must be create where resourceGroup is create: a new group holds nothing to look up")
     if logs is not None:
-        if not environment.create:
-            reader.refuse("logWorkspace", "must be none where environment is existing: that one has its logs already")
-        elif group.create and not logs.create:
+        if logs.create and not environment.create:
+            reader.refuse(
+                "logWorkspace", "must be none or existing where environment is existing: that one has its logs already"
+            )
+        elif group.create and not logs.create and settings.log_workspace_group_name is None:
             reader.refuse("logWorkspace", "must be create or none where resourceGroup is create")
+        if logs.create and settings.log_workspace_group_name is not None:
+            reader.refuse(
+                "logWorkspaceGroupName", "must be empty where logWorkspace is create: it is made in resourceGroupName"
+            )
     if settings.environment_subnet_id and not environment.create:
         reader.refuse("environmentSubnetId", "must be empty where environment is existing: its network is set already")
     if settings.environment_internal and not settings.environment_subnet_id:

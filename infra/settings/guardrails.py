@@ -42,6 +42,13 @@ class GuardrailSettings:
         "Replicas above which an alert is sent, up to maxReplicas. 0 is four fifths of maxReplicas.",
         hostings=("app",),
     )
+    wait_alert_seconds: int = setting(
+        integer(1, 600),
+        30,
+        "Seconds, {bounds}, that one submission of twenty may wait for a slot in five minutes before an alert is sent. Needs "
+        "logWorkspace.",
+        hostings=("app",),
+    )
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,11 @@ from infra import contests as windows
 from infra.contests import Contest
 from infra.pricing import Window
 from infra.settings import formats
-from infra.settings.apps import AppSettings
+from infra.settings.apps import MAX_REPLICAS, AppSettings
 from infra.settings.kinds import integer, objects, setting
 from infra.settings.reader import ConfigReader
+
+_FIELDS = ("name", "start", "end", "timezone", "replicas")
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def read_contests(
 ) -> tuple[Contest, ...]:
     """Reads the setting `contests`, and leaves out those that are over."""
     contests: list[Contest] = []
-    for each in reader.objects("contests", ("name", "start", "end", "timezone", "replicas")):
+    for each in reader.objects("contests", _FIELDS):
         contest = _contest(each, min(app.max_replicas for app in apps), now)
         if contest is None:
             continue
@@ -69,6 +71,13 @@ def read_contests(
         if contest.over(now):
             warnings.append(f"The contest {contest.name} is over: no replicas are kept for it. Take it out of contests.")
     return tuple(contest for contest in contests if not contest.over(now))
+
+
+def find_contest(reader: ConfigReader, name: str) -> tuple[Contest | None, list[str]]:
+    """Gives the contest of that name in the setting `contests`, over or not, and the names of all."""
+    listed = reader.objects("contests", _FIELDS)
+    found = next((_contest(each, MAX_REPLICAS, datetime.now(UTC)) for each in listed if each.raw("name") == name), None)
+    return found, [each.raw("name") for each in listed]
 
 
 def _contest(reader: ConfigReader, max_replicas: int, now: datetime) -> Contest | None:

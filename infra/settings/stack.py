@@ -26,6 +26,7 @@ from infra.settings.revisions import RevisionSettings, check_grace, check_mode
 from infra.settings.scaling import ScalingSettings, read_contests
 from infra.settings.sessions import SessionSettings, pool_name
 from infra.settings.store import StoreSettings, check_store
+from infra.settings.telemetry import TelemetrySettings, check_telemetry
 from infra.settings.variables import check_variables
 
 MAX_TAGS = 50
@@ -114,6 +115,7 @@ class Settings:
         "anything is deployed.",
     )
     store: StoreSettings
+    telemetry: TelemetrySettings
     revisions: RevisionSettings
     sessions: SessionSettings
     local_port: int = setting(integer(1, 65535), 8000, "For hosting local, the port on this machine, {bounds}.")
@@ -154,6 +156,7 @@ def parse_settings(
     _check_tags(reader, settings)
     check_foundation(reader, settings.foundation)
     check_store(reader, settings.store, settings.foundation, settings.environment_variables)
+    check_telemetry(reader, settings.telemetry, settings.foundation, settings.environment_variables)
     check_access(reader, settings.access)
     if secret_keys is not None:
         check_keys_are_encrypted(reader, settings.access, secret_keys)

@@ -1,6 +1,8 @@
 """What is typed after `python -m runtime`, and the command that it is for."""
 
 import argparse
+import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -36,6 +38,10 @@ def main(arguments: Sequence[str]) -> int:
     options = parser.parse_args(arguments)
     try:
         return check.main() if options.command == "check" else run.main(options)
+    except BrokenPipeError:
+        # Whoever reads has seen enough; Python would complain at its end that the rest cannot be written.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         print("Stopped.", file=sys.stderr)
         return 130

@@ -1,34 +1,27 @@
 """`python -m runtime check`: what this host enforces, a program in each language, and a remedy for each gap."""
 
 import os
-import platform
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runtime.commands.started import with_executor
 from runtime.composition import CANNOT_ISOLATE, Start
 from runtime.execution.container_memory import memory_left
-from runtime.execution.executor import Executor, Isolation
+from runtime.execution.executor import Executor
+from runtime.execution.isolation import Isolation
 from runtime.http.answers import HealthAnswer
 from runtime.http.health import health
 from runtime.http.requests import ExecuteBody, submission
 from runtime.judging.judge import Judge
 from runtime.judging.submission import RunResult, Status
 from runtime.languages.registry import Registry
+from runtime.observability import host
 from runtime.settings import Settings
 
 _FAILED = 1
 _MB = 1 << 20
 # Linux without it keeps /proc/<pid>/schedstat empty.
 _WAITING = "a kernel with CONFIG_SCHED_INFO; without it a run on a busy host can meet its wall time where it should not"
-
-
-# Version 2 of control groups, then version 1, which is mounted under either name.
-_QUOTAS = (
-    ("/sys/fs/cgroup/cpu.max",),
-    ("/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu/cpu.cfs_period_us"),
-    ("/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us", "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_period_us"),
-)
 
 
 @dataclass(frozen=True)
@@ -49,14 +42,15 @@ def main() -> int:
 
 async def _check(start: Start) -> int:
     settings, executor, registry, floor = start.settings, start.executor, start.registry, start.floor
+    seen = host.describe()
     known = health(executor, registry, 0.0, able=not floor)
-    print(f"{known.service} {known.version} on Linux {platform.release()} ({platform.machine()})")
+    print(f"{known.service} {known.version} on Linux {seen.kernel} ({seen.machine})")
     facts = [*_show("Host", _host(settings, executor)), *_show("Isolation", _isolation(known.isolation))]
     if floor:
         print(f"\nThis host cannot isolate programs, so none was run: {floor}.")
         return CANNOT_ISOLATE
     print("\nLanguages")
-    judge = Judge(settings, registry)
+    judge = Judge(settings, registry, start.ahead)
     for name in known.languages:
         facts += _shown(await _language(name, judge, settings, executor, registry))
     facts += [fact for name in sorted(known.unavailable) for fact in _shown(_unavailable(name, known))]
@@ -80,8 +74,14 @@ def _shown(fact: _Fact) -> list[_Fact]:
 
 
 def _host(settings: Settings, executor: Executor) -> Iterator[_Fact]:
-    cores = len(os.sched_getaffinity(0))
-    yield _Fact("processors", f"{cores}{_quota()}")
+    seen = host.describe()
+    quota = "" if seen.cpu_quota is None else f", of which the container may use {seen.cpu_quota:g}"
+    yield _Fact("processors", f"{seen.processors}{quota}")
+    if seen.throttling is None:
+        yield _Fact("throttling", "not shown", "a control group with a quota shows it; without one there is none to show")
+    else:
+        spent = seen.throttling.throttled_ms
+        yield _Fact("throttling", f"{seen.throttling.throttled_periods} of {seen.throttling.periods} periods, {spent:.0f} ms")
     left = memory_left() // _MB
     most = settings.max_memory_mb
     yield _Fact(
@@ -98,26 +98,6 @@ def _host(settings: Settings, executor: Executor) -> Iterator[_Fact]:
         "" if free >= settings.max_disk_mb else "free some space there, or set EXECUTOR_WORK_DIR to a larger disk",
         fails=free < settings.max_disk_mb,
     )
-
-
-def _quota() -> str:
-    """The container's share of processors, where its cgroup shows one."""
-    for path in (
-        "/sys/fs/cgroup/cpu.max",
-        "/sys/fs/cgroup/cpu/cpu.cfs_quota_us",
-        "/sys/fs/cgroup/cpu,cpuacct/cpu.cfs_quota_us",
-    ):
-        try:
-            with open(path) as file:
-                words = file.read().split()
-            if len(words) == 1:
-                with open(path.replace("quota", "period")) as file:
-                    words += file.read().split()
-        except OSError:
-            continue
-        if len(words) == 2 and words[0].isdigit():
-            return f", of which the container may use {int(words[0]) / int(words[1]):g}"
-    return ""
 
 
 def _isolation(force: Isolation) -> Iterator[_Fact]:

@@ -46,7 +46,7 @@ def main(options: argparse.Namespace) -> int:
         except _UnusableError as error:
             return _told(error)
         program = msgspec.structs.replace(program, stdin=stdin, keeps_bytes=True)
-        result = await Judge(start.settings, start.registry).run(program, start.executor.slots[0])
+        result = await Judge(start.settings, start.registry, start.ahead).run(program, start.executor.slots[0])
         if result.compile:
             _write(sys.stderr, result.compile.stdout + result.compile.stderr)
             if result.compile.status is not Status.OK:

@@ -36,4 +36,5 @@ async def _opened(work: Work, start: Start) -> int:
             await start.executor.open()
         return await work(start)
     finally:
+        await start.ahead.close()
         start.executor.close()

@@ -14,11 +14,13 @@ from typing import TYPE_CHECKING, cast
 
 import msgspec
 
+from runtime.execution import leftovers
 from runtime.execution.codec import CANCEL, HEADER_BYTES, frame_parts, is_event, message_of, rest_of_frame
+from runtime.execution.isolation import Isolation, isolation
 from runtime.execution.paths import BOOTSTRAP, BOX
 from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig, WarmStart
 from runtime.execution.spawner_process import SpawnerProcess
-from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT, Enforceable
+from runtime.sandbox.layers import FIRST_UID, UIDS_PER_SLOT
 
 if TYPE_CHECKING:
     from runtime.execution.live import LiveStreams
@@ -38,45 +40,6 @@ _FAR_AHEAD = 4_000_000_000
 
 class WeakIsolationError(Exception):
     """This host cannot enforce what is necessary to run a stranger's code; the message says what is missing."""
-
-
-class Isolation(Enforceable, frozen=True):
-    """What is in force for programs, as `/health` shows it."""
-
-    process_limit: str
-    shared_memory: bool
-    #: What is missing of the floor: empty where the executor may serve.
-    missing: tuple[str, ...]
-    #: Whether anything is.
-    weak: bool
-
-
-def isolation(enforceable: Enforceable, disabled: tuple[str, ...], highest_abi: int, concurrency: int) -> Isolation:
-    """What will be in force: what the host can enforce, less what a test has switched off."""
-    abi = 0 if "landlock" in disabled else min(enforceable.landlock_abi, highest_abi)
-    seccomp = enforceable.seccomp and "seccomp" not in disabled
-    notify = seccomp and enforceable.user_notification and "notify" not in disabled
-    own_uid = enforceable.own_uid and "own_uid" not in disabled
-    missing = []
-    if not abi and not own_uid:
-        missing.append("neither Landlock nor a uid of its own for each run")
-    if not seccomp:
-        missing.append("no seccomp filter")
-    missing += [f"{layer} switched off for a test" for layer in ("rlimits", "watcher") if layer in disabled]
-    if not enforceable.no_new_privileges:
-        missing.append("no_new_privs cannot be set")
-    return Isolation(
-        landlock_abi=abi,
-        seccomp=seccomp,
-        user_notification=notify,
-        own_uid=own_uid,
-        no_new_privileges=enforceable.no_new_privileges,
-        pid_namespace=enforceable.pid_namespace and "pid_namespace" not in disabled,
-        process_limit="exact" if notify else "by uid" if own_uid else "none",
-        shared_memory=concurrency == 1,
-        missing=tuple(missing),
-        weak=bool(missing),
-    )
 
 
 class _Connection(asyncio.BufferedProtocol):
@@ -125,25 +88,36 @@ class _Connection(asyncio.BufferedProtocol):
 class Slot:
     """One place where a program can run. Its user must hold it alone."""
 
-    def __init__(self, executor: "Executor", number: int) -> None:
-        """Slots are numbered from 0."""
+    def __init__(self, executor: "Executor", number: int, halves: "tuple[Slot, ...]" = ()) -> None:
+        """Slots are numbered from 0.
+
+        `halves` are two slots that stand in for this one where two programs run at once, with a supervisor and a box each.
+        Their first runs open them, and this slot's next run closes them.
+        """
         self._executor = executor
         self.number = number
+        self.halves = halves
         #: Whether its supervisor has not answered in time, and what comes after it has not yet either.
         self.silent = False
-        #: Why its latest job could not be begun: the machine has no room, which is no fault of the job's; empty otherwise.
-        self.no_room = ""
+        self._no_room = ""
         self._busy = False
         self._connection: _Connection | None = None
         self._decoder = msgspec.msgpack.Decoder(Outcome)
         self._encoder = msgspec.msgpack.Encoder()
         #: Runs that a warm worker could serve, by its kind and by whether one did.
         self.warm_runs: Counter[tuple[str, bool]] = Counter()
+        for half in halves:
+            half.warm_runs = self.warm_runs
 
     @property
     def box(self) -> str:
         """The directory in which this slot's programs run."""
         return f"{self._directory}/{BOX}"
+
+    @property
+    def no_room(self) -> str:
+        """Why a latest job could not be begun: the machine has no room, which is no fault of the job's; empty otherwise."""
+        return next(filter(None, (self._no_room, *(half.no_room for half in self.halves))), "")
 
     @property
     def _directory(self) -> str:
@@ -156,6 +130,11 @@ class Slot:
         ours = self._executor.spawn(self._directory, self.number)
         _, self._connection = await asyncio.get_running_loop().create_connection(_Connection, sock=ours)
 
+    def _close_halves(self) -> None:
+        """A run in this slot counts on being the only one in it."""
+        for half in self.halves:
+            half.close()
+
     async def run(self, job: Job, live: "LiveStreams | None" = None) -> Outcome:
         """Runs `job` to its end, a live one with `live`. Where the caller is cancelled the program is ended first.
 
@@ -163,6 +142,7 @@ class Slot:
         A second loss is the executor's own fault and gives an outcome that says so, and so does the loss of a live program
         that somebody has seen or written to.
         """
+        self._close_halves()
         try:
             outcome = await self._run(job, live)
         except ConnectionError as first:
@@ -172,7 +152,7 @@ class Slot:
                 outcome = await self._run(job, live)
             except ConnectionError as error:
                 return Outcome(Ended.FAILED, message=str(error))
-        self.no_room = outcome.message if outcome.no_room else ""
+        self._no_room = outcome.message if outcome.no_room else ""
         if job.warm:
             self.warm_runs[job.warm, outcome.warm] += 1
         return outcome
@@ -208,7 +188,9 @@ class Slot:
             connection.transport.abort()
 
     async def _run_once(self, job: Job, live: "LiveStreams | None") -> Outcome:
-        if self._connection is None or self._connection.lost:
+        if self._connection is None:
+            await self.open()
+        elif self._connection.lost:
             _log.error("the supervisor of slot %d is gone; starting another", self.number)
             await self.open()
         connection = self._connection
@@ -237,9 +219,10 @@ class Slot:
         return message_of(self._decoder, header, rest)
 
     def close(self) -> None:
-        """Lets the supervisor end."""
+        """Lets the supervisor end; another run opens the slot again."""
         if self._connection and self._connection.transport:
             self._connection.transport.close()
+        self._connection, self._no_room = None, ""
 
 
 def _belongs_to_nobody_here(folder: Path) -> bool:
@@ -260,7 +243,7 @@ class Executor:
         os.chmod(self.root, 0o711)  # noqa: S103
         # Interpreters load it with a program's identity, which the service's own files are closed to.
         self.bootstrap = BOOTSTRAP if _belongs_to_nobody_here(Path(BOOTSTRAP)) else self._copied_bootstrap()
-        self.slots = [Slot(self, number) for number in range(concurrency)]
+        self.slots = [self._slot(number, concurrency) for number in range(concurrency)]
         self._disabled = disabled
         self._highest_abi = highest_abi
         self._rules: tuple[tuple[str, int], ...] = ()
@@ -268,6 +251,14 @@ class Executor:
         self._spawner: SpawnerProcess | None = None
         self._keeper: asyncio.Task[None] | None = None
         self.isolation: Isolation
+
+    def _slot(self, number: int, concurrency: int) -> Slot:
+        first = concurrency + 2 * number
+        return Slot(self, number, (Slot(self, first), Slot(self, first + 1)))
+
+    def every_slot(self) -> list[Slot]:
+        """The slots and their halves, which need not be open."""
+        return [found for slot in self.slots for found in (slot, *slot.halves)]
 
     def _copied_bootstrap(self) -> str:
         folder = Path(self.root, "bootstrap")
@@ -337,9 +328,12 @@ class Executor:
         if self._spawner is None:
             raise ConnectionError("the spawner has not been started")
         force = self.isolation
+        # Of two halves neither is.
+        alone = len(self.slots) == 1 and number == 0
+        shared_memory = force.shared_memory and alone
         config = SupervisorConfig(
             directory=directory,
-            rules=self._rules,
+            rules=self._rules if shared_memory else tuple(rule for rule in self._rules if rule[0] != leftovers.SHARED_MEMORY),
             landlock_abi=force.landlock_abi,
             seccomp=force.seccomp,
             notify=force.user_notification,
@@ -347,8 +341,8 @@ class Executor:
             service_pids=(1, os.getpid(), os.getppid(), self._spawner.pid),
             first_uid=FIRST_UID + number * UIDS_PER_SLOT if force.own_uid else 0,
             uids=UIDS_PER_SLOT,
-            shared_memory=force.shared_memory,
-            alone=len(self.slots) == 1,
+            shared_memory=shared_memory,
+            alone=alone,
             rlimits="rlimits" not in self._disabled,
             watcher="watcher" not in self._disabled,
             warm=self._warm.get(f"{directory}/{BOX}", ()),
@@ -382,7 +376,7 @@ class Executor:
         """Ends the supervisors and the spawner, and removes the directory."""
         if self._keeper:
             self._keeper.cancel()
-        for slot in self.slots:
+        for slot in self.every_slot():
             slot.close()
         if self._spawner:
             self._spawner.close()

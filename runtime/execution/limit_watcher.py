@@ -53,6 +53,8 @@ class LimitWatcher:
         self._memory = memory
         self._disk = disk
         self._notifications = notifications
+        #: Milliseconds that are no wall time of the run's.
+        self.excused_ms = 0.0
         #: How large the largest stack was when the memory limit was exceeded, in bytes.
         self.stack_bytes = 0
         self._relieve = relieve
@@ -81,7 +83,7 @@ class LimitWatcher:
         if self._has_too_many_shared_files() or self._disk.is_too_large(pids, now):
             return Ended.DISK, 0.0
         soon = _LOOK_MAX_MS
-        asked = self._notifications is not None and not self._notifications.stacks_reserved
+        asked = self._notifications is not None and not self._notifications.more_reserved
         if len(pids) > 1 or self._limits.data_headroom_bytes or not asked:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
             soon = memory_unused / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
@@ -97,7 +99,8 @@ class LimitWatcher:
             return Ended.WALL_TIME, now
         pids = self._tree.pids()
         self._waiting.look(pids, now)
-        left = limits.wall_ms - (now - (self._waiting.milliseconds(now, self._cpu.look(pids)) or 0.0))
+        waited = self._waiting.milliseconds(now, self._cpu.look(pids)) or 0.0
+        left = limits.wall_ms - (now - waited - self.excused_ms)
         if left <= 0:
             return Ended.WALL_TIME, now
         if now >= limits.max_wall_ms:

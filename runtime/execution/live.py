@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from runtime.execution.codec import event_frame, event_of, number_event_frame, number_of
+from runtime.execution.codec import CANCEL, event_frame, event_of, number_event_frame, number_of
 from runtime.execution.protocol import LIVE_INPUT_WINDOW, Event
 
 
@@ -13,12 +13,15 @@ class LiveStreams:
     def __init__(self, on_output: Callable[[Event, bytes], None]) -> None:
         """`on_output` is given what the program writes: `Event.STDOUT` or `Event.STDERR`, and the bytes.
 
+        Of a paired job it is given the other events to the server as well.
+
         It must not wait. `taken` tells later that the client has them, and without that the program stops in a write.
         """
         self._on_output = on_output
         self._send: Callable[[bytes], None] | None = None
         self._changed = asyncio.Event()
         self._over = False
+        self._given_up = False
         self._window = LIVE_INPUT_WINDOW
         #: Whether the program was seen to run, or was given anything: it cannot be run again unseen.
         self.is_in_use = False
@@ -26,6 +29,8 @@ class LiveStreams:
     def begin(self, send: Callable[[bytes], None]) -> None:
         """The job has been sent to its supervisor, which `send` speaks to."""
         self._send = send
+        if self._given_up:
+            send(CANCEL)
         self._changed.set()
 
     def pause(self) -> None:
@@ -68,6 +73,17 @@ class LiveStreams:
     async def end_input(self) -> None:
         """Closes the program's standard input, after all that was written before."""
         await self._tell(event_frame(Event.END_OF_STDIN))
+
+    def excuse(self, milliseconds: int) -> None:
+        """So much time is no wall time of the program's: another one kept it waiting."""
+        if self._send and milliseconds:
+            self._send(number_event_frame(Event.EXCUSED, milliseconds))
+
+    def give_up(self) -> None:
+        """Has the program ended; its outcome says that it was cancelled."""
+        self._given_up = True
+        if self._send:
+            self._send(CANCEL)
 
     async def signal(self, number: int) -> None:
         """Sends a signal to the program and what it started in its group."""

@@ -14,12 +14,15 @@ from collections import deque
 
 from runtime.execution.codec import event_frame, event_of, is_event, number_event_frame, number_of, receive_frame
 from runtime.execution.events import Events
+from runtime.execution.procfs import is_exiting
 from runtime.execution.protocol import LIVE_OUTPUT_WINDOW, Event, Job
 from runtime.execution.streams import CHUNK, READ_PAUSE_MS, Output
 from runtime.execution.workers import Worker
 
 # Of stderr, for the verdict: a runtime's last words.
 _TAIL_BYTES = 4096
+# By then a program that is ending is gone, or it has another thread that goes on.
+_MOST_ENDS_SEEN = 50
 
 
 class LiveRun:
@@ -32,6 +35,12 @@ class LiveRun:
         self._events = events
         #: How many bytes of output may still go to the server.
         self.window: float = LIVE_OUTPUT_WINDOW
+        #: Milliseconds that are no wall time of the run's, because another program kept it waiting.
+        self.excused_ms = 0
+        self._is_paired = job.paired
+        self._tells_busy = job.limits.free_waiting
+        # How often the end of stdout was found while the program was about to end itself.
+        self._ends_seen = 0
         cap = job.limits.output_bytes
         self.stdout = _LiveOutput(self, Event.STDOUT, worker.streams.stdout, cap)
         self.stderr = _LiveOutput(self, Event.STDERR, worker.streams.stderr, cap)
@@ -44,6 +53,8 @@ class LiveRun:
 
     def start(self) -> None:
         """Begins to feed the program."""
+        if self._tells_busy:
+            self.tell_busy(0)
         self._feed()
 
     def send(self, frame: bytes) -> None:
@@ -73,8 +84,33 @@ class LiveRun:
             case Event.TAKEN:
                 self.window += number_of(content)
                 self.stdout.resume_at = self.stderr.resume_at = 0.0
-            case Event.STDOUT | Event.STDERR:
+            case Event.EXCUSED:
+                self.excused_ms += number_of(content)
+            case Event.STDOUT | Event.STDERR | Event.END_OF_STDOUT | Event.BUSY:
                 return False
+        return True
+
+    @property
+    def pause_ms(self) -> float:
+        """How long output may wait in the pipe after a read: not at all where another program waits for it."""
+        return 0.0 if self._is_paired else READ_PAUSE_MS
+
+    def tell_busy(self, milliseconds: int) -> None:
+        """Tells the server that the run has not waited for the other one for so long."""
+        self.send(number_event_frame(Event.BUSY, milliseconds))
+
+    def tell_end(self, event: Event) -> bool:
+        """Tells the server that an output was closed; False where that is to be found out again, after a moment.
+
+        A program that ends closes its outputs just before it is gone. Its end is told by its outcome, which must not come
+        after what the other program makes of the closed stream.
+        """
+        if not self._is_paired or event is not Event.STDOUT or math.isinf(self.window):
+            return True
+        self._ends_seen += 1
+        if self._ends_seen < _MOST_ENDS_SEEN and is_exiting(self._worker.pid):
+            return False
+        self.send(event_frame(Event.END_OF_STDOUT))
         return True
 
     def _signal(self, number: int) -> None:
@@ -132,16 +168,26 @@ class _LiveOutput(Output):
         self._live = live
         self._event = event
         self._tail = b""
+        self._is_at_end = False
         # Somebody waits for the first line.
         self.resume_at = 0.0
 
     def read_and_pause(self, now: float) -> None:
         """Reads once, and says when to look at the pipe again: not before the client has taken what is on its way."""
+        if self._event is Event.STDERR:
+            # What the program has printed before may wait for its turn; whoever reads along sees it in its order.
+            self._live.stdout.catch_up()
         self._read()
         if not self._live.window:
             self.resume_at = math.inf
         else:
-            self.resume_at = 0.0 if self._full else now + READ_PAUSE_MS
+            pause = READ_PAUSE_MS if self._is_at_end else self._live.pause_ms
+            self.resume_at = 0.0 if self._full else now + pause
+
+    def catch_up(self) -> None:
+        """Reads once what lies in the pipe."""
+        if self.open and not self.truncated:
+            self._read()
 
     def drain(self) -> bytes:
         """Sends what lies in the pipe, which is no more than the pipe holds; the last of it all."""
@@ -158,7 +204,8 @@ class _LiveOutput(Output):
         except BlockingIOError:
             return False
         if not data:
-            self.open = False
+            self._full, self._is_at_end = False, True
+            self.open = not self._live.tell_end(self._event)
             return False
         self._full = len(data) == most
         if len(data) > self._room:

@@ -6,7 +6,7 @@ from runtime.execution import leftovers
 from runtime.execution.container_memory import kernel_bytes
 from runtime.execution.limit_facts import SlotFacts
 from runtime.execution.notifications import Notifications
-from runtime.execution.procfs import Held, held_by, overlap_bytes, record_locks
+from runtime.execution.procfs import PAGE, Held, held_by, overlap_bytes, record_locks
 from runtime.execution.protocol import COLD, Limits
 from runtime.execution.resident_peak import ResidentPeak
 from runtime.execution.workers import Worker
@@ -49,8 +49,9 @@ class MemoryAccount:
         self._overlap, self._overlap_at, self._overlap_took = 0, 0.0, 0.0
         self._kernel: int | None = None
         self._locks_at = _LOCKS_MS
-        #: The most bytes that the run was seen to hold, as it is told.
+        #: The most bytes that the run was seen to hold of what counts.
         self.peak_bytes = 0
+        self._of_files = 0
         #: How many threads it had when it was last looked at.
         self.threads = 0
 
@@ -60,6 +61,7 @@ class MemoryAccount:
             return 0
         found = self._once(pids)
         self.threads = found.threads
+        self._of_files = max(self._of_files, found.most_of_files)
         self._resident.see(found.most_resident)
         asked = self._notifications.shared_bytes if self._notifications else 0
         files = self._files(pids)
@@ -78,6 +80,20 @@ class MemoryAccount:
         if fresh:
             self.peak_bytes = max(self.peak_bytes, told - self._overlap)
         return held - self._overlap
+
+    def told_bytes(self, *, is_within: bool) -> int:
+        """The peak for the answer: what a process had resident, or what was counted where that is more.
+
+        Pages of files, a program's own and its libraries', are in it as in what other judges tell. They do not count against
+        the limit, as the kernel takes them away where it needs the room. So they are left out of the peak of a run that
+        was within its limit where they would take it beyond.
+        """
+        told = max(self.peak_bytes, self._resident.bytes)
+        limit = self._limits.memory_bytes
+        if is_within and told > limit:
+            # One that ended before it was looked at has touched little beside them.
+            told = max(self.peak_bytes, told - self._of_files if self._of_files else limit - PAGE)
+        return told
 
     def kernel_holds_more(self, memory_unused: int) -> bool:
         """Whether the kernel holds so much more than at the first look that the run must have caused it.

@@ -24,7 +24,7 @@ from runtime.sandbox.unotify import LET_THROUGH, Answer, Call, signed
 
 _MAP_SHARED_BIT, _MAP_ANONYMOUS, _MAP_STACK = 0x01, 0x20, 0x20000
 # Python takes stacks of up to a gibibyte.
-_LARGEST_STACK = 1 << 30
+_LARGEST_RESERVATION = 1 << 30
 #: Descriptors of one run, open at the same time: the buffers of sockets (208 KiB each way) are in no process's account.
 _MOST_DESCRIPTORS = 512
 #: Watches that a run asks for in all: each keeps the record of a file in the kernel, about a kilobyte.
@@ -59,8 +59,8 @@ class Notifications:
         self.exit_code: int | None = None
         #: Shared anonymous memory that the run has mapped, in bytes, whether or not any process still shows it.
         self.shared_bytes = 0
-        #: Whether RLIMIT_DATA was raised for stacks of threads, so that only looking in time holds the memory limit.
-        self.stacks_reserved = False
+        #: Whether RLIMIT_DATA was raised for what is reserved, so that only looking in time holds the memory limit.
+        self.more_reserved = False
         #: Once the run is being ended, every call is refused.
         self.closed = False
 
@@ -152,16 +152,22 @@ class Notifications:
                     return errno.ENOMEM
                 self.shared_bytes += length
             return LET_THROUGH
-        if flags & _MAP_STACK and length <= _LARGEST_STACK:
-            self._reserve_stack(thread, length)
+        if flags & _MAP_STACK and length <= _LARGEST_RESERVATION:
+            self._reserve(thread, length)
             return LET_THROUGH
         self._note_request(thread, length)
         return LET_THROUGH
 
-    def _reserve_stack(self, thread: int, length: int) -> None:
-        """Lets a thread's stack be reserved, as large as it is asked for: only what is used of it is memory."""
+    def _reserve(self, thread: int, length: int) -> None:
+        """Lets so much be reserved, for a thread's stack or a runtime's code: only what is used of it is memory."""
         with ActingAs(self._uid):
-            self.stacks_reserved = rlimits.allow_stack(thread, length) or self.stacks_reserved
+            self.more_reserved = rlimits.allow_more(thread, length) or self.more_reserved
+
+    def _mprotect(self, thread: int, arguments: tuple[int, ...]) -> Answer:
+        # The first process's language has a headroom of its own.
+        if not is_thread_of(self._pid, thread) and arguments[1] <= _LARGEST_RESERVATION:
+            self._reserve(thread, arguments[1])
+        return LET_THROUGH
 
     def _fallocate(self, _thread: int, arguments: tuple[int, ...]) -> Answer:
         _, _, offset, length, *_ = arguments
@@ -196,5 +202,5 @@ class Notifications:
     _METHODS: ClassVar[Mapping[str, Callable[["Notifications", int, tuple[int, ...]], Answer]]] = {
         "kill": _kill, "tkill": _tkill, "tgkill": _one_process, "rt_sigqueueinfo": _one_process,
         "rt_tgsigqueueinfo": _one_process, "pidfd_open": _one_process, "socketpair": _socketpair, "mmap": _mmap,
-        "mremap": _mremap, "fallocate": _fallocate, "inotify_add_watch": _inotify_add_watch,
+        "mremap": _mremap, "mprotect": _mprotect, "fallocate": _fallocate, "inotify_add_watch": _inotify_add_watch,
     }  # fmt: skip

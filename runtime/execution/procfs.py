@@ -8,6 +8,8 @@ from typing import NamedTuple
 from runtime.sandbox.impersonation import ReadingAs
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
+# Of the fields of /proc/PID/stat behind the name; and the flag, from include/linux/sched.h of the Linux source.
+_FLAGS, _PF_EXITING = 6, 0x4
 
 
 def read(path: str) -> bytes:
@@ -65,6 +67,12 @@ def stat_fields(pid: int) -> list[bytes]:
     return text[text.rfind(b")") + 2 :].split()
 
 
+def is_exiting(pid: int) -> bool:
+    """Whether the process's first thread has begun to end (PF_EXITING in the flags of proc_pid_stat(5)), or is gone."""
+    fields = stat_fields(pid)
+    return not fields or bool(int(fields[_FLAGS]) & _PF_EXITING)
+
+
 def thread_count(pid: int) -> int:
     """How many threads a process has, 0 where it is gone."""
     fields = stat_fields(pid)
@@ -114,15 +122,16 @@ class Held(NamedTuple):
     #: What they map of memory files and shared anonymous memory, added up, and by the one that maps most.
     shared: int
     most_shared: int
-    #: The most that one of them has ever had resident.
+    #: The most that one of them has ever had resident, and of that the pages of files: its program's, its libraries'.
     most_resident: int
+    most_of_files: int
     #: Of all of them.
     threads: int
 
 
 def held_by(pids: list[int]) -> Held:
     """What the processes hold now."""
-    private = shared = most_shared = most_resident = threads = 0
+    private = shared = most_shared = most_resident = most_of_files = threads = 0
     for pid in pids:
         text = read(f"/proc/{pid}/status")
         sizes = _sizes(text)
@@ -135,7 +144,8 @@ def held_by(pids: list[int]) -> Held:
         shared += mapped
         most_shared = max(most_shared, mapped)
         most_resident = max(most_resident, sizes.get(b"VmHWM", 0))
-    return Held(private, shared, most_shared, most_resident, threads)
+        most_of_files = max(most_of_files, sizes.get(b"RssFile", 0))
+    return Held(private, shared, most_shared, most_resident, most_of_files, threads)
 
 
 def record_locks(pids: list[int], uid: int, most: int) -> int:

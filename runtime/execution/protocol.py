@@ -20,6 +20,9 @@ class Limits(msgspec.Struct, frozen=True):
     memory_bytes: int
     #: After so long the run ends in any case. 0: at `wall_ms` exactly, waiting included.
     max_wall_ms: int = 0
+    #: Nor does time count as wall time in which the run waits for another one, that it speaks with. The server is told of
+    #: all other time of the run.
+    free_waiting: bool = False
     #: Private writable memory that a runtime maps without using it, on top of `memory_bytes`, for each process.
     data_headroom_bytes: int = 0
     processes: int = 10
@@ -74,6 +77,8 @@ class Job(msgspec.Struct, frozen=True):
     #: Output goes to the server as it comes, and standard input stays open after `stdin`. The outcome has no output then,
     #: but for the end of stderr.
     live: bool = False
+    #: A live one that speaks with another program: output goes on at once, and so does its end.
+    paired: bool = False
 
 
 class Event(IntEnum):
@@ -89,6 +94,12 @@ class Event(IntEnum):
     SIGNAL = 5
     #: Either way: so many bytes have been taken, output by the client or input by the program.
     TAKEN = 6
+    #: To the server, of a paired job: standard output was closed before the program's end.
+    END_OF_STDOUT = 7
+    #: To the server, where waiting is free: so many milliseconds more in which the run did not wait; 0 once it has begun.
+    BUSY = 8
+    #: To the supervisor: so many milliseconds more that are no wall time of the run's.
+    EXCUSED = 9
 
 
 #: How much of a live job's output may be on its way to the client, and how much input on its way to the program, in bytes.

@@ -31,6 +31,7 @@ from runtime.sandbox.impersonation import ActingAs
 
 if TYPE_CHECKING:
     from runtime.execution.live_run import LiveRun
+    from runtime.execution.pair_wait import PairWait
 
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
@@ -70,6 +71,7 @@ class Run:
             notifications=self._notifications,
             relieve=functools.partial(pool.drop_warm, self._events),
         )
+        self._pair_wait = _pair_wait(worker, self._live) if self._live and job.limits.free_waiting else None
         self._ended: Ended | None = None
         self._status: int | None = None
         self._over = False
@@ -127,7 +129,7 @@ class Run:
             cpu_ms=cpu_ms,
             wall_ms=wall_ms,
             waited_ms=self._watcher.waited_ms(wall_ms, cpu_ms),
-            memory_bytes=self._peak_bytes(),
+            memory_bytes=self._memory.told_bytes(is_within=ended is not Ended.MEMORY),
             memory_refused=code != 0 and self._was_short_of_memory(),
             stack_bytes=self._watcher.stack_bytes,
             processes_refused=self._notifications is not None and self._notifications.processes_refused,
@@ -201,8 +203,10 @@ class Run:
             while self._ended is None:
                 now = self._now()
                 if now >= wall_at:
+                    self._excuse(now)
                     self._ended, wall_at = self._watcher.look_at_wall_time(now)
                 elif now >= look_at:
+                    self._excuse(now)
                     self._ended, pause = self._watcher.look(now)
                     look_at = self._now() + pause
                 else:
@@ -214,6 +218,14 @@ class Run:
                     events.handle(max(0.0, wake_at - now), self._is_over)
         finally:
             os.close(pidfd)
+
+    def _excuse(self, now: float) -> None:
+        """Takes down what is no wall time of a run that speaks with another one."""
+        if self._pair_wait:
+            self._pair_wait.look(self._tree.pids(), now)
+            self._watcher.excused_ms = self._pair_wait.waited_ms
+        elif self._live:
+            self._watcher.excused_ms = self._live.excused_ms
 
     def _is_over(self) -> bool:
         return self._ended is not None
@@ -288,9 +300,6 @@ class Run:
                 ended = Ended.SIGNALED
         return ended, code, number
 
-    def _peak_bytes(self) -> int:
-        return max(self._memory.peak_bytes, self._resident.bytes)
-
     def _was_short_of_memory(self) -> bool:
         """Whether the kernel refused it memory, or ended it because the container had none."""
         if self._notifications and self._notifications.memory_refused:
@@ -310,6 +319,12 @@ class Run:
         else:
             self._resident.see(used.ru_maxrss << 10)
         self._cpu.reaped(pid, used.ru_utime + used.ru_stime)
+
+
+def _pair_wait(worker: Worker, live: "LiveRun") -> "PairWait":
+    from runtime.execution.pair_wait import PairWait  # noqa: PLC0415
+
+    return PairWait(worker, live)
 
 
 def _live_run(worker: Worker, job: Job, control: socket.socket, events: Events) -> "LiveRun":

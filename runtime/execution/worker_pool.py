@@ -1,6 +1,7 @@
 """The workers of one slot: which kinds there are, how many are ready, and what takes the place of one that is used."""
 
 import contextlib
+import errno
 import functools
 import os
 import select
@@ -99,8 +100,18 @@ class WorkerPool:
                 left -= _FORK_BYTES if start.forks else _START_BYTES
 
     def take(self, job: Job) -> Worker:
-        """A worker for the job: a warm one where one is up, else a cold one. Raises OSError or WorkerError."""
-        worker = self._take(job)
+        """A worker for the job: a warm one where one is up, else a cold one. Raises OSError or WorkerError.
+
+        Where there is no room for another process, the ones that wait for other jobs give way.
+        """
+        try:
+            worker = self._take(job)
+        except OSError as error:
+            if error.errno not in (errno.EAGAIN, errno.ENOMEM):
+                raise
+            complain(f"workers that wait are ended, because none can be started: {error}")
+            self.drop_warm()
+            worker = self._take(job)
         if not job.live or unotify.can_install(worker.listener):
             return worker
         # Its input file cannot be made a pipe any more.
@@ -309,8 +320,8 @@ class WorkerPool:
         except WorkerError:
             self._end_origin(origin)
             # What is left of its rehearsal: in this place nothing may lie when a run comes.
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{box}/main.py")
+            for name in os.listdir(box):
+                os.unlink(f"{box}/{name}")
             raise
         finally:
             os.rmdir(box)

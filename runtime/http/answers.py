@@ -6,7 +6,8 @@ from typing import Literal, TypeVar
 import msgspec
 from aiohttp import web
 
-from runtime.execution.executor import Isolation
+from runtime.execution.isolation import Isolation
+from runtime.http.judging_record import JudgingRecord
 from runtime.http.problems import FieldError
 from runtime.http.submissions import Served
 from runtime.judging.submission import CaseResult, GroupResult, ReturnedFile, RunResult, Status, StepResult
@@ -41,6 +42,7 @@ class JudgeAnswer(msgspec.Struct, frozen=True):
     total: int
     test_results: tuple[CaseResult, ...]
     problem: str | msgspec.UnsetType = msgspec.UNSET
+    record: JudgingRecord | msgspec.UnsetType = msgspec.UNSET
     score: float | msgspec.UnsetType = msgspec.UNSET
     max_score: float | msgspec.UnsetType = msgspec.UNSET
     groups: tuple[GroupResult, ...] | msgspec.UnsetType = msgspec.UNSET
@@ -123,7 +125,8 @@ def _set(value: Field | None) -> Field | msgspec.UnsetType:
 def problem_answer(problem: Problem, settings: Settings) -> ProblemAnswer:
     """The answer of `PUT /problems` and of `GET /problems/...`."""
     limits = problem.limits
-    types = ("scoring" if problem.scoring else "pass-fail", *(("multi-pass",) if problem.multi_pass else ()))
+    kinds = (("multi-pass", problem.multi_pass), ("interactive", problem.interactive))
+    types = ("scoring" if problem.scoring else "pass-fail", *(kind for kind, is_so in kinds if is_so))
     return ProblemAnswer(
         problem=problem.digest,
         name=problem.name,
@@ -178,6 +181,7 @@ def answer(served: Served) -> RunAnswer | JudgeAnswer:
         result.total,
         result.test_results,
         _set(call.problem or None),
+        _set(served.record),
         _set(result.score),
         _set(result.max_score),
         _set(result.groups),

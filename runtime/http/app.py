@@ -24,7 +24,10 @@ from runtime.http.answers import (
 from runtime.http.auth import Keys
 from runtime.http.bodies import Bodies
 from runtime.http.doors.opening import doors, executions
+from runtime.http.handover import Handover
 from runtime.http.health import health
+from runtime.http.judging_record import walls
+from runtime.http.other_pages import other_pages
 from runtime.http.packages import Packages
 from runtime.http.pages.browser_pages import BrowserPages
 from runtime.http.problems import Refusal
@@ -33,11 +36,14 @@ from runtime.http.replica_names import REPLICA, names_replica
 from runtime.http.request_ids import request_ids
 from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Submissions
+from runtime.http.traces import tracing
 from runtime.judging.judge import Judge
+from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Registry
 from runtime.observability import host
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import Log
+from runtime.observability.tracing import Tracer
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -50,8 +56,18 @@ _METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 class Service:
     """The handlers and what they share."""
 
-    def __init__(self, settings: Settings, executor: Executor, registry: Registry, log: Log) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        executor: Executor,
+        registry: Registry,
+        log: Log,
+        *,
+        ahead: Ahead,
+        tracer: Tracer | None = None,
+    ) -> None:
         """The executor has been started and configured; its slots open with the application."""
+        self._tracer = tracer
         self._settings = settings
         self._executor = executor
         self._registry = registry
@@ -66,6 +82,7 @@ class Service:
         bodies = Bodies(settings)
         self.metrics = Metrics(REPLICA, __version__)
         self._watch(admission, bodies, log)
+        self.metrics.watch("executor_headers_made", "Headers that were compiled ahead here", lambda: ahead.count)
         self._packages = Packages(settings, registry, Path(executor.root) / "problems", bodies)
         self.metrics.watch_count(
             "executor_problems_fetched", "Problems that came from the store", (), lambda: {(): self._packages.fetched}
@@ -73,17 +90,20 @@ class Service:
         self.submissions = Submissions(
             settings=settings,
             registry=registry,
-            judge=Judge(settings, registry),
+            judge=Judge(settings, registry, ahead),
             packages=self._packages,
             admission=admission,
             bodies=bodies,
             metrics=self.metrics,
             log=log,
+            walls=walls(executor.isolation),
+            tracer=tracer,
         )
         self._pages = BrowserPages(settings)
         self._executions = executions(settings, self.submissions)
         opened = doors(settings, self.submissions, registry, Path(executor.root) / "doors", self.count)
         self._doors = (*opened, self._executions)
+        self._handover = Handover(settings, self._doors)
 
     def _watch(self, admission: Admission[Slot], bodies: Bodies, log: Log) -> None:
         """Adds to the metrics what other objects count."""
@@ -108,8 +128,10 @@ class Service:
 
     def application(self) -> web.Application:
         """The application with its routes; opening it opens the slots."""
-        middlewares = [request_ids, names_replica(self._started), refusals(self._doors, self.count), self._keys.middleware()]
-        app = web.Application(middlewares=middlewares)
+        named, pages = names_replica(self._started), other_pages(self._settings.frame_origins)
+        traces = [tracing(self._tracer)] if self._tracer else []
+        answering = [refusals(self._doors, self.count), self._keys.middleware()]
+        app = web.Application(middlewares=[request_ids, named, pages, *traces, *answering])
         app.add_routes(
             [
                 web.post("/execute", self.execute),
@@ -131,8 +153,15 @@ class Service:
     async def _slots(self, _app: web.Application) -> AsyncIterator[None]:
         await self._executor.open()
         self._open = True
-        yield
+        async with self._handover.watching():
+            yield
         self._executor.close()
+
+    async def drain(self) -> None:
+        """From now on new work is refused; returns when all that was accepted has been answered, or handed back."""
+        self.submissions.draining = True
+        await self._handover.hand_back()
+        await self.submissions.drain()
 
     def count(self, refusal: Refusal) -> None:
         """Counts a refusal for the metrics."""
@@ -140,9 +169,9 @@ class Service:
 
     async def execute(self, request: web.Request) -> web.Response:
         """`POST /execute`."""
-        parse = partial(decode, strict=is_strict(request.query))
         if _RESPOND_ASYNC in request.headers.get("Prefer", ""):
-            return await cast("Executions", self._executions.door()).accept(request, parse)
+            return await cast("Executions", self._executions.door()).accept(request)
+        parse = partial(decode, strict=is_strict(request.query))
         return json_response(answer(await self.submissions.serve(request, parse)))
 
     async def put_problem(self, request: web.Request) -> web.Response:

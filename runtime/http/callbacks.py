@@ -104,7 +104,8 @@ class Callbacks:
         if self.problem(url) or (literal is not None and not self._private and not is_public(str(literal))):
             _log.warning("no callback to %r: %s", host, self.problem(url) or "it is no public address")
             return False
-        connector = aiohttp.TCPConnector(resolver=_Resolver(private=self._private), ssl=_tls(), use_dns_cache=False)
+        resolver = _Resolver(private=self._private)
+        connector = aiohttp.TCPConnector(resolver=resolver, ssl=host_certificates(), use_dns_cache=False)
         timeout = aiohttp.ClientTimeout(total=_SECONDS)
         async with aiohttp.ClientSession(connector=connector, timeout=timeout, trust_env=False) as session:
             for attempt in range(_TRIES):
@@ -119,7 +120,7 @@ class Callbacks:
         return False
 
 
-def _tls() -> ssl.SSLContext:
+def host_certificates() -> ssl.SSLContext:
     """The host's certificates, which the server as a whole does without."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     paths = ssl.get_default_verify_paths()

@@ -1,13 +1,14 @@
 """`POST /execute` without an open request (RFC 7240, `Prefer: respond-async`): accepted at once, asked for later or sent."""
 
 import uuid
+from functools import partial
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 from aiohttp import web
 
-from runtime.http.accepted import AcceptedWork
+from runtime.http.accepted import Accepted, AcceptedWork
 from runtime.http.answers import answer, encode
 from runtime.http.auth import CALLER
 from runtime.http.callbacks import Callbacks
@@ -19,61 +20,61 @@ from runtime.http.problems import (
     Refusal,
     StoreUnavailableRefusal,
 )
-from runtime.http.requests import Call
-from runtime.http.submissions import Parse, Sender, Submissions, sender_of
+from runtime.http.requests import decode, is_strict
+from runtime.http.submissions import Sender, Submissions, sender_of
 from runtime.settings import Settings
 from runtime.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from runtime.store.blobs import BlobStore
+    from runtime.store.pending import PendingWork
 
 PREFERENCE = "respond-async"
 _RETRY_AFTER = "1"
 
 
+class _Task(msgspec.Struct, frozen=True):
+    """A request that was accepted; `url` is where the result is to be sent, or empty."""
+
+    body: bytes
+    is_strict: bool
+    sender: Sender
+    url: str
+
+
 class Executions:
     """The submissions that were accepted so."""
 
-    def __init__(self, submissions: Submissions, settings: Settings, store: "BlobStore | None") -> None:
-        """Results are in the `store` too, where there is one."""
+    def __init__(self, submissions: Submissions, settings: Settings, pending: "PendingWork | None") -> None:
+        """`pending` is what the replicas have in common, where there is a store."""
         self._submissions = submissions
-        self._settings = settings
         self._callbacks = Callbacks(settings.callback_hosts, private=settings.test_private_callbacks)
-        self._accepted = AcceptedWork(
-            submissions,
-            kind="execution",
-            most=settings.accepted_most,
-            most_bytes=settings.accepted_mb << 20,
-            seconds=settings.accepted_seconds,
-            store=store,
-        )
+        self.accepted = AcceptedWork(submissions, self, kind="execution", settings=settings, pending=pending)
 
     def refused(self, refusal: Refusal) -> web.Response:
         """As everywhere."""
         return refusal.response()
 
-    async def accept(self, request: web.Request, parse: Parse) -> web.Response:
+    async def accept(self, request: web.Request) -> web.Response:
         """Answers 202 with the place of the result; raises Refusal for what would be refused in a slot's time as well."""
         url = request.query.get("callback", "")
         if url and (problem := self._callbacks.problem(url)):
             raise InvalidRequestError("The query is not valid.", (FieldError("callback", problem),))
-        with self._submissions.body(request) as body:
-            call = self._submissions.parsed(await body.read(), parse)
-        if not self._accepted.has_room(1):
-            raise BusyError(f"{self._accepted.waiting} submissions wait without a request already.", reason="accepted")
-        token, sender = uuid.uuid4().hex, sender_of(request)
-
-        async def work() -> None:
-            await self._run(token, call, sender, url)
-
-        await self._accepted.accept(sender.caller, token, _state(token, "queued"), work)
+        with self._submissions.body(request) as arriving:
+            body = await arriving.read()
+            task = _Task(bytes(body), is_strict(request.query), sender_of(request), url)
+            self._submissions.parsed(body, partial(decode, strict=task.is_strict))
+        if not self.accepted.has_room(1):
+            raise BusyError(f"{self.accepted.waiting} submissions wait without a request already.", reason="accepted")
+        token = uuid.uuid4().hex
+        state = _state(token, "queued")
+        await self.accepted.accept(Accepted(task.sender.caller, token, state, msgspec.msgpack.encode(task)))
         headers = {"Location": f"/executions/{token}", "Preference-Applied": PREFERENCE, "Retry-After": _RETRY_AFTER}
-        return _response(_state(token, "queued"), HTTPStatus.ACCEPTED, headers)
+        return _response(state, HTTPStatus.ACCEPTED, headers)
 
     async def show(self, request: web.Request) -> web.Response:
         """`GET /executions/{id}`."""
         try:
-            found = await self._accepted.find(request[CALLER], request.match_info["id"])
+            found = await self.accepted.find(request[CALLER], request.match_info["id"])
         except StoreError as error:
             raise StoreUnavailableRefusal(f"{error}.") from error
         if found is None:
@@ -81,32 +82,36 @@ class Executions:
         is_over = msgspec.json.decode(found)["status"] == "done"
         return _response(found, HTTPStatus.OK, {} if is_over else {"Retry-After": _RETRY_AFTER})
 
-    async def _run(self, token: str, call: Call, sender: Sender, url: str) -> None:
-        check_version = call.check_version
-
-        def begun(version: str) -> None:
-            if check_version is not None:
-                check_version(version)
-            self._accepted.note(sender.caller, token, _state(token, "running"))
-
+    async def work(self, accepted: Accepted) -> None:
+        """Runs the submission, and tells what came of it."""
+        task = msgspec.msgpack.decode(accepted.task, type=_Task)
         try:
-            served = await self._accepted.execute(msgspec.structs.replace(call, check_version=begun), sender)
-            state = _state(token, "done", answer=answer(served))
+            call = self._submissions.parsed(task.body, partial(decode, strict=task.is_strict))
+            check_version = call.check_version
+
+            def begun(version: str) -> None:
+                if check_version is not None:
+                    check_version(version)
+                self.accepted.begun(accepted.caller, accepted.token, _state(accepted.token, "running"))
+
+            served = await self.accepted.execute(msgspec.structs.replace(call, check_version=begun), task.sender)
+            state = _state(accepted.token, "done", answer=answer(served))
         except Refusal as refusal:
-            state = _state(token, "done", problem=refusal.problem())
-        except Exception:
-            await self._accepted.update(sender.caller, token, _state(token, "done", problem=_failed().problem()))
-            raise
-        await self._accepted.update(sender.caller, token, state)
-        if url:
-            self._accepted.afterwards(self._send(url, state))
+            state = _state(accepted.token, "done", problem=refusal.problem())
+        await self._conclude(accepted, task, state)
+
+    async def give_up(self, accepted: Accepted) -> None:
+        """Tells that the executor failed."""
+        failed = Refusal("The executor failed; its log says why.")
+        task = msgspec.msgpack.decode(accepted.task, type=_Task)
+        await self._conclude(accepted, task, _state(accepted.token, "done", problem=failed.problem()))
+
+    async def _conclude(self, accepted: Accepted, task: _Task, state: bytes) -> None:
+        if await self.accepted.conclude(accepted.caller, accepted.token, state) and task.url:
+            self.accepted.afterwards(self._send(task.url, state))
 
     async def _send(self, url: str, state: bytes) -> None:
         await self._callbacks.send(url, state)
-
-
-def _failed() -> Refusal:
-    return Refusal("The executor failed; its log says why.")
 
 
 def _state(token: str, status: str, **result: Any) -> bytes:  # noqa: ANN401 - an answer or a problem

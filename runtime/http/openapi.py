@@ -24,7 +24,7 @@ from runtime.http.doors.door import Door
 from runtime.http.problems import Problem, Refusal
 from runtime.http.requests import ExecuteBody
 from runtime.judging.comparators import PARAMETERS
-from runtime.languages.registry import Registry
+from runtime.languages.registry import MOST_SEED, Registry
 from runtime.settings import Settings
 
 _MEANINGS = Path(__file__).with_name("meanings.toml")
@@ -181,6 +181,7 @@ def _bound(schemas: dict[str, Any], settings: Settings, registry: Registry) -> N
     limit_field(schemas, "CheckerBody", "time_limit", {"exclusiveMinimum": 0, "maximum": settings.checker_seconds})
     limit_field(schemas, "CheckerBody", "memory_limit_mb", memory | {"maximum": settings.checker_memory_mb})
     limit_field(schemas, "ExecuteBody", "test_cases", {"minItems": 1, "maxItems": settings.max_test_cases})
+    limit_field(schemas, "ExecuteBody", "seed", {"type": "integer", "minimum": 0, "maximum": MOST_SEED})
     for name in ("ExecuteBody", "TestCaseBody"):
         limit_field(schemas, name, "timeout", {"exclusiveMinimum": 0, "maximum": settings.max_timeout_seconds})
         limit_field(schemas, name, "time_limit", {"exclusiveMinimum": 0, "maximum": settings.max_time_limit_seconds})

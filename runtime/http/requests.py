@@ -14,7 +14,7 @@ from runtime.http.unknown_fields import Shape
 from runtime.judging.checkers import FOLDER as CASE_FOLDER
 from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
 from runtime.judging.submission import Checker, RunResult, Style, Submission, TestCase
-from runtime.languages.registry import Registry, UnknownLanguageError
+from runtime.languages.registry import MOST_SEED, Registry, UnknownLanguageError
 from runtime.settings import Settings
 from runtime.store.digests import is_digest
 
@@ -55,7 +55,7 @@ class ComparatorBody(msgspec.Struct, frozen=True):
 
 
 class CheckerBody(msgspec.Struct, frozen=True):
-    """A program that judges the output instead of a comparator."""
+    """A program that judges the output, or the program while it runs, instead of a comparator."""
 
     language: str
     code: Annotated[str, bounds.CODE] | None = None
@@ -80,12 +80,15 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     test_cases: list[TestCaseBody] | None = None
     comparator: Annotated[str, _NAMES] | ComparatorBody = "lines"
     checker: CheckerBody | None = None
+    interactor: CheckerBody | None = None
+    transcript: bool = False
     problem: Annotated[str, bounds.DIGEST] | None = None
     judge_details: bool = False
     stop_on_failure: bool = False
     return_files: Annotated[list[Annotated[str, bounds.NAME]], bounds.NAMES] = []
     user_id: Annotated[str, bounds.ID] | None = None
     question_id: Annotated[str, bounds.ID] | None = None
+    seed: float | None = None
 
 
 class Call(msgspec.Struct, frozen=True):
@@ -184,11 +187,16 @@ def submission(
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
     check_limits("", body.timeout, body.time_limit, memory, settings, checks=checks)
     comparator = _comparator(body.comparator, checks)
-    checker = None if body.checker is None else _checker(body.checker, settings, registry, checks)
+    checker = None
+    for place, given in (("checker", body.checker), ("interactor", body.interactor)):
+        if given is not None:
+            checker = _checker(place, given, settings, registry, checks)
     for field in ("user_id", "question_id"):
         value = getattr(body, field)
         if value is not None and len(value) > bounds.ID_LENGTH:
             checks.refuse(field, f"must have at most {bounds.ID_LENGTH} characters")
+    if body.seed is not None and not (0 <= body.seed <= MOST_SEED and body.seed == int(body.seed)):
+        checks.refuse("seed", f"must be a whole number from 0 to {MOST_SEED}")
     cases = _test_cases(body, settings, checks)
     _check_judging(body, checks)
     if comparator and not checker:
@@ -207,7 +215,9 @@ def submission(
         comparator=comparator or Comparator(),
         stop_on_failure=body.stop_on_failure,
         checker=checker,
+        transcript=body.transcript,
         return_files=tuple(dict.fromkeys(body.return_files)),
+        seed=None if body.seed is None else int(body.seed),
     )
 
 
@@ -229,27 +239,27 @@ def _comparator(given: str | ComparatorBody, checks: Checks) -> Comparator | Non
     return Comparator(body.name, **{name: value for name, value in set_here.items() if name in known})
 
 
-def _checker(body: CheckerBody, settings: Settings, registry: Registry, checks: Checks) -> Checker | None:
-    """None where it is refused."""
+def _checker(place: str, body: CheckerBody, settings: Settings, registry: Registry, checks: Checks) -> Checker | None:
+    """The checker, or the interactor, at this `place` of the body; None where it is refused."""
     try:
         language = registry.get(body.language)
     except UnknownLanguageError as error:
-        checks.refuse("checker.language", str(error))
+        checks.refuse(f"{place}.language", str(error))
         return None
-    files = files_of(body, language, checks, "checker.")
+    files = files_of(body, language, checks, f"{place}.")
     if any(file.name.partition("/")[0] == CASE_FOLDER for file in files):
-        checks.refuse("checker.files", f"must not have {CASE_FOLDER}, where the checker finds the case")
-    check_arguments("checker.args", body.args, checks)
+        checks.refuse(f"{place}.files", f"must not have {CASE_FOLDER}, where the {place} finds the case")
+    check_arguments(f"{place}.args", body.args, checks)
     if body.style not in tuple(Style):
-        checks.refuse("checker.style", f"must be one of {', '.join(Style)}")
+        checks.refuse(f"{place}.style", f"must be one of {', '.join(Style)}")
         return None
     seconds = settings.checker_seconds if body.time_limit is None else body.time_limit
     if not 0 < seconds <= settings.checker_seconds:
-        checks.refuse("checker.time_limit", f"must be above 0 and at most {settings.checker_seconds:g} seconds")
+        checks.refuse(f"{place}.time_limit", f"must be above 0 and at most {settings.checker_seconds:g} seconds")
     usual_mb = min(settings.default_memory_mb, settings.checker_memory_mb)
     memory_mb = usual_mb if body.memory_limit_mb is None else body.memory_limit_mb
     if not (1 <= memory_mb <= settings.checker_memory_mb and memory_mb == int(memory_mb)):
-        checks.refuse("checker.memory_limit_mb", f"must be a whole number from 1 to {settings.checker_memory_mb}")
+        checks.refuse(f"{place}.memory_limit_mb", f"must be a whole number from 1 to {settings.checker_memory_mb}")
     return Checker(
         Submission(
             language=language,
@@ -264,16 +274,23 @@ def _checker(body: CheckerBody, settings: Settings, registry: Registry, checks: 
             stop_on_failure=False,
         ),
         Style(body.style),
+        speaks=place == "interactor",
     )
 
 
 def _check_judging(body: ExecuteBody, checks: Checks) -> None:
     """Refuses what does not go together."""
-    if body.checker is not None:
+    for place in ("checker", "interactor"):
+        if getattr(body, place) is None:
+            continue
         if body.test_cases is None:
-            checks.refuse("checker", "goes with test_cases")
+            checks.refuse(place, "goes with test_cases")
         if body.comparator != "lines":
-            checks.refuse("comparator", "goes without checker, which judges instead of it")
+            checks.refuse("comparator", f"goes without {place}, which judges instead of it")
+    if body.checker is not None and body.interactor is not None:
+        checks.refuse("checker", "goes without interactor, which judges instead of it")
+    if body.transcript and body.interactor is None and not (body.problem is not None and body.judge_details):
+        checks.refuse("transcript", "goes with interactor, or with the judge_details of a problem")
     if body.problem is None:
         if body.judge_details:
             checks.refuse("judge_details", "goes with problem")
@@ -282,6 +299,7 @@ def _check_judging(body: ExecuteBody, checks: Checks) -> None:
         checks.refuse("problem", "must be sha256: and 64 hexadecimal digits in lower case, as PUT /problems has given them")
     others = {
         "test_cases": body.test_cases is not None, "checker": body.checker is not None,
+        "interactor": body.interactor is not None,
         "comparator": body.comparator != "lines", "stdin": body.stdin != "", "args": body.args != [],
         "return_files": body.return_files != [], "stop_on_failure": body.stop_on_failure,
     }  # fmt: skip

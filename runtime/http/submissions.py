@@ -10,13 +10,16 @@ import msgspec
 from aiohttp import web
 
 from runtime.execution.executor import Slot
+from runtime.execution.protocol import File
 from runtime.http.admission import Admission, Busy
 from runtime.http.auth import CALLER
 from runtime.http.bodies import Bodies, Body
+from runtime.http.judging_record import JudgingRecord, judging_record
 from runtime.http.packages import Packages
 from runtime.http.problems import BusyError, DrainingError, NoRoomError
 from runtime.http.request_ids import REQUEST_ID, rehearsal_of
 from runtime.http.requests import Call
+from runtime.http.traces import TRACE, trace_submission
 from runtime.judging.judge import Judge, Watcher
 from runtime.judging.problem_tasks import task as problem_task
 from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult
@@ -24,6 +27,7 @@ from runtime.judging.trials import inline
 from runtime.languages.registry import Language, Registry
 from runtime.observability.metrics import Metrics
 from runtime.observability.records import ExecutionRecord, Log
+from runtime.observability.tracing import Trace, Tracer, Value
 from runtime.settings import Settings
 
 Result = RunResult | JudgeResult
@@ -38,6 +42,8 @@ class Served(msgspec.Struct, frozen=True):
     result: Result
     #: Of `Call.follow_up`.
     further: RunResult | None = None
+    #: Of a judged submission.
+    record: JudgingRecord | None = None
 
 
 class Sender(msgspec.Struct, frozen=True):
@@ -48,17 +54,30 @@ class Sender(msgspec.Struct, frozen=True):
     request_id: str
     #: What a rehearsal calls itself; empty for anybody else.
     rehearsal: str = ""
+    trace: Trace | None = None
 
 
 class _Execution(msgspec.Struct, frozen=True):
-    """What the record says of an execution; `seconds` from the request's arrival, `queue_seconds` of them in the queue."""
+    """What the record says of an execution; moments in seconds of `time.perf_counter`."""
 
     call: Call
     version: str
     result: Result | None
     status: str
-    seconds: float
-    queue_seconds: float
+    began: float
+    #: Its wait for a slot: from and until.
+    queued: tuple[float, float]
+    ended: float
+
+    @property
+    def seconds(self) -> float:
+        """From the request's arrival to its answer."""
+        return self.ended - self.began
+
+    @property
+    def queue_seconds(self) -> float:
+        """In the queue."""
+        return self.queued[1] - self.queued[0]
 
 
 class Submissions:
@@ -75,7 +94,10 @@ class Submissions:
         bodies: Bodies,
         metrics: Metrics,
         log: Log,
+        walls: tuple[str, ...],
+        tracer: Tracer | None,
     ) -> None:
+        """`walls` are the layers in force, for the records of judgements; without a `tracer` there are no traces."""
         self._settings = settings
         self._registry = registry
         self._judge = judge
@@ -84,6 +106,8 @@ class Submissions:
         self._bodies = bodies
         self._metrics = metrics
         self._log = log
+        self._walls = walls
+        self._tracer = tracer
         self._serving = 0
         self._drained = asyncio.Event()
         self.draining = False
@@ -142,11 +166,12 @@ class Submissions:
 
     async def _run_in_slot(self, call: Call, sender: Sender, started: float, watcher: Watcher | None = None) -> Served:
         # Before it takes a slot: a store that is slow holds nobody else up.
+        files = call.submission.files
         call, opened = await self._packages.of_call(sender.caller, call)
         submission = call.submission
         arrived = time.perf_counter()
         async with self._admission.slot(_user(sender, call), call.queue_seconds) as slot:
-            waited = time.perf_counter() - arrived
+            queued = (arrived, time.perf_counter())
             version = await self._judge.version(submission.language, slot)
             if call.check_version is not None:
                 call.check_version(version)
@@ -168,14 +193,21 @@ class Submissions:
                     status = result.status
                 if slot.no_room:
                     raise NoRoomError(f"{slot.no_room}. Try again, another replica has room.", headers={"Retry-After": "1"})
-                return Served(call, version, result)
+                return Served(call, version, result, record=self._judging_record(files, call, version))
             except Exception:
                 status = Status.INTERNAL_ERROR
                 raise
             finally:
-                execution = _Execution(call, version, result, status, time.perf_counter() - started, waited)
+                execution = _Execution(call, version, result, status, started, queued, time.perf_counter())
                 # After the answer has left.
                 asyncio.get_running_loop().call_soon(self._record, execution, sender)
+
+    def _judging_record(self, files: tuple[File, ...], call: Call, version: str) -> JudgingRecord | None:
+        submission = call.submission
+        if submission.test_cases is None:
+            return None
+        limits = self._judge.limits(submission)
+        return judging_record(files, call.problem, submission, version, limits, walls=self._walls, seed=self._registry.seed)
 
     def _record(self, execution: _Execution, sender: Sender) -> None:
         """Counts and logs the execution."""
@@ -189,6 +221,9 @@ class Submissions:
         if result is not None:
             steps += [result.run] if isinstance(result, RunResult) else result.test_results
             steps += [result.compile] if result.compile else []
+        trace = sender.trace
+        if trace and trace.sampled and self._tracer:
+            self._trace(self._tracer, trace, execution)
         self._log.write(
             ExecutionRecord(
                 time=datetime.now(UTC),
@@ -206,8 +241,32 @@ class Submissions:
                 user_id=call.user_id,
                 question_id=call.question_id,
                 caller=sender.caller,
+                trace_id=trace.trace_id.hex() if trace else "",
+                span_id=trace.span_id.hex() if trace else "",
                 rehearsal=sender.rehearsal,
             )
+        )
+
+    def _trace(self, tracer: Tracer, trace: Trace, execution: _Execution) -> None:
+        call, result = execution.call, execution.result
+        attributes: dict[str, Value] = {
+            "executor.language": call.submission.language.name,
+            "executor.version": execution.version,
+            "executor.status": execution.status,
+        }
+        if isinstance(result, JudgeResult):
+            attributes |= {"executor.passed": result.passed, "executor.total": result.total}
+        if call.question_id is not None:
+            attributes["executor.question_id"] = call.question_id
+        trace_submission(
+            tracer,
+            trace,
+            attributes,
+            result.timeline if result else (),
+            began=execution.began,
+            queued=execution.queued,
+            ended=execution.ended,
+            status=execution.status,
         )
 
     async def versions(self) -> list[tuple[Language, str]]:
@@ -229,7 +288,8 @@ def sender_of(request: web.Request) -> Sender:
     """Where a request comes from."""
     # The last entry is the one that the ingress itself has added.
     forwarded = request.headers.get("X-Forwarded-For", "").rpartition(",")[2].strip()
-    return Sender(request[CALLER], forwarded or request.remote or "", request[REQUEST_ID], rehearsal_of(request))
+    address = forwarded or request.remote or ""
+    return Sender(request[CALLER], address, request[REQUEST_ID], rehearsal_of(request), request.get(TRACE))
 
 
 def _user(sender: Sender, call: Call) -> str:

@@ -1,4 +1,4 @@
-"""train.py JAVA.TOML CLASSES CLASS: writes the AOT cache of a JVM that waits for its program, as that file starts it.
+"""train.py LANGUAGE.TOML CLASSES CLASS: writes the AOT cache of a JVM that waits for its program, as that file starts it.
 
 A JVM records what it loads while it waits and while it runs CLASS, whose directory comes when it is up, as with a run.
 """

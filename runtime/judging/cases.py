@@ -16,6 +16,7 @@ from runtime.judging.trials import Task
 Run = Callable[[int, Slot, float], Awaitable[CaseResult]]
 
 
+_TRANSCRIPT = "transcript"
 _OVER = "the time of all test cases together was over"
 
 
@@ -132,7 +133,7 @@ def _size(result: CaseResult | None) -> int:
 
 def _outputs(result: CaseResult) -> dict[str, str]:
     """By their names; empty for a hidden case."""
-    found = {"stdout": result.stdout, "stderr": result.stderr}
+    found = {"stdout": result.stdout, "stderr": result.stderr, _TRANSCRIPT: result.transcript}
     return {name: text for name, text in found.items() if not isinstance(text, msgspec.UnsetType)}
 
 
@@ -142,6 +143,8 @@ def _shortened(result: CaseResult, most_bytes: int) -> CaseResult:
     for name, text in _outputs(result).items():
         data = text.encode()
         if len(data) > most_bytes:
-            shortened |= {name: data[:most_bytes].decode(errors="ignore"), f"{name}_truncated": True}
+            shortened[name] = data[:most_bytes].decode(errors="ignore")
+            if name != _TRANSCRIPT:  # which has no such flag: it is shortened in any case
+                shortened[f"{name}_truncated"] = True
         most_bytes -= min(len(data), most_bytes)
     return msgspec.structs.replace(result, **shortened)

@@ -1,4 +1,4 @@
-"""Checkers: programs that judge another one's output, in a box of their own, within limits of their own.
+"""Checkers and interactors: programs that judge another one, in a box of their own, within limits of their own.
 
 Sources: the chapter on output validators of the problem package format (style `icpc`), and testlib.h (style `testlib`).
 """
@@ -48,7 +48,10 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 class Question(msgspec.Struct, frozen=True):
-    """What a checker is asked: whether `output` is right for `data`; `kept` is what it left for itself in the pass before."""
+    """What a checker is asked: whether `output` is right for `data`; `kept` is what it left for itself in the pass before.
+
+    An interactor is not given any output: it sees for itself.
+    """
 
     data: Data
     output: bytes
@@ -56,13 +59,15 @@ class Question(msgspec.Struct, frozen=True):
     kept: tuple[File, ...] = ()
 
 
-async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) -> Checked:
+async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) -> tuple[Checked, Outcome]:
     """Runs a checker that has been compiled, in a slot in which nothing of the submission is left."""
-    job = _job(checker, question, jobs, slot.box)
-    return _checked(checker, await slot.run(job), job.limits)
+    job = job_of(checker, question, jobs, slot.box)
+    outcome = await slot.run(job)
+    return verdict_of(checker, outcome, job.limits), outcome
 
 
-def _job(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
+def job_of(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
+    """The run of a checker that has been compiled, in the box of its slot."""
     data, output = question.data, question.output
     files = [File(f"{FOLDER}/input", memoryview(data.input)), File(f"{FOLDER}/answer", memoryview(data.answer))]
     if checker.style is Style.ICPC:
@@ -72,7 +77,8 @@ def _job(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
         stdin = output
     else:
         arguments = (f"{FOLDER}/input", f"{FOLDER}/output", f"{FOLDER}/answer", *question.flags)
-        files.append(File(f"{FOLDER}/output", memoryview(output)))
+        if not checker.speaks:  # an interactor may write there itself
+            files.append(File(f"{FOLDER}/output", memoryview(output)))
         stdin = b""
     program = checker.submission
     placed = msgspec.structs.replace(program, files=(*program.files, *files), arguments=arguments)
@@ -82,31 +88,33 @@ def _job(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
     return msgspec.structs.replace(job, limits=limits, collect=Collect((f"{_FEEDBACK}*",), _MESSAGES_BYTES))
 
 
-def _checked(checker: Checker, outcome: Outcome, limits: Limits) -> Checked:
+def verdict_of(checker: Checker, outcome: Outcome, limits: Limits) -> Checked:
+    """What a run of the checker within `limits` says of the output."""
+    role = checker.role
     result = run_result(outcome, checker.submission, limits)
     said = _shortened(outcome.stderr, _JUDGE_CHARACTERS)
     if outcome.ended is Ended.FAILED or outcome.ended is Ended.CANCELLED:
-        return Checked(Status.INTERNAL_ERROR, judge_feedback=f"the checker was not run: {result.message}")
+        return Checked(Status.INTERNAL_ERROR, judge_feedback=f"the {role} was not run: {result.message}")
     if outcome.ended is Ended.STARVED:
-        return Checked(Status.OVERLOADED, judge_feedback=f"the checker: {result.message}")
+        return Checked(Status.OVERLOADED, judge_feedback=f"the {role}: {result.message}")
     if outcome.ended is not Ended.EXITED:
-        return _fault(f"the checker did not end by itself: {result.message}", said)
+        return _fault(f"the {role} did not end by itself: {result.message}", said)
     if checker.style is Style.TESTLIB:
-        return _testlib(outcome, said)
-    return _icpc(outcome, said)
+        return _testlib(outcome, said, role)
+    return _icpc(outcome, said, role)
 
 
-def _icpc(outcome: Outcome, said: str) -> Checked:
+def _icpc(outcome: Outcome, said: str, role: str) -> Checked:
     files = {file.name.removeprefix(_FEEDBACK): bytes(file.content) for file in outcome.files}
     judge_feedback = _joined(_shortened(files.get("judgemessage.txt", b""), _JUDGE_CHARACTERS), said)
     status = _ICPC.get(-1 if outcome.code is None else outcome.code)
     if status is None:
-        return _fault(f"the checker exited with {outcome.code}, and not with 42 or 43", judge_feedback)
+        return _fault(f"the {role} exited with {outcome.code}, and not with 42 or 43", judge_feedback)
     next_input = files.get(_NEXT_PASS)
     if status is Status.WRONG_ANSWER and ("score.txt" in files or next_input is not None):
-        return _fault("the checker exited with 43, and gave a score or another pass all the same", judge_feedback)
+        return _fault(f"the {role} exited with 43, and gave a score or another pass all the same", judge_feedback)
     try:
-        score, multiplier = _number(files, "score.txt"), _number(files, "score_multiplier.txt")
+        score, multiplier = _number(files, "score.txt", role), _number(files, "score_multiplier.txt", role)
     except ValueError as error:
         return _fault(str(error), judge_feedback)
     return Checked(
@@ -120,7 +128,7 @@ def _icpc(outcome: Outcome, said: str) -> Checked:
     )
 
 
-def _number(files: dict[str, bytes], name: str) -> float | None:
+def _number(files: dict[str, bytes], name: str, role: str) -> float | None:
     """The number in a file of the feedback directory; raises ValueError for what is none."""
     if name not in files:
         return None
@@ -130,21 +138,21 @@ def _number(files: dict[str, bytes], name: str) -> float | None:
     except ValueError:
         found = math.nan
     if not math.isfinite(found) or "_" in text:
-        raise ValueError(f"the checker wrote {text!r} into {name}, which is no number")
+        raise ValueError(f"the {role} wrote {text!r} into {name}, which is no number")
     return found
 
 
-def _testlib(outcome: Outcome, said: str) -> Checked:
+def _testlib(outcome: Outcome, said: str, role: str) -> Checked:
     code = -1 if outcome.code is None else outcome.code
     if code == _TESTLIB_POINTS:
         found = _POINTS.match(said)
         try:
             return Checked(Status.ACCEPTED, score=float(found[1] if found else ""), judge_feedback=said)
         except ValueError:
-            return _fault("the checker exited with 7, and did not say how many points there are", said)
+            return _fault(f"the {role} exited with 7, and did not say how many points there are", said)
     status = _TESTLIB.get(code)
     if status is None:
-        return _fault(f"the checker exited with {code}, and not with 0, 1, 2 or 7", said)
+        return _fault(f"the {role} exited with {code}, and not with 0, 1, 2 or 7", said)
     return Checked(status, judge_feedback=said)
 
 

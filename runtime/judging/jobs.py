@@ -3,6 +3,8 @@
 import glob
 from dataclasses import dataclass
 
+import msgspec
+
 from runtime.execution.protocol import Collect, Job, Limits
 from runtime.judging import time_limits
 from runtime.judging.submission import Submission
@@ -64,7 +66,7 @@ class Jobs:
         warm, first_arguments = self._worker(submission, words, box)
         return Job(
             argv=(*words, *submission.arguments),
-            env=self.registry.environment(language, box, memory_mb),
+            env=self.registry.environment(language, box, memory_mb, submission.seed),
             files=submission.files,
             stdin=stdin,
             arguments=(*first_arguments, *submission.arguments),
@@ -72,7 +74,7 @@ class Jobs:
             collect=Collect(tuple(map(glob.escape, submission.return_files)), settings.max_returned_mb * _MB)
             if submission.return_files
             else None,
-            limits=self._run_limits(submission),
+            limits=self.limits(submission),
         )
 
     def _worker(self, submission: Submission, words: tuple[str, ...], box: str) -> tuple[str, tuple[str, ...]]:
@@ -80,15 +82,19 @@ class Jobs:
         worker = self.registry.worker_of(submission.language)
         if not worker or not worker.warm:
             return "", ()
+        # It has the seed of this start already.
+        if worker.seeded and submission.seed not in (None, self.registry.seed):
+            return "", ()
         # A worker has been started with the usual name of the main file and the usual limit of memory.
         usual = self.registry.command(
             worker.run, box=box, file=worker.file, unit=submission.unit, memory_mb=self.settings.default_memory_mb
         )
         if words != usual:
             return "", ()
-        return worker.name, tuple(word.format(unit=submission.unit) for word in worker.warm.run_arguments)
+        return worker.warm.kind or worker.name, tuple(word.format(unit=submission.unit) for word in worker.warm.run_arguments)
 
-    def _run_limits(self, submission: Submission) -> Limits:
+    def limits(self, submission: Submission) -> Limits:
+        """What each run of the submission may use."""
         language, settings = submission.language, self.settings
         times = time_limits.of_run(submission, settings)
         limits = Limits(
@@ -104,7 +110,10 @@ class Jobs:
             disk_bytes=settings.max_disk_mb * _MB,
             files=settings.max_files,
         )
-        return limits if submission.caps is None else submission.caps.within(limits)
+        if submission.caps is None:
+            return limits
+        limits = submission.caps.within(limits)
+        return msgspec.structs.replace(limits, stack_bytes=max(limits.stack_bytes, language.stack_mb * _MB))
 
     def _compile_limits(self, language: Language, left_seconds: float) -> Limits:
         settings = self.settings

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import msgspec
 
 from runtime.execution.executor import Slot
-from runtime.execution.protocol import Ended, Job, Outcome
+from runtime.execution.protocol import Ended, Job, Limits, Outcome
 from runtime.judging import compile_cache, points
 from runtime.judging.case_results import blank
 from runtime.judging.cases import SpareSlots, run_trials
 from runtime.judging.compile_cache import CompileCache, Compiled
 from runtime.judging.jobs import Jobs
 from runtime.judging.submission import CaseResult, JudgeResult, RunResult, Status, StepResult, Submission
+from runtime.judging.timeline import Timeline
 from runtime.judging.trial_runs import TrialRuns, until
 from runtime.judging.trials import Task
 from runtime.judging.verdicts import (
@@ -24,6 +25,7 @@ from runtime.judging.verdicts import (
     returned_files,
     run_result,
 )
+from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Language, Registry
 from runtime.languages.sources import arranged, unmarked, with_made
 from runtime.settings import Settings
@@ -54,8 +56,9 @@ class Watcher(Protocol):
 class Judge:
     """Runs submissions in slots, within the limits of the settings."""
 
-    def __init__(self, settings: Settings, registry: Registry) -> None:
+    def __init__(self, settings: Settings, registry: Registry, ahead: Ahead) -> None:
         self._settings = settings
+        self._ahead = ahead
         self._jobs = Jobs(settings, registry)
         self._cache = CompileCache(settings.compile_cache_mb << 20)
         self._versions: dict[str, str] = {}
@@ -68,55 +71,73 @@ class Judge:
         if watcher is not None:
             return await self._run_live(submission, slot, watcher)
         over_at = time.monotonic() + self._settings.max_judging_seconds
-        compiled, prepared = await self._compile(until(over_at, submission), slot)
+        timeline = Timeline()
+        compiled, prepared = await self._compile(until(over_at, submission), slot, timeline)
         if compiled and compiled.status is not Status.OK:
-            return RunResult(not_compiled(compiled), compiled)
+            return RunResult(not_compiled(compiled), compiled, timeline=tuple(timeline.steps))
         job = self._jobs.run(until(over_at, prepared), slot.box, submission.stdin)
-        return self._result(await slot.run(job), job, prepared, compiled)
+        began = time.perf_counter()
+        outcome = await slot.run(job)
+        timeline.add("run", "", began, outcome)
+        return self._result(outcome, job, prepared, compiled, timeline)
 
     async def _run_live(self, submission: Submission, slot: Slot, watcher: Watcher) -> RunResult:
         over_at = time.monotonic() + self._settings.max_judging_seconds
         try:
             if submission.language.compiled:
                 watcher.begun("compile")
-            compiled, prepared = await self._compile(until(over_at, submission), slot)
+            timeline = Timeline()
+            compiled, prepared = await self._compile(until(over_at, submission), slot, timeline)
             if compiled:
                 watcher.compiled(compiled)
                 if compiled.status is not Status.OK:
-                    return RunResult(not_compiled(compiled), compiled)
+                    return RunResult(not_compiled(compiled), compiled, timeline=tuple(timeline.steps))
             watcher.begun("run")
             job = self._jobs.run(until(over_at, prepared), slot.box, submission.stdin)
+            began = time.perf_counter()
             outcome = await slot.run(msgspec.structs.replace(job, live=True), watcher.streams)
-            return self._result(outcome, job, prepared, compiled)
+            timeline.add("run", "", began, outcome)
+            return self._result(outcome, job, prepared, compiled, timeline)
         finally:
             watcher.streams.end()
 
-    def _result(self, outcome: Outcome, job: Job, submission: Submission, compiled: StepResult | None) -> RunResult:
+    def _result(
+        self, outcome: Outcome, job: Job, submission: Submission, compiled: StepResult | None, timeline: Timeline
+    ) -> RunResult:
         _log_failure(outcome.ended, outcome.message, submission.language)
         files = returned_files(outcome, submission.return_files, self._settings.max_returned_mb)
-        return RunResult(run_result(outcome, submission, job.limits), compiled, files)
+        return RunResult(run_result(outcome, submission, job.limits), compiled, files, tuple(timeline.steps))
 
     async def judge(self, submission: Submission, task: Task, slot: Slot, spare: SpareSlots) -> JudgeResult:
         """The verdicts on a submission, which is compiled once and run once for each trial, also in spare slots."""
+        timeline = Timeline()
+        result = await self._judge(submission, task, slot, spare, timeline)
+        return msgspec.structs.replace(result, timeline=tuple(timeline.steps))
+
+    async def _judge(
+        self, submission: Submission, task: Task, slot: Slot, spare: SpareSlots, timeline: Timeline
+    ) -> JudgeResult:
         over_at = time.monotonic() + self._settings.max_judging_seconds
-        compiled, prepared = await self._compile(until(over_at, submission), slot)
+        compiled, prepared = await self._compile(until(over_at, submission), slot, timeline)
         if compiled and compiled.status is not Status.OK:
             return self._put_together(task, [blank(trial, compiled.status) for trial in task.trials], compiled)
-        checkers = []
-        for checker in task.checkers:
-            step, program = await self._compile(until(over_at, checker.submission), slot)
+        ready = []
+        for checker in (*task.checkers, *((task.interactor,) if task.interactor else ())):
+            step, program = await self._compile(until(over_at, checker.submission), slot, timeline)
             if step and step.status is not Status.OK:
                 _log.warning("a checker was not compiled: %s", step.message)
                 status = step.status if step.status in _NOBODYS_FAULT else Status.JUDGE_ERROR
                 results = [blank(trial, status) for trial in task.trials]
-                return self._put_together(task, results, compiled, _not_compiled_checker(step))
-            checkers.append(msgspec.structs.replace(checker, submission=program))
-        task = msgspec.structs.replace(task, checkers=tuple(checkers))
+                return self._put_together(task, results, compiled, _not_compiled_checker(step, checker.role))
+            seeded = msgspec.structs.replace(program, seed=submission.seed)
+            ready.append(msgspec.structs.replace(checker, submission=seeded))
+        interactor = ready.pop() if task.interactor else None
+        task = msgspec.structs.replace(task, checkers=tuple(ready), interactor=interactor)
         results = await run_trials(
             task,
             slot,
             spare,
-            TrialRuns(self._jobs, task, prepared).run,
+            TrialRuns(self._jobs, task, prepared, timeline).run,
             over_at=over_at,
             max_output_bytes=self._settings.max_judged_output_kb << 10,
         )
@@ -142,6 +163,10 @@ class Judge:
             score=root.score if task.scoring and isinstance(root.score, float) else None,
             max_score=root.max_score if task.scoring and isinstance(root.max_score, float) else None,
         )
+
+    def limits(self, submission: Submission) -> Limits:
+        """What each run of the submission may use, where its test case names nothing else."""
+        return self._jobs.limits(submission)
 
     async def version(self, language: Language, slot: Slot) -> str:
         """The version that the language's toolchain states when it is run in the sandbox; empty where it states none.
@@ -172,19 +197,21 @@ class Judge:
             return ""
         return found[1]
 
-    async def _compile(self, submission: Submission, slot: Slot) -> tuple[StepResult | None, Submission]:
+    async def _compile(self, submission: Submission, slot: Slot, timeline: Timeline) -> tuple[StepResult | None, Submission]:
         """The compile step's result, if there is one, and the submission with its unit and what was made among its files."""
         language = submission.language
         if not language.compiled:
             return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
-        source = arranged(language, submission.files)
+        source = arranged(language, submission.files, self._ahead.folders(language))
         job = self._jobs.compile(submission, source, slot.box)
         # Where the directory is does not change what is made.
         words = tuple(word.replace(slot.box, "") for word in job.argv)
         key = compile_cache.key(language.name, await self.version(language, slot), words, source.files)
         compiled = self._cache.get(key)
         if compiled is None:
+            began = time.perf_counter()
             outcome = await slot.run(job)
+            timeline.add("compile", "", began, outcome)
             compiled = Compiled(compile_result(outcome, language, job.limits), outcome.files)
             if compiled.step.status is Status.OK:
                 self._cache.put(key, compiled)
@@ -192,9 +219,9 @@ class Judge:
         return compiled.step, msgspec.structs.replace(submission, files=files, unit=unit)
 
 
-def _not_compiled_checker(step: StepResult) -> str:
+def _not_compiled_checker(step: StepResult, role: str) -> str:
     words = step.stderr or step.stdout
-    return f"the checker was not compiled: {step.message}\n{words[:_COMPILER_CHARACTERS]}".rstrip()
+    return f"the {role} was not compiled: {step.message}\n{words[:_COMPILER_CHARACTERS]}".rstrip()
 
 
 def _log_failure(ended: Ended, message: str, language: Language) -> None:

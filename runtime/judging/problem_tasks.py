@@ -41,14 +41,17 @@ def limited(submission: Submission, problem: Problem, settings: Settings) -> Sub
 def task(submission: Submission, opened: Opened, registry: Registry, settings: Settings, *, details: bool) -> Task:
     """How a submission, which is within the problem's limits already, is judged by the problem."""
     problem, package = opened.problem, opened.package
+    checkers = tuple(_checker(program, problem, package, registry, settings) for program in problem.validators)
     return Task(
         trials=tuple(_trial(case, submission, problem, package, details=details) for case in problem.data.cases()),
         plan=partial(InGroups, problem.data),
-        checkers=tuple(_checker(program, problem, package, registry, settings) for program in problem.validators),
+        checkers=() if problem.interactive else checkers,
+        interactor=checkers[0] if problem.interactive else None,
         custom_score=problem.custom_score,
         scoring=problem.scoring,
         passes=problem.limits.passes,
         details=details,
+        transcript=submission.transcript and details,
         data=problem.data,
     )
 
@@ -120,7 +123,8 @@ def _checker(program: Program, problem: Problem, package: "Package", registry: R
             test_cases=None,
             comparator=Comparator(),
             stop_on_failure=False,
-        )
+        ),
+        speaks=problem.interactive,
     )
 
 

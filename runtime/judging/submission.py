@@ -7,6 +7,7 @@ import msgspec
 
 from runtime.execution.protocol import File, Limits
 from runtime.judging.comparators import Comparator
+from runtime.judging.timeline import Timed
 from runtime.languages.registry import Language
 
 
@@ -57,7 +58,7 @@ class TestCase(msgspec.Struct, frozen=True):
 
 
 class Style(StrEnum):
-    """How a checker is called, and what its exit codes mean."""
+    """How a checker or an interactor is called, and what its exit codes mean."""
 
     ICPC = "icpc"
     TESTLIB = "testlib"
@@ -68,6 +69,13 @@ class Checker(msgspec.Struct, frozen=True):
 
     submission: "Submission"
     style: Style = Style.ICPC
+    #: Whether it speaks with the program while that runs: it is an interactor.
+    speaks: bool = False
+
+    @property
+    def role(self) -> str:
+        """What it is called in messages."""
+        return "interactor" if self.speaks else "checker"
 
 
 class Caps(msgspec.Struct, frozen=True):
@@ -99,8 +107,10 @@ class Submission(msgspec.Struct, frozen=True):
     test_cases: tuple[TestCase, ...] | None
     comparator: Comparator
     stop_on_failure: bool
-    #: Instead of the comparator.
+    #: Instead of the comparator; an interactor too.
     checker: Checker | None = None
+    #: Whether the answer has what the program and the interactor said to each other.
+    transcript: bool = False
     #: Names of the files that come back from a plain run.
     return_files: tuple[str, ...] = ()
     #: The name under which the language starts the program, where it has such names (a class in Java).
@@ -108,6 +118,8 @@ class Submission(msgspec.Struct, frozen=True):
     caps: Caps | None = None
     #: Output that is not UTF-8 keeps its bytes, as surrogates (PEP 383), and is not replaced.
     keeps_bytes: bool = False
+    #: What hashes are seeded with in its runs, and in those of its checkers; None for this start's own.
+    seed: int | None = None
     #: Seconds until this submission's time in its slot is over.
     left_seconds: float = math.inf
 
@@ -177,6 +189,7 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     max_score: float | msgspec.UnsetType | None = msgspec.UNSET
     feedback: str | msgspec.UnsetType = msgspec.UNSET
     judge_feedback: str | msgspec.UnsetType = msgspec.UNSET
+    transcript: str | msgspec.UnsetType = msgspec.UNSET
 
 
 class GroupResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -205,6 +218,7 @@ class RunResult(msgspec.Struct, frozen=True):
     run: StepResult
     compile: StepResult | None = None
     files: tuple[ReturnedFile, ...] = ()
+    timeline: tuple[Timed, ...] = ()
 
 
 class JudgeResult(msgspec.Struct, frozen=True):
@@ -219,3 +233,4 @@ class JudgeResult(msgspec.Struct, frozen=True):
     max_score: float | None = None
     groups: tuple[GroupResult, ...] | None = None
     judge_feedback: str = ""
+    timeline: tuple[Timed, ...] = ()

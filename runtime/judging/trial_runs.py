@@ -1,19 +1,22 @@
-"""One trial: the program runs, once or in passes, and what it printed is judged by checkers or by the comparator."""
+"""One trial: the program runs, once or in passes, and is judged by checkers, by the comparator, or by an interactor."""
 
 import asyncio
 import logging
 import time
+from typing import NamedTuple
 
 import msgspec
 
 from runtime.execution.executor import Slot
-from runtime.execution.protocol import Ended, File
-from runtime.judging import points
+from runtime.execution.protocol import Ended, File, Limits, Outcome
+from runtime.judging import interaction, points
 from runtime.judging.case_results import failed, judged
-from runtime.judging.checkers import Checked, Question, check
+from runtime.judging.checkers import Checked, Question, check, job_of, verdict_of
 from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.jobs import Jobs
-from runtime.judging.submission import CaseResult, Status, Submission
+from runtime.judging.submission import CaseResult, Checker, Status, StepResult, Submission
+from runtime.judging.timeline import Timeline
+from runtime.judging.transcript import Transcript
 from runtime.judging.trials import Task, Trial, beside
 from runtime.judging.verdicts import added, run_result, without_run
 
@@ -22,34 +25,48 @@ _log = logging.getLogger(__name__)
 _LARGE_BYTES = 1 << 17
 
 
+class _Turn(NamedTuple):
+    """A trial's turn in a slot, which is over at this moment of the monotonic clock, and what is said meanwhile."""
+
+    slot: Slot
+    over_at: float
+    transcript: Transcript
+
+
 class TrialRuns:
     """Runs the trials of one task, whose checkers have been compiled, and so has the submission."""
 
-    def __init__(self, jobs: Jobs, task: Task, prepared: Submission) -> None:
+    def __init__(self, jobs: Jobs, task: Task, prepared: Submission, timeline: Timeline) -> None:
         self._jobs = jobs
         self._task = task
         self._prepared = prepared
+        self._timeline = timeline
 
     async def run(self, number: int, slot: Slot, left_seconds: float) -> CaseResult:
         """Runs the trial with this number, as often as the checker asks for another pass, and judges it."""
-        task, trial = self._task, self._task.trials[number]
-        over_at = time.monotonic() + left_seconds
-        data = trial.load()
+        trial, turn = self._task.trials[number], _Turn(slot, time.monotonic() + left_seconds, Transcript())
+        result = await self._judged(trial, turn)
+        if self._task.interactor and self._task.transcript and not trial.hidden:
+            result = msgspec.structs.replace(result, transcript=turn.transcript.text())
+        return result
+
+    async def _judged(self, trial: Trial, turn: _Turn) -> CaseResult:
+        task, data = self._task, trial.load()
         files, unit = beside(self._prepared.files, data.files), self._prepared.unit
         program = msgspec.structs.replace(trial.submission, files=files, unit=unit)
         spent = without_run(Status.OK)
         kept: tuple[File, ...] = ()
-        for _ in range(task.passes):
-            job = self._jobs.run(until(over_at, program), slot.box, data.input)
-            # The checker comes next, and should not wait for what can be done later.
-            outcome = await slot.run(msgspec.structs.replace(job, expects_run=bool(task.checkers)))
-            if outcome.ended is Ended.FAILED:
-                _log.error("a %s run failed: %s", program.language.name, outcome.message)
-            step = added(spent, run_result(outcome, program, job.limits, self._jobs.settings.max_output_kb << 10))
-            if step.status is not Status.OK:
+        for number in range(task.passes):
+            question = Question(data, b"", trial.checker_flags, kept)
+            if task.interactor:
+                if number:
+                    turn.transcript.next_pass()
+                step, checked = await self._spoken(task.interactor, trial, program, question, turn)
+            else:
+                step, checked = await self._ran(trial, program, question, turn)
+            step = added(spent, step)
+            if checked is None:
                 return failed(trial, step, data.answer)
-            question = Question(data, outcome.stdout, trial.checker_flags, kept)
-            checked = await self._check(trial, question, slot, over_at)
             if checked.next_input is None or checked.status is not Status.ACCEPTED or task.passes == 1:
                 checked = points.with_points(task, trial, checked)
                 return judged(trial, step, checked, data.answer, details=task.details)
@@ -58,7 +75,54 @@ class TrialRuns:
         many = Checked(Status.JUDGE_ERROR, judge_feedback=f"the checker asked for more than {task.passes} passes")
         return judged(trial, step, many, data.answer, details=task.details)
 
-    async def _check(self, trial: Trial, question: Question, slot: Slot, over_at: float) -> Checked:
+    async def _ran(
+        self, trial: Trial, program: Submission, question: Question, turn: _Turn
+    ) -> tuple[StepResult, Checked | None]:
+        """One run, and what is said of its output; None where it did not end in order."""
+        job = self._jobs.run(until(turn.over_at, program), turn.slot.box, question.data.input)
+        began = time.perf_counter()
+        # The checker comes next, and should not wait for what can be done later.
+        outcome = await turn.slot.run(msgspec.structs.replace(job, expects_run=bool(self._task.checkers)))
+        self._timeline.add("run", trial.id, began, outcome)
+        step = self._step(outcome, program, job.limits)
+        if step.status is not Status.OK:
+            return step, None
+        return step, await self._check(trial, msgspec.structs.replace(question, output=outcome.stdout), turn)
+
+    async def _spoken(
+        self, interactor: Checker, trial: Trial, program: Submission, question: Question, turn: _Turn
+    ) -> tuple[StepResult, Checked | None]:
+        """One run together with the interactor, and what that says of it; None where the program failed of itself."""
+        settings = self._jobs.settings
+        limited = msgspec.structs.replace(interactor, submission=until(turn.over_at, interactor.submission))
+        of_program, of_interactor = turn.slot.halves
+        job, other = interaction.paired(
+            self._jobs.run(until(turn.over_at, program), of_program.box, b""),
+            job_of(limited, question, self._jobs, of_interactor.box),
+            left_seconds=max(0.0, turn.over_at - time.monotonic()),
+            output_bytes=settings.max_case_output_kb << 10,
+        )
+        began = time.perf_counter()
+        spoken = await interaction.speak(
+            job,
+            other,
+            turn.slot,
+            accepts=lambda outcome: verdict_of(interactor, outcome, other.limits).status is Status.ACCEPTED,
+            kept_bytes=settings.max_output_kb << 10,
+            transcript=turn.transcript,
+        )
+        self._timeline.add("run", trial.id, began, spoken.program)
+        self._timeline.add("interactor", trial.id, began, spoken.interactor)
+        checked = verdict_of(interactor, spoken.interactor, other.limits)
+        _warn(checked)
+        return interaction.verdict(spoken, self._step(spoken.program, program, job.limits), checked)
+
+    def _step(self, outcome: Outcome, program: Submission, limits: Limits) -> StepResult:
+        if outcome.ended is Ended.FAILED:
+            _log.error("a %s run failed: %s", program.language.name, outcome.message)
+        return run_result(outcome, program, limits, self._jobs.settings.max_output_kb << 10)
+
+    async def _check(self, trial: Trial, question: Question, turn: _Turn) -> Checked:
         """What the checkers say, of which the first that does not accept has the word; else the comparator."""
         if not self._task.checkers:
             if len(question.output) < _LARGE_BYTES:
@@ -67,13 +131,19 @@ class TrialRuns:
             return await asyncio.to_thread(_compared, trial, question)
         checked = Checked(Status.ACCEPTED)
         for checker in self._task.checkers:
-            limited = msgspec.structs.replace(checker, submission=until(over_at, checker.submission))
-            checked = await check(limited, question, self._jobs, slot)
+            limited = msgspec.structs.replace(checker, submission=until(turn.over_at, checker.submission))
+            began = time.perf_counter()
+            checked, outcome = await check(limited, question, self._jobs, turn.slot)
+            self._timeline.add("checker", trial.id, began, outcome)
             if checked.status is not Status.ACCEPTED:
                 break
-        if checked.status in (Status.JUDGE_ERROR, Status.INTERNAL_ERROR):
-            _log.warning("a checker failed: %s", checked.judge_feedback.partition("\n")[0])
+        _warn(checked)
         return checked
+
+
+def _warn(checked: Checked) -> None:
+    if checked.status in (Status.JUDGE_ERROR, Status.INTERNAL_ERROR):
+        _log.warning("a checker failed: %s", checked.judge_feedback.partition("\n")[0])
 
 
 def _compared(trial: Trial, question: Question) -> Checked:

@@ -112,6 +112,8 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     plan: Callable[[], Plan]
     #: All of them must accept.
     checkers: tuple[Checker, ...] = ()
+    #: Speaks with the program, and judges it alone.
+    interactor: Checker | None = None
     #: Whether an accepted run has the score that a checker gives, and no other.
     custom_score: bool = False
     #: Whether checkers may give scores.
@@ -120,16 +122,21 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     passes: int = 1
     #: Whether what the judge alone should see is in the answer.
     details: bool = False
+    #: Whether what the program and the interactor said is there too.
+    transcript: bool = False
     data: Group | None = None
 
 
 def inline(submission: Submission, cases: tuple[TestCase, ...]) -> Task:
     """The task of a submission that brought its own test cases."""
+    checker = submission.checker
     return Task(
         trials=tuple(_trial(submission, case) for case in cases),
         plan=lambda: InOrder(stops=submission.stop_on_failure),
-        checkers=(submission.checker,) if submission.checker else (),
+        checkers=(checker,) if checker and not checker.speaks else (),
+        interactor=checker if checker and checker.speaks else None,
         details=True,
+        transcript=submission.transcript,
     )
 
 

@@ -1,4 +1,4 @@
-"""What javac asks of a source file's name, and which of the classes that it made is the one to start."""
+"""What javac asks of a source file's name, and which of the classes that a compiler made is the one to start."""
 
 import re
 import struct
@@ -94,7 +94,7 @@ def main_class(classes: Iterable[tuple[str, memoryview]], name: str, text: str) 
     """
     order = {match[1]: match.start() for match in reversed(list(_TYPE.finditer(_code(text))))}
     stem = PurePosixPath(name).stem
-    stems = (stem, stem[:1].upper() + stem[1:] + "Kt")
+    stems = (stem, _file_class(stem))
 
     def rank(found: _Class) -> tuple[object, ...]:
         inner = re.split(r"[.$]", found.name)[-1]
@@ -110,6 +110,12 @@ def main_class(classes: Iterable[tuple[str, memoryview]], name: str, text: str) 
     ranked = sorted(known.values(), key=rank)
     starts = next((found for found in ranked if _can_start(found, known)), ranked[0] if ranked else None)
     return starts.name if starts else stem
+
+
+def _file_class(stem: str) -> str:
+    """What Kotlin calls the class of a file's own functions."""
+    name = re.sub(r"\W", "_", stem)
+    return f"{'_' if name[:1].isdigit() else ''}{name[:1].upper()}{name[1:]}Kt"
 
 
 def _read_all(classes: Iterable[tuple[str, memoryview]], stems: tuple[str, ...]) -> Iterator[_Class]:

@@ -6,6 +6,7 @@ program includes anyway is put before all of it, by `-include`.
 """
 
 import functools
+import itertools
 import re
 from collections.abc import Iterable
 from pathlib import Path
@@ -47,11 +48,13 @@ STANDARD = frozenset(_STANDARD.split())
 class Header(msgspec.Struct, frozen=True):
     """One that was compiled ahead: what to include for it, what it stands for, and what it knows of macros.
 
+    `again` is a folder in which the compiler looks for the header first when the program includes it, empty for none.
     `defined` are macros without a value that it was compiled with, `used` the names in it, each between spaces: another macro
     with such a name would change it, with a parenthesis after the name only where there is one.
     """
 
     path: str
+    again: str
     name: str
     defined: frozenset[str]
     used: str
@@ -64,22 +67,28 @@ def compiled_ahead(folder: str) -> tuple[Header, ...]:
         lines = Path(folder, "headers").read_text("ascii").splitlines()
     except FileNotFoundError:
         return ()
-    return tuple(
-        Header(f"{folder}/{path}", name, frozenset(defined.strip(",").split(",")) - {""}, f" {used} ")
-        for path, name, defined, used in (line.split(" ", 3) for line in lines)
-    )
+    headers = []
+    for path, name, defined, used in (line.split(" ", 3) for line in lines):
+        place = f"{folder}/{path}"
+        macros = frozenset(defined.strip(",").split(",")) - {""}
+        headers.append(Header(place, _folder(f"{place}.again"), name, macros, f" {used} "))
+    return tuple(headers)
 
 
-def header_for(folder: str, texts: Iterable[str]) -> str:
-    """The path of the header in `folder` that every one of these sources can start with; empty where there is none.
+def _folder(path: str) -> str:
+    return path if Path(path).is_dir() else ""
+
+
+def start_with(folders: Iterable[str], texts: Iterable[str]) -> tuple[str, ...]:
+    """The compiler's words for the first header in `folders` that every one of these sources can start with, if there is one.
 
     A source that includes a header in its preamble can start with it, if all that stands before is of no matter to it.
     """
     preambles = [_preamble(text[:_TEXT_CHARACTERS]) for text in texts]
-    for header in compiled_ahead(folder):
+    for header in itertools.chain.from_iterable(map(compiled_ahead, folders)):
         if preambles and all(_may_start_with(header, preamble) for preamble in preambles):
-            return header.path
-    return ""
+            return ("-include", header.path, *(("-isystem", header.again) if header.again else ()))
+    return ()
 
 
 def _may_start_with(header: Header, preamble: list[tuple[str, str]]) -> bool:

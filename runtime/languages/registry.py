@@ -15,13 +15,18 @@ import msgspec
 from runtime.sandbox import landlock
 
 FOLDER = Path(__file__).parent
-# Days on which the security support of a distribution ends (its releases' page).
-_DISTRIBUTIONS = {"Debian 13": dt.date(2028, 8, 9)}
+# Days on which the support of what names none itself ends: for a distribution that of its security (its releases' page). Of
+# Kotlin a new line comes each half year, of which 2.6 is the second after the one here (kotlinlang.org, releases).
+_ORIGINS = {"Debian 13": dt.date(2028, 8, 9), "Maven: kotlin-compiler-embeddable": dt.date(2027, 6, 30)}
 #: What a program finds as its user's name; in the image its uid has the same.
 USER = "executor"
+_V8_MEMORY_MB = 256
 _PATTERNS = ("memory_error", "version_pattern", "defines", "uses", "passed_over")
 # Characters of a language's name in a request that are compared and repeated.
 _NAME_SHOWN = 64
+#: What Python takes for the seed of its hashes.
+SEED_BYTES = 4
+MOST_SEED = (1 << 8 * SEED_BYTES) - 1
 
 
 class LanguageFileError(Exception):
@@ -39,6 +44,8 @@ class Warm(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """
 
     run: tuple[str, ...]
+    #: What the workers are called, where another interface of the same language has workers of its own.
+    kind: str = ""
     forks: bool = False
     ready: int = 1
     #: Paths without which there are no workers.
@@ -63,10 +70,10 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def ends(self) -> dt.date:
-        """The last day of support: upstream's, or the distribution's where upstream names none, or one that is accepted."""
+        """The last day of support: upstream's, or that of its origin where upstream names none, or one that is accepted."""
         if self.upstream and not self.because:
             return self.upstream
-        return _DISTRIBUTIONS[self.origin]
+        return _ORIGINS[self.origin]
 
 
 class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,8 +81,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     In commands `{file}` is the main file, `{folder}` the one it lies in, `{unit}` what it is called inside of the language,
     `{box}` the working directory, `{sources}` every file with one of `extensions`, `{memory_mb}` the run's memory limit,
-    `{stack_mb}` how much of it a JVM's stack may have, and `{bootstrap}` the folder of the warm starts. The environment may
-    hold `{box}` and those of memory.
+    `{stack_mb}` how much of it a JVM's stack may have, `{v8_stack_kb}` that of V8, and `{bootstrap}` the folder of the warm
+    starts. The environment may hold `{box}`, those of memory, and `{seed}`, the number that hashes are seeded with.
     """
 
     name: str
@@ -104,12 +111,16 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passed_over: str = ""
     #: The folder of headers that were compiled ahead, of which `{ahead}` is the one that a program can start with.
     ahead: str = ""
+    #: Whether a source file has to be called after its public class.
+    named_after_class: bool = False
     #: Whether classes of Java are made, among which the one to start is looked for and becomes `{unit}` of the run.
     starts_classes: bool = False
     version_pattern: str = r"(\d+(?:\.\d+)+)"
     #: A pattern at the end of stderr by which a run is known to have failed for lack of memory.
     memory_error: str = ""
     data_headroom_mb: int = 0
+    #: What its runtime is told that the stack may take: a request that asks for less would have it end without its own words.
+    stack_mb: int = 0
     #: Judged runs may take so many times the limits of wall and CPU time.
     time_factor: Annotated[float, msgspec.Meta(ge=1, le=10)] = 1
     #: Further paths that its programs read; each must exist to count.
@@ -123,6 +134,11 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def program(self) -> str:
         """The compiled file that is run by itself; empty where another program runs it."""
         return self.run[0].removeprefix("{box}/") if self.run[0].startswith("{box}/") else ""
+
+    @property
+    def seeded(self) -> bool:
+        """Whether a seed of its runtime can be set."""
+        return any("{seed" in value for value in self.env.values())
 
     @property
     def compiled(self) -> bool:
@@ -157,6 +173,8 @@ class Registry:
     def __init__(self, languages: Iterable[Language], path: str, *, can_execute_files: bool) -> None:
         """`path` is where toolchains are looked for; without `can_execute_files` nothing compiled can run."""
         self._path = path
+        #: What hashes are seeded with in programs that bring no seed of their own: another number at each start.
+        self.seed = int.from_bytes(os.urandom(SEED_BYTES))
         self._found: dict[str, str] = {}
         self.languages: dict[str, Language] = {}
         #: Why each other language cannot be run here.
@@ -229,10 +247,15 @@ class Registry:
                 filled.append(word.format_map(places))
         return (self.find(filled[0]) or filled[0], *filled[1:])
 
-    def environment(self, language: Language, box: str, memory_mb: int) -> dict[str, str]:
-        """The whole environment of a program: nothing of the service's is in it."""
+    def environment(self, language: Language, box: str, memory_mb: int, seed: int | None = None) -> dict[str, str]:
+        """The whole environment of a program: nothing of the service's is in it. `seed` replaces this start's own."""
         base = {"PATH": self._path, "HOME": box, "TMPDIR": box, "LANG": "C.UTF-8", "USER": USER, "LOGNAME": USER}
-        places = {"box": box, "memory_mb": memory_mb, **_stack(memory_mb)}
+        places = {
+            "box": box,
+            "memory_mb": memory_mb,
+            "seed": self.seed if seed is None else seed,
+            **_stack(memory_mb),
+        }
         return base | {name: value.format_map(places) for name, value in language.env.items()}
 
     def readable(self) -> tuple[tuple[str, int], ...]:
@@ -247,11 +270,13 @@ class Registry:
 
 
 def _stack(memory_mb: int) -> dict[str, int]:
-    """How far the stack of a JVM's main thread may grow: some 25 bytes a call in compiled code, 100 before that.
+    """How far runtimes that bound their stacks themselves let one grow: where it overflows, the program is told, not ended.
 
-    Where it overflows the JVM holds six times as much for a moment, which has to fit: the program is told, not ended.
+    A JVM's main thread takes some 25 bytes a call in compiled code, 100 before that; where its stack overflows, the JVM holds
+    six times as much for a moment. V8 takes 100 to 250 bytes a call. It has half of the memory, and no more than half of
+    `_V8_MEMORY_MB`, so that one worker that was started ahead serves every run that has as much memory or more.
     """
-    return {"stack_mb": max(1, memory_mb // 10)}
+    return {"stack_mb": max(1, memory_mb // 10), "v8_stack_kb": min(memory_mb, _V8_MEMORY_MB) * 512}
 
 
 _READABLE = (

@@ -8,7 +8,7 @@ import msgspec
 
 from runtime.execution.protocol import File
 from runtime.languages import java
-from runtime.languages.preamble import header_for
+from runtime.languages.preamble import start_with
 from runtime.languages.registry import Language
 
 _MARK = b"\xef\xbb\xbf"
@@ -46,8 +46,11 @@ def unmarked(language: Language, files: tuple[File, ...]) -> tuple[File, ...]:
     )
 
 
-def arranged(language: Language, files: tuple[File, ...]) -> Arranged:
-    """The files for the compiler of `language`; the first is the main one, and is compiled whatever it is called."""
+def arranged(language: Language, files: tuple[File, ...], ahead: tuple[str, ...] = ()) -> Arranged:
+    """The files for the compiler of `language`; the first is the main one, and is compiled whatever it is called.
+
+    `ahead` are folders of headers that were compiled ahead.
+    """
     taken = {file.name for file in files}
     named: list[File] = []
     for position, file in enumerate(unmarked(language, files)):
@@ -62,9 +65,8 @@ def arranged(language: Language, files: tuple[File, ...]) -> Arranged:
     compiled = [file for file in named if file.name.endswith(language.extensions)]
     sources = tuple(file.name for file in _in_order(language, compiled))
     defined = _found(language.defines, _text(named[0]))
-    header = header_for(language.ahead, map(_text, compiled)) if language.ahead else ""
     unit = defined[0] if defined else language.unit
-    return Arranged(tuple(named), named[0], sources, unit, ("-include", header) if header else ())
+    return Arranged(tuple(named), named[0], sources, unit, start_with(ahead, map(_text, compiled)))
 
 
 def with_made(
@@ -86,7 +88,7 @@ def _main_name(language: Language, main: File) -> str:
         path = path.with_name(path.name + PurePosixPath(language.file).suffix)
     if language.passed_over and re.search(language.passed_over, path.name):
         path = path.with_name(language.file)
-    return java.source_name(str(path), _text(main)) if language.starts_classes else str(path)
+    return java.source_name(str(path), _text(main)) if language.named_after_class else str(path)
 
 
 def _unit_name(language: Language, file: File) -> str:

@@ -31,6 +31,10 @@ class Exposition(Collector):
         """All metrics as they are now."""
         return generate_latest(self._registry)
 
+    def families(self) -> list[Metric]:
+        """All metrics as they are now, those of the process included."""
+        return list(self._registry.collect())
+
     def collect(self) -> Iterator[Metric]:
         """Each metric, for the registry."""
         metrics = self._metrics

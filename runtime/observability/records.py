@@ -38,6 +38,9 @@ class ExecutionRecord(msgspec.Struct, frozen=True, omit_defaults=True, tag_field
     question_id: str | None = None
     #: The name of the caller's key.
     caller: str = ""
+    #: In hexadecimal, where traces are kept.
+    trace_id: str = ""
+    span_id: str = ""
     #: The name of the rehearsal that it belongs to.
     rehearsal: str = ""
 

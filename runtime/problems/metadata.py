@@ -1,6 +1,7 @@
 """`problem.yaml` in each format: what kind of problem it is, its limits, and how it is validated.
 
-Sources: the chapters on problem.yaml of the problem package format, versions `legacy`, `legacy-icpc` and `2025-09`.
+Sources: the chapters on problem.yaml of the problem package format, versions `legacy`, `legacy-icpc` and `2025-09`. The draft
+`2023-07` is the latter's, and problemtools has what packages of it are like.
 """
 
 import re
@@ -53,12 +54,17 @@ def read(package: Package, faults: Faults) -> Metadata | None:
         return None
     values = load(package.read(PATH), PATH, faults)
     version = str(values.get("problem_format_version") or Format.LEGACY)
+    # problemtools takes both for the same.
+    version = {"2023-07": Format.V2023_07}.get(version, version)
     if version not in tuple(Format):
         faults.add(PATH, f"problem_format_version is {version!r}: must be one of {', '.join(Format)}")
         return None
     keys = Mapping(values, PATH, faults)
     keys.ignore("problem_format_version")
-    found = _read_2025_09(keys) if version == Format.V2025_09 else _read_legacy(keys, Format(version), package, faults)
+    if version in (Format.V2023_07, Format.V2025_09):
+        found = _read_2025_09(keys, Format(version), package, faults)
+    else:
+        found = _read_legacy(keys, Format(version), package, faults)
     keys.finish()
     return found
 
@@ -126,7 +132,7 @@ def _time_limit_of_others(package: Package, faults: Faults) -> float | None:
     return None
 
 
-def _read_2025_09(keys: Mapping) -> Metadata:
+def _read_2025_09(keys: Mapping, version: Format, package: Package, faults: Faults) -> Metadata:
     keys.ignore(*_DESCRIPTIVE, "version", "credits", "embargo_until")
     for key in ("name", "uuid"):
         if not keys.has(key):
@@ -147,13 +153,16 @@ def _read_2025_09(keys: Mapping) -> Metadata:
     multipliers.ignore("time_limit_to_tle")
     multipliers.finish()
     limits.ignore("time_resolution")
+    seconds = limits.number("time_limit", 0)
+    if seconds is None and version is Format.V2023_07:
+        seconds = _time_limit_of_others(package, faults)
     return Metadata(
         name=_name(keys),
-        format=Format.V2025_09,
+        format=version,
         scoring="scoring" in types,
         multi_pass="multi-pass" in types,
         interactive="interactive" in types,
-        limits=_common_limits(limits, limits.number("time_limit", 0), multiplier, multi_pass="multi-pass" in types),
+        limits=_common_limits(limits, seconds, multiplier, multi_pass="multi-pass" in types),
         languages=_languages(keys),
         constants=_constants(keys.mapping("constants")),
     )

@@ -10,6 +10,8 @@ class Format(StrEnum):
 
     LEGACY = "legacy"
     LEGACY_ICPC = "legacy-icpc"
+    #: A draft of 2025-09, whose test data is as in `legacy`.
+    V2023_07 = "2023-07-draft"
     V2025_09 = "2025-09"
 
 
@@ -103,6 +105,8 @@ class Problem(msgspec.Struct, frozen=True):
     format: Format
     scoring: bool
     multi_pass: bool
+    #: The one validator speaks with the submission.
+    interactive: bool
     limits: Limits
     #: All of them must accept; none is the default validator.
     validators: tuple[Program, ...]

@@ -20,10 +20,11 @@ def read(package: Package, digest: str, registry: Registry) -> Problem:
     if metadata is None:
         raise PackageError(faults.found)
     validators = _validators(package, metadata, registry, faults)
-    if metadata.interactive:
-        faults.add(metadata_file.PATH, "is an interactive problem, which this executor does not judge yet")
-    if metadata.multi_pass and not validators:
-        faults.add(metadata_file.PATH, "is a multi-pass problem, and the package has no output validator")
+    kinds = (("an interactive", metadata.interactive), ("a multi-pass", metadata.multi_pass))
+    for kind in (kind for kind, is_so in kinds if is_so and not validators):
+        faults.add(metadata_file.PATH, f"is {kind} problem, and the package has no output validator")
+    if metadata.interactive and len(validators) > 1:
+        faults.add(_LEGACY_FOLDER, "has more than one program, and the problem is interactive: one must speak with it")
     if metadata.minimize:
         faults.add(metadata_file.PATH, "grading.objective is min: problems with scores to be minimized are not supported")
     data = test_data.read(package, metadata, bool(validators), faults)
@@ -35,6 +36,7 @@ def read(package: Package, digest: str, registry: Registry) -> Problem:
         format=metadata.format,
         scoring=metadata.scoring,
         multi_pass=metadata.multi_pass,
+        interactive=metadata.interactive,
         limits=metadata.limits,
         validators=validators,
         custom_score=metadata.custom_score,
@@ -46,7 +48,7 @@ def read(package: Package, digest: str, registry: Registry) -> Problem:
 
 
 def _validators(package: Package, metadata: Metadata, registry: Registry, faults: Faults) -> tuple[Program, ...]:
-    if metadata.format is Format.V2025_09:
+    if metadata.format in (Format.V2023_07, Format.V2025_09):
         return _single(package, registry, faults)
     if not metadata.custom:
         return ()

@@ -49,7 +49,7 @@ def limit(
     """Sets the limits of one run on its first process `pid`, before any of the user's code runs there.
 
     `data_bytes` bounds private writable memory (RLIMIT_DATA): unlike RLIMIT_AS it lets V8, the JVM and Go reserve
-    address space that they never use. `allow_stack` adds stacks of threads to it; a program itself may not.
+    address space that they never use. `allow_more` adds to it what threads and runtimes reserve; a program itself may not.
     `cpu_seconds` is for each process and only backs the supervisor's sum.
     `tasks` bounds processes and threads of the uid and is 0 where the uid is shared with the service.
     """
@@ -63,8 +63,8 @@ def limit(
         lower(pid, resource.RLIMIT_NPROC, tasks, tasks)
 
 
-def allow_stack(pid: int, size: int) -> bool:
-    """Lets a process reserve so many bytes more for a thread's stack; False where it has reserved as many as it may."""
+def allow_more(pid: int, size: int) -> bool:
+    """Lets a process reserve so many bytes more, which it may never use; False where it has reserved as many as it may."""
     soft, hard = resource.prlimit(pid, resource.RLIMIT_DATA)
     if soft == resource.RLIM_INFINITY:
         return True

@@ -19,6 +19,8 @@ PROT_WRITE = 2
 # started ahead have such words, and map and unmap that much all the time.
 LARGE_REQUEST_BYTES = 1 << 20
 LARGE_REQUEST_OF_RUNTIMES_BYTES = 16 << 20
+# From which size on a range that becomes writable as a whole is one that was reserved.
+LARGE_RESERVATION_BYTES = 256 << 20
 
 CLONE_VM = 0x00000100
 CLONE_THREAD = 0x00010000
@@ -222,6 +224,8 @@ def rules(
                  "supervisor lets it go beyond RLIMIT_DATA", When(3, "bits", _MAP_STACK)),
             Rule("mmap", NOTIFY, "the supervisor notes a request beyond the memory limit (it then fails by RLIMIT_DATA)",
                  When(1, ">=", large), When(2, "bits", PROT_WRITE)),
+            Rule("mprotect", NOTIFY, "what a runtime that a program starts reserves for its code (V8: 512 MiB) is no "
+                 "memory before it is used", When(1, ">=", LARGE_RESERVATION_BYTES), When(2, "bits", PROT_WRITE)),
             Rule("mremap", NOTIFY, "the same when a block grows", When(2, ">=", large)),
         ]  # fmt: skip
     if notify and warm:

@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncIterator, Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from runtime.store.digests import name_of, path_of
@@ -22,6 +22,7 @@ _log = logging.getLogger(__name__)
 _CONNECT_SECONDS = 5
 _RETRIES = 3
 _BUFFER_BYTES = 1 << 20
+_PAGE = 500
 # The words of ENOSPC, which obstore passes on in a sentence.
 _FULL = "No space left on device"
 _FORMS = "file:///folder, az://account/container[/prefix] or s3://bucket[/prefix]"
@@ -45,6 +46,14 @@ def check_url(url: str) -> None:
             raise StoreUrlError(
                 f"has the option {option!r}: must be one of {', '.join(_OPTIONS[parts.scheme])}, with a value"
             )
+
+
+class NamedFile(NamedTuple):
+    """A named file as a list has it; `changed` is in seconds of the epoch, by the store's clock."""
+
+    scope: str
+    name: str
+    changed: float
 
 
 class BlobStore:
@@ -118,16 +127,58 @@ class BlobStore:
         async with self._speaking():
             await obstore.put_async(self._store, f"named/{scope}/{name}", content)
 
-    async def get_named(self, scope: str, name: str) -> bytes | None:
-        """The content of a named file, or None; raises StoreUnavailableError."""
+    async def create_named(self, scope: str, name: str, content: bytes) -> bool:
+        """Puts a small file under a name that is free; False where it is taken. Raises StoreUnavailableError.
+
+        Of several replicas that try it at the same time, one succeeds.
+        """
+        import obstore  # noqa: PLC0415
+        from obstore.exceptions import AlreadyExistsError  # noqa: PLC0415
+
+        async with self._speaking():
+            try:
+                await obstore.put_async(self._store, f"named/{scope}/{name}", content, mode="create")
+            except AlreadyExistsError:
+                return False
+        return True
+
+    async def get_named(self, scope: str, name: str, most_bytes: int | None = None) -> bytes | None:
+        """The content of a named file, or of its beginning, or None; raises StoreUnavailableError."""
         import obstore  # noqa: PLC0415
 
+        path = f"named/{scope}/{name}"
         try:
             async with self._speaking():
-                found = await obstore.get_async(self._store, f"named/{scope}/{name}")
+                if most_bytes is not None:
+                    return bytes(await obstore.get_range_async(self._store, path, start=0, end=most_bytes))
+                found = await obstore.get_async(self._store, path)
                 return bytes(await found.bytes_async())
         except BlobMissingError:
             return None
+
+    async def list_named(self, scope: str) -> AsyncIterator[list[NamedFile]]:
+        """All named files below a scope, some hundred at a time; raises StoreUnavailableError."""
+        import obstore  # noqa: PLC0415
+
+        pages = aiter(obstore.list(self._store, f"named/{scope}", chunk_size=_PAGE))
+        while True:
+            async with self._speaking():
+                page = await anext(pages, None)
+            if page is None:
+                return
+            places = (entry["path"].removeprefix("named/").rpartition("/") for entry in page)
+            yield [
+                NamedFile(where, name, entry["last_modified"].timestamp())
+                for (where, _, name), entry in zip(places, page, strict=True)
+            ]
+
+    async def delete_named(self, scope: str, name: str) -> None:
+        """Deletes a named file, if it is there; raises StoreUnavailableError."""
+        import obstore  # noqa: PLC0415
+
+        with contextlib.suppress(BlobMissingError):
+            async with self._speaking():
+                await obstore.delete_async(self._store, f"named/{scope}/{name}")
 
     @contextlib.asynccontextmanager
     async def _speaking(self) -> AsyncIterator[None]:

@@ -109,6 +109,14 @@ def test_output_comes_while_the_program_runs(executor: Executor) -> None:
     _live(executor, talk)
 
 
+def test_what_was_printed_before_an_error_comes_before_it(executor: Executor) -> None:
+    async def talk(socket: Socket) -> str:
+        await socket.send_json(_python("import sys\nprint(1)\nsys.stderr.write('error')"))
+        return "".join(message["data"] for message in await _rest(socket) if message["type"] == "data")
+
+    assert [_live(executor, talk) for _ in range(10)] == ["1\nerror"] * 10
+
+
 def test_a_client_that_leaves_ends_its_program(executor: Executor) -> None:
     async def talk(socket: Socket) -> None:
         await socket.send_json(_python("print(1, flush=True)\nwhile True: pass", run_timeout=10_000))

@@ -96,6 +96,13 @@ EXPECTED: dict[str, dict[str, str | float]] = {
               "partially_accepted/distinct.py": 0},
     "whisper": {"accepted/binary.py": "accepted", "wrong_answer/remembers_nothing.py": "wrong_answer",
                 "wrong_answer/unary.py": "wrong_answer", "run_time_error/no_second_pass.py": "runtime_error"},
+    "heaviest": {"accepted/scan.py": "accepted", "accepted/scan.cpp": "accepted", "wrong_answer/guesses.py": "wrong_answer",
+                 "wrong_answer/asks_every_pair.py": "wrong_answer", "wrong_answer/says_nothing.py": "wrong_answer",
+                 "run_time_error/fails_after_the_answer.py": "runtime_error",
+                 "time_limit_exceeded/waits_for_applause.py": "time_limit_exceeded",
+                 "time_limit_exceeded/keeps_its_questions.py": "time_limit_exceeded"},
+    "relay": {"accepted/base26.py": "accepted", "wrong_answer/too_long.py": "wrong_answer",
+              "wrong_answer/forgets.py": "wrong_answer", "run_time_error/no_second_pass.py": "runtime_error"},
 }  # fmt: skip
 
 
@@ -354,3 +361,18 @@ print(json.dumps([found, sorted(os.environ)]))
     found, environment = json.loads(executor.execute("python", spy, timeout=10)["stdout"])
     assert found == []
     assert not [name for name in environment if name.startswith(("AZURE", "AWS", "EXECUTOR", "IDENTITY", "MSI"))]
+
+
+def test_a_transcript_has_every_pass_and_comes_with_the_judges_details_only(executor: Executor) -> None:
+    files = folder_files("relay")
+    problem, program = digest(executor, files), files["submissions/accepted/base26.py"].decode()
+    sample = judge(executor, problem, program, judge_details=True, transcript=True)["test_results"][0]
+    assert sample["transcript"] == ("<tell\n>next\n<3\n>next\n<0\n>next\n<end\n>eb\n---\n<ask\n<eb\n>30\n")
+    assert "transcript" not in judge(executor, problem, program, judge_details=True)["test_results"][0]
+    refused = executor.post({"language": "python", "code": program, "problem": problem, "transcript": True})
+    assert [error["field"] for error in refused.json()["errors"]] == ["transcript"]
+
+
+def test_a_package_says_that_it_is_interactive(executor: Executor) -> None:
+    for name, types in (("heaviest", ["pass-fail", "interactive"]), ("relay", ["pass-fail", "multi-pass", "interactive"])):
+        assert executor.http.get(f"/problems/{digest(executor, folder_files(name))}").json()["type"] == types

@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from devtools.executor import Executor, running, until
+from tests.warm.programs import PROGRAMS, title
 
 _CASES = tomllib.loads(Path(__file__).with_name("jobe.toml").read_text())
 _PREFIX = "/jobe/index.php/restapi"
@@ -57,6 +58,35 @@ def test_a_refusal_is_a_string_in_jobes_words(executor: Executor, case: dict[str
     response = executor.http.post(f"{_PREFIX}/runs", content=content)
     assert (response.status_code, response.json()) == (case["status"], case["words"])
     assert response.headers["content-type"].startswith("application/json")
+
+
+def _named(executor: Executor, program: dict[str, Any], name: str) -> str:
+    """The answer to a run under this name for its main file, without the name, addresses and numbers of processes."""
+    parameters = {"runargs": program.get("args", []), "cputime": 5}
+    answer = _run(
+        executor, _hello(program["code"], sourcefilename=name, input=program.get("stdin", ""), parameters=parameters)
+    )
+    shown = answer.text.replace(name, "MAIN").replace(name.partition(".")[0], "MAIN")
+    return re.sub(r"0x[0-9a-f]{6,}|pid=\d+", "NUMBER", shown)
+
+
+_IN_PYTHON = [pytest.param(program, id=title(program)) for program in PROGRAMS if program["language"] == "python"]
+
+
+@pytest.mark.parametrize("program", _IN_PYTHON)
+def test_a_warm_worker_answers_coderunners_run_as_a_new_interpreter_would(
+    executor: Executor, program: dict[str, Any]
+) -> None:
+    served = 'executor_warm_runs_total{language="python of jobe",warm="yes"}'
+
+    def is_warm() -> bool:
+        before = executor.metrics().get(served, 0)
+        found.append(_named(executor, program, "__tester__.python3"))
+        return executor.metrics().get(served, 0) > before
+
+    found: list[str] = []
+    assert until(is_warm), "no warm worker comes up"
+    assert found[-1] == _named(executor, program, "__retset__.python3")
 
 
 def test_languages_are_pairs_of_a_name_and_a_version(executor: Executor) -> None:

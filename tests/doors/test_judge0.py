@@ -241,6 +241,26 @@ def test_a_key_comes_as_judge0s_token_and_results_are_their_owners() -> None:
         assert server.http.get(f"/judge0/submissions/{token}", headers=other).status_code == 404
 
 
+def test_a_page_of_a_named_origin_may_ask_with_a_key() -> None:
+    digest = hashlib.sha256(b"one").hexdigest()
+    page, other = {"Origin": "https://course.example.org"}, {"Origin": "https://evil.example.org"}
+    with running({"EXECUTOR_API_KEYS": f"one:{digest}", "EXECUTOR_FRAME_ORIGINS": page["Origin"]}) as server:
+        # The browser's question comes without the key.
+        question = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "x-auth-token,content-type"}
+        asked = server.http.options("/judge0/submissions", headers=question | page)
+        assert (asked.status_code, asked.headers["Access-Control-Allow-Origin"]) == (204, page["Origin"])
+        assert "x-auth-token" in asked.headers["Access-Control-Allow-Headers"]
+        for headers, status in ((page, 401), (page | {"X-Auth-Token": "one"}, 201), (other | {"X-Auth-Token": "one"}, 201)):
+            response = server.http.post("/judge0/submissions", json=_python(), headers=headers)
+            assert response.status_code == status
+            allowed = page["Origin"] if headers["Origin"] == page["Origin"] else None
+            assert response.headers.get("Access-Control-Allow-Origin") == allowed
+        refused = server.http.options("/judge0/submissions", headers=question | other)
+        assert "Access-Control-Allow-Methods" not in refused.headers
+        # The executor's own interface is for no other page.
+        assert "Access-Control-Allow-Origin" not in server.http.get("/languages", headers=page | {"X-API-Key": "one"}).headers
+
+
 class _Listener(BaseHTTPRequestHandler):
     """Takes results, or sends their sender elsewhere."""
 

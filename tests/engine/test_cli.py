@@ -16,13 +16,27 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from devtools import stack_files
-from devtools.azure_double import ENVIRONMENT_DOMAIN, REGISTRY_SERVER, live_app
+from devtools.azure_double import CONNECTION_STRING, ENVIRONMENT_DOMAIN, REGISTRY_SERVER, live_app
 from devtools.cloud_file import Fault
 from devtools.resource_manager_double import resource_manager
 from infra.state import main as prepare_state
 from tests.engine.cli import Project, copied_project
 from tests.engine.stand_in import VERSIONS
-from tests.infra.program import API_KEYS, APP, BUDGET, IDENTITY, ROLE, SCALING, STACKS
+from tests.infra.program import (
+    ACCOUNT,
+    API_KEYS,
+    APP,
+    BLOBS,
+    BUDGET,
+    IDENTITY,
+    LIFETIMES,
+    LOG_ALERT,
+    METRICS_COPY,
+    ROLE,
+    SCALING,
+    STACKS,
+    WORKBOOK,
+)
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi command is not on PATH"),
@@ -355,6 +369,39 @@ def test_what_is_shared_survives_the_end_of_the_stack_that_made_it(local_state: 
     local_state.run("state", "unprotect", "--all", "--yes")
     local_state.run("destroy", "--yes")
     assert "azure-native:containerregistry:Registry" in local_state.made()
+
+
+def test_a_store_and_telemetry_come_with_the_app_and_outlive_the_stack(local_state: Project) -> None:
+    local_state.run("stack", "init", "dev")
+    created = {
+        "environment": "create",
+        "environmentName": "a-new-env",
+        "logWorkspace": "create",
+        "store": "create",
+        "storeAccountName": "aitastore",
+        "applicationInsights": "create",
+        "alertEmails": '["ta@example.org"]',
+    }
+    for key, value in created.items():
+        if value.startswith("["):
+            local_state.run("config", "set", "--path", f"{key}[0]", json.loads(value)[0])
+        else:
+            local_state.run("config", "set", key, value)
+    local_state.run("up", "--yes", "--stack", "dev")
+    local_state.run("up", "--yes", "--expect-no-changes")
+    local_state.run("refresh", "--yes", "--expect-no-changes")
+    app = local_state.app("ai-ta-ra-code-executor2-dev")
+    (container,) = app["template"]["containers"]
+    told = {each["name"]: each.get("value") or each["secretRef"] for each in container["env"]}
+    assert told["EXECUTOR_STORE"].startswith("az://aitastore/executor?client_id=")
+    assert told["APPLICATIONINSIGHTS_CONNECTION_STRING"] == "insights-connection-string"
+    assert CONNECTION_STRING not in json.dumps(local_state.read_json("stack", "export"))
+    assert {WORKBOOK, LOG_ALERT, METRICS_COPY, LIFETIMES} <= local_state.made().keys()
+    local_state.run("config", "set", "store", "none")
+    local_state.run("config", "set", "storeAccountName", "")
+    refused = local_state.run("up", "--yes", fails=True)
+    assert "protect" in refused
+    assert {ACCOUNT, BLOBS} <= local_state.made().keys()
 
 
 def test_the_policy_pack_stops_what_breaks_a_rule(local_state: Project) -> None:

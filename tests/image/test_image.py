@@ -1,5 +1,6 @@
 """The image, run as Azure runs it: without capabilities, with nothing writable but /tmp, on half a core."""
 
+import os
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -97,6 +98,22 @@ def test_waiting_workers_give_way_where_memory_is_short(image: str) -> None:
         assert not state(executor.container)["OOMKilled"]
         assert executor.execute("javascript", "console.log(42)", memory_limit_mb=160)["stdout"] == "42\n"
         assert 'executor_warm_runs_total{language="javascript",warm="no"} 1.0' in executor.http.get("/metrics").text
+
+
+def test_waiting_workers_give_way_where_there_is_no_room_for_another_process(image: str) -> None:
+    with container(image, *CONFINED) as executor:
+        for language, code in (("javascript", "console.log(1)"), ("bash", "echo 1")):
+            assert executor.execute(language, code, timeout=10)["status"] == "ok"
+        assert until(lambda: _processes(executor) > 20)
+        docker("update", "--pids-limit", str(_processes(executor) - 3), executor.container)
+        for _ in range(6):
+            assert executor.execute("bash", "echo 7")["stdout"] == "7\n"
+
+
+def _processes(executor: Executor) -> int:
+    """Processes and threads of the container."""
+    first = int(str(state(executor.container)["Pid"]))
+    return sum(len(os.listdir(f"/proc/{pid}/task")) for pid in descendants([first]))
 
 
 def test_it_refuses_to_start_where_the_floor_is_not_met(image: str) -> None:

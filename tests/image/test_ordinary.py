@@ -16,11 +16,12 @@ _PROGRAMS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("ordina
 _PLACES = {"one uid": AS_ON_AZURE, "a uid for each run": ("--memory", "1g", "--cpus", "0.5")}
 _LIMITS = {"compile_timeout_seconds": "60", "max_timeout_seconds": "30"}
 _SENT = ("language", "code", "files", "stdin", "args", "memory_limit_mb")
-# Under another name than that with which a process was started ahead; of Java, with another limit of memory.
+# Under another name than that with which a process was started ahead; of a JVM, with another limit of memory.
 _COLD: dict[str, dict[str, Any]] = {
     "python": {"name": "niam.py"},
     "javascript": {"name": "niam.js"},
     "java": {"memory_limit_mb": 255},
+    "kotlin": {"memory_limit_mb": 255},
 }
 
 

@@ -28,7 +28,15 @@ ENVELOPE = frozenset({"id", "name", "type", "apiVersion", "systemData", "propert
 KEYS_AS_LIST = frozenset({"userAssignedIdentities"})
 """Maps with nothing in their values, which azure-native lets a program write as the list of their keys."""
 
-RENAMED: Mapping[str, str] = {"odata.type": "odataType", "supportsHttpsTrafficOnly": "enableHttpsTrafficOnly"}
+RENAMED: Mapping[str, str] = {
+    "odata.type": "odataType",
+    "supportsHttpsTrafficOnly": "enableHttpsTrafficOnly",
+    "Application_Type": "applicationType",
+    "Flow_Type": "flowType",
+    "Request_Source": "requestSource",
+    "IngestionMode": "ingestionMode",
+    "WorkspaceResourceId": "workspaceResourceId",
+}
 """Properties of Azure's that azure-native calls otherwise, and what it calls them."""
 
 FRACTIONS = frozenset({"cpu", "gpu"})
@@ -84,6 +92,26 @@ RESOURCES: Mapping[str, ArmResource] = {
         "microsoft.managedidentity@2023-01-31.json",
         "Microsoft.ManagedIdentity/userAssignedIdentities",
         frozenset({"resourceGroupName", "resourceName"}),
+    ),
+    "azure-native:applicationinsights:Component": ArmResource(
+        "microsoft.insights@2020-02-02.json",
+        "Microsoft.Insights/components",
+        frozenset({"resourceGroupName", "resourceName"}),
+    ),
+    "azure-native:applicationinsights:Workbook": ArmResource(
+        "microsoft.insights@2023-06-01.json",
+        "Microsoft.Insights/workbooks",
+        frozenset({"resourceGroupName", "resourceName"}),
+    ),
+    "azure-native:monitor:ScheduledQueryRule": ArmResource(
+        "microsoft.insights@2025-01-01-preview.json",
+        "Microsoft.Insights/scheduledQueryRules",
+        frozenset({"resourceGroupName", "ruleName"}),
+    ),
+    "azure-native:monitor:DiagnosticSetting": ArmResource(
+        "microsoft.insights@2021-05-01-preview.json",
+        "Microsoft.Insights/diagnosticSettings",
+        frozenset({"resourceUri", "name"}),
     ),
     "azure-native:monitor:ActionGroup": ArmResource(
         "microsoft.insights@2024-10-01-preview.json",
@@ -156,13 +184,14 @@ def body_problems(resource_type: str, declared: Mapping[str, Any], name: str, fo
     lifted = _resolved(types, members["properties"]["type"]).get("properties", {}) if "properties" in members else {}
     flat = {
         "$type": "ObjectType",
-        "properties": {**{key: member for key, member in members.items() if key not in ENVELOPE}, **lifted},
+        # A workbook's own `tags` are a list that nobody writes; those that azure-native takes are every resource's.
+        "properties": {**lifted, **{key: member for key, member in members.items() if key not in ENVELOPE}},
     }
     inputs = {key: value for key, value in declared.items() if key not in arm.in_url}
     # Of a managed certificate azure-native leaves `properties` where Azure has it.
     inputs |= inputs.pop("properties", {})
     for theirs, ours in RENAMED.items():
-        if ours in inputs:
+        if ours in inputs and theirs in flat["properties"]:
             inputs[theirs] = inputs.pop(ours)
     return list(_check(types, flat, inputs, name))
 

@@ -37,11 +37,13 @@ from tests.infra.program import (
     IDENTITY,
     IMAGE,
     LOCK,
+    METRICS_COPY,
     PEOPLE,
     POOL,
     PREBUILT,
     REGISTRY,
     ROLE,
+    WORKBOOK,
     WORKSPACE,
     deploy,
     deploy_unencrypted,
@@ -83,7 +85,9 @@ def test_everything_can_be_created_and_what_is_shared_is_protected_and_outlives_
     new_engine: Any, checked: Checked
 ) -> None:
     engine = checked(deploy("dev", new_engine(), **NEW))
-    assert engine.types() == sorted([GROUP, REGISTRY, ENVIRONMENT, WORKSPACE, IDENTITY, ROLE, IMAGE, APP])
+    assert engine.types() == sorted(
+        [GROUP, REGISTRY, ENVIRONMENT, WORKSPACE, IDENTITY, ROLE, IMAGE, APP, WORKBOOK, METRICS_COPY]
+    )
     for resource in engine.resources:
         shared = resource.type in {GROUP, REGISTRY, ENVIRONMENT, WORKSPACE}
         assert (resource.protect, resource.retain_on_delete) == (shared, shared)
@@ -161,7 +165,7 @@ def test_everything_that_takes_tags_has_those_of_the_project_the_stack_and_the_o
     engine = checked(deploy("dev", update(), **NEW, tags='{"course": "cs101"}', alertEmails='["ta@example.org"]'))
     tags = {"project": "code-executor", "stack": "dev", "course": "cs101"}
     for resource in engine.resources:
-        if resource.custom and resource.type not in {ROLE, BUDGET, IMAGE}:
+        if resource.custom and resource.type not in {ROLE, BUDGET, IMAGE, METRICS_COPY}:
             assert resource.inputs["tags"] == tags, resource.name
 
 
@@ -379,7 +383,7 @@ def test_the_local_port_is_the_one_that_is_set() -> None:
 @BOTH
 def test_an_address_is_all_it_takes_to_have_a_budget_and_an_alert(new_engine: Any, checked: Checked) -> None:
     engine = checked(deploy("dev", new_engine(), alertEmails='["ta@example.org", "dean@example.org"]', budgetAmount="350"))
-    assert engine.types() == sorted([APP, IDENTITY, ROLE, IMAGE, BUDGET, ALERT, PEOPLE])
+    assert engine.types() == sorted([APP, IDENTITY, ROLE, IMAGE, BUDGET, ALERT, ALERT, ALERT, PEOPLE])
     budget = engine.only(BUDGET)
     assert (budget.inputs["amount"], budget.inputs["timeGrain"], budget.inputs["scope"]) == (350, "Monthly", GROUP_ID)
     notices = budget.inputs["notifications"].values()
@@ -392,11 +396,17 @@ def test_an_address_is_all_it_takes_to_have_a_budget_and_an_alert(new_engine: An
     receivers = engine.only(PEOPLE).inputs["emailReceivers"]
     assert [receiver["emailAddress"] for receiver in receivers] == ["ta@example.org", "dean@example.org"]
     assert len(engine.only(PEOPLE).inputs["groupShortName"]) <= 12
-    alert = engine.only(ALERT)
-    (criterion,) = alert.inputs["criteria"]["allOf"]
-    assert (criterion["metricName"], criterion["operator"], criterion["threshold"]) == ("Replicas", "GreaterThan", 160)
-    assert engine.only(APP).urn in alert.dependencies
-    assert engine.only(PEOPLE).urn in alert.dependencies
+    found = {}
+    for alert in engine.all_of(ALERT):
+        (criterion,) = alert.inputs["criteria"]["allOf"]
+        found[alert.inputs["ruleName"]] = (criterion["metricName"], criterion["operator"], criterion["threshold"])
+        assert engine.only(APP).urn in alert.dependencies
+        assert engine.only(PEOPLE).urn in alert.dependencies
+    assert found == {
+        "ai-ta-ra-code-executor2-dev-replicas": ("Replicas", "GreaterThan", 160),
+        "ai-ta-ra-code-executor2-dev-replicas-maximum": ("Replicas", "GreaterThanOrEqual", 200),
+        "ai-ta-ra-code-executor2-dev-no-healthy-replica": ("Requests", "GreaterThan", 5),
+    }
 
 
 def test_a_budget_begins_this_month_or_later_and_stays_there() -> None:
@@ -409,8 +419,17 @@ def test_a_budget_begins_this_month_or_later_and_stays_there() -> None:
 
 
 def test_the_alert_is_sent_above_the_number_that_is_set() -> None:
-    alert = deploy("dev", update(), alertEmails='["ta@example.org"]', replicaAlert="20").only(ALERT)
+    engine = deploy("dev", update(), alertEmails='["ta@example.org"]', replicaAlert="20")
+    (alert,) = [each for each in engine.all_of(ALERT) if each.name == "guardrails-replicas"]
     assert alert.inputs["criteria"]["allOf"][0]["threshold"] == 20
+
+
+def test_an_app_that_is_always_at_its_most_replicas_has_no_alert_that_never_ends() -> None:
+    engine = deploy("dev", update(), alertEmails='["ta@example.org"]', minReplicas="3", maxReplicas="3")
+    assert sorted(each.name for each in engine.all_of(ALERT)) == [
+        "guardrails-no-healthy-replica",
+        "guardrails-replicas",
+    ]
 
 
 def test_a_session_pool_has_a_budget_and_no_alert_since_it_has_no_replicas(checked: Checked) -> None:
@@ -423,7 +442,7 @@ def test_a_session_pool_has_a_budget_and_no_alert_since_it_has_no_replicas(check
 def test_several_apps_share_a_foundation_and_have_an_image_a_url_and_an_alert_each(new_engine: Any, checked: Checked) -> None:
     apps = '[{"imageTarget": "node", "maxReplicas": 20}, {"imageTarget": "judge", "appName": "everything"}]'
     engine = checked(deploy("dev", new_engine(), apps=apps, alertEmails='["ta@example.org"]'))
-    assert engine.types() == sorted([IDENTITY, ROLE, IMAGE, IMAGE, APP, APP, BUDGET, PEOPLE, ALERT, ALERT])
+    assert engine.types() == sorted([IDENTITY, ROLE, IMAGE, IMAGE, APP, APP, BUDGET, PEOPLE, *6 * [ALERT]])
     assert [image.inputs["build"]["target"] for image in engine.all_of(IMAGE)] == ["judge", "node"]
     tags = [image.inputs["imageName"].rpartition(":")[2] for image in engine.all_of(IMAGE)]
     assert [tag.rpartition("-")[0] for tag in tags] == ["v1-judge", "v1-node"]

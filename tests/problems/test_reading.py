@@ -176,6 +176,22 @@ def test_validators_are_found_as_each_format_has_them(tmp_path: Path) -> None:
     assert [name for name, _ in single.validators[0].files] == ["part.py", "validate.py"]
 
 
+@pytest.mark.parametrize("version", ["2023-07-draft", "2023-07"])
+def test_a_package_of_the_draft_has_the_newest_metadata_and_legacy_test_data(version: str, tmp_path: Path) -> None:
+    uuid = "uuid: acde070d-8c4c-4f0d-9d8a-162843c10333"
+    files = LEGACY | {
+        "problem.yaml": f"problem_format_version: {version}\nname: {{en: Sum}}\n{uuid}\ntype: [scoring, interactive]\n",
+        ".timelimit": "3\n",
+        "data/secret/testdata.yaml": "accept_score: 40\ngrader_flags: min\n",
+        "output_validator/v/check.py": "",
+    }
+    problem = read(files, tmp_path)
+    assert (problem.name, problem.format, problem.interactive) == ("Sum", "2023-07-draft", True)
+    assert (problem.limits.time_seconds, len(problem.validators)) == (3.0, 1)
+    assert group(problem, "secret").aggregation is Aggregation.MIN
+    assert [case.accept_score for case in problem.data.cases()] == [1.0, 40.0]
+
+
 def test_languages_and_constants_of_the_newest_format(tmp_path: Path) -> None:
     yaml = NEWEST["problem.yaml"] + "languages: [cpp, python3]\nconstants:\n  n: 5\n  m: {value: 7, tex: '7'}\n"
     problem = read(NEWEST | {"problem.yaml": yaml, "include/cpp/grader.cpp": "x", "include/default/a.txt": ""}, tmp_path)

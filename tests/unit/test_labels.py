@@ -18,8 +18,9 @@ def _instructions(target: str) -> list[str]:
 
 @pytest.mark.parametrize("target", image_targets())
 def test_a_target_ends_with_its_labels_so_that_a_new_revision_builds_nothing_again(target: str) -> None:
-    *_, arguments, labels = _instructions(target)
+    *_, arguments, environment, labels = _instructions(target)
     assert arguments == "ARG VERSION REVISION SOURCE"
+    assert environment == "ENV IMAGE_REVISION=$REVISION"
     assert labels.startswith("LABEL ")
     assert re.findall(r"org\.opencontainers\.image\.(\w+)=", labels) == list(_NAMES)
     assert f'title="code-executor-{target}"' in labels

@@ -59,6 +59,6 @@ def test_each_entry_of_the_tree_is_there() -> None:
 
 def test_each_module_of_the_runtime_is_in_the_tree() -> None:
     entries = set(_tree())
-    for room in ("http", "judging", "problems", "store", "execution", "sandbox"):
+    for room in ("http", "judging", "problems", "store", "execution", "sandbox", "observability"):
         modules = {path.with_suffix("").relative_to(ROOT) for path in (ROOT / "runtime" / room).glob("*.py")}
         assert sorted(str(path) for path in modules - entries if path.name != "__init__") == []

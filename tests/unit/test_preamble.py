@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from runtime.languages.preamble import header_for
+from runtime.languages.preamble import start_with
 
 _LIST = """\
 bits/stdc++.h bits/stdc++.h , rep rep( min min( _GLIBCXX_DEBUG std
@@ -51,19 +51,26 @@ def folder(tmp_path: Path) -> str:
     ],
 )
 def test_a_program_starts_with_the_header_that_it_includes_anyway(folder: str, sources: list[str], header: str) -> None:
-    assert header_for(folder, sources) == (f"{folder}/{header}" if header else "")
+    assert start_with((folder,), sources) == (("-include", f"{folder}/{header}") if header else ())
 
 
 def test_a_macro_without_arguments_matters_wherever_its_name_stands(folder: str) -> None:
-    assert header_for(folder, ["#define std(x) x\n" + _BITS])
-    assert not header_for(folder, ["#define std x\n" + _BITS])
+    assert start_with((folder,), ["#define std(x) x\n" + _BITS])
+    assert not start_with((folder,), ["#define std x\n" + _BITS])
+
+
+def test_a_header_that_takes_long_to_read_again_has_another_in_its_place(folder: str) -> None:
+    again = Path(folder, "bits/stdc++.h.again")
+    again.mkdir(parents=True)
+    assert start_with((folder,), [_BITS]) == ("-include", f"{folder}/bits/stdc++.h", "-isystem", str(again))
+    assert start_with((folder,), ["#include <iostream>\n"]) == ("-include", f"{folder}/iostream")
 
 
 def test_without_headers_that_were_compiled_ahead_a_program_stays_as_it_is(tmp_path: Path) -> None:
-    assert header_for(str(tmp_path / "none"), [_BITS]) == ""
+    assert start_with((str(tmp_path / "none"),), [_BITS]) == ()
 
 
 @pytest.mark.timeout(20)
 @pytest.mark.parametrize("text", ["#define x\n" * (1 << 18), "/*" * (1 << 20), "\\\n" * (1 << 20), "# " * (1 << 20)])
 def test_no_text_makes_the_search_slow(folder: str, text: str) -> None:
-    header_for(folder, [text])
+    start_with((folder,), [text])

@@ -24,7 +24,7 @@ _WRONG = {
     "APIS": "cgi", "ACCEPTED_MOST": "-1", "ACCEPTED_MB": "0", "ACCEPTED_SECONDS": "0", "CALLBACK_HOSTS": "a/b",
     "TEST_PRIVATE_CALLBACKS": "x", "JOBE_CPU_SECONDS": "0", "JOBE_FILES_MB": "0",
     "PATH": "", "API_KEYS": "secret", "ALLOW_WEAK_ISOLATION": "yes", "LOG_LEVEL": "loud", "TEST_DISABLE_LAYERS": "walls",
-    "TEST_LANDLOCK_ABI": "-1", "PLAYGROUND": "yes", "FRAME_ORIGINS": "moodle.example.org",
+    "TEST_LANDLOCK_ABI": "-1", "TEST_LEASE_SECONDS": "0", "PLAYGROUND": "yes", "FRAME_ORIGINS": "moodle.example.org",
 }  # fmt: skip
 
 

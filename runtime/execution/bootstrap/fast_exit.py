@@ -1,7 +1,7 @@
 """How a program's interpreter ends: as soon as nothing that it would still do could be noticed.
 
 Taking an interpreter apart takes longer than many a program. It is left out where the program came to its end by itself,
-nothing waits in a stream, no other thread is alive, and the end of no object would run code or write something. In doubt
+its streams are plain ones, no other thread is alive, and the end of no object would run code or write something. In doubt
 Python ends as it always does. Loaded into the origin of workers, which forks the interpreters of programs.
 """
 
@@ -57,6 +57,7 @@ def _hook(event, arguments):
         if event in tracing:
             # It would trace the functions here.
             unregister(end)
+            release_streams()
             if waiting:
                 waiting.pop()()
 
@@ -90,12 +91,20 @@ def _end():
     The collector would not find frozen ones in cycles, so that finalizers of what a program has left in them would not run.
     """
     try:
-        if not ordinary and came_to_its_end() and streams_are_empty() and modules_are_harmless() and objects_are_quiet():
+        if not ordinary and came_to_its_end() and streams_are_plain() and modules_are_harmless() and objects_are_quiet():
+            flush()
             leave(0)
     except BaseException:  # noqa: BLE001, S110 - a program can put anything anywhere; then Python ends as always
         pass
+    release_streams()
     if waiting:
         waiting.pop()()
+
+
+def _release_streams():
+    """Lets go of the streams, which write what was held back when nothing refers to them any more."""
+    global stdout, stderr  # noqa: PLW0603 - of the names that `arrange` makes
+    stdout = stderr = None
 
 
 def _came_to_its_end():
@@ -107,12 +116,19 @@ def _came_to_its_end():
     return not threads()
 
 
-def _streams_are_empty():
+def _streams_are_plain():
+    """Whether the two streams are those of the start, and are flushed as such streams are."""
     for stream, name in ((stdout, "stdout"), (stderr, "stderr")):
-        if sys.__dict__[name] is not stream or not stream.write_through:
+        if sys.__dict__[name] is not stream or "flush" in stream.__dict__:
             return False
     # Warnings that are asked for can come from the end of objects that are on no list.
     return tuple(filters) == filters_before
+
+
+def _flush():
+    """Writes what Python would write now; where that fails, Python ends as always, and tries it again."""
+    stdout.flush()
+    stderr.flush()
 
 
 def _modules_are_harmless():
@@ -205,8 +221,8 @@ def arrange(gc, known, kinds):
         "own_modules": ("builtins", "itertools"), "with_finalizers": _WITH_FINALIZERS, "named": frozenset(_QUIET.split()),
     }  # fmt: skip
     for function in (
-        _hook, _count_again, _mentions, _end, _came_to_its_end, _streams_are_empty, _modules_are_harmless, _objects_are_quiet,
-        _is_harmless_callback, _has_finalizer,
+        _hook, _count_again, _mentions, _end, _came_to_its_end, _streams_are_plain, _flush, _release_streams,
+        _modules_are_harmless, _objects_are_quiet, _is_harmless_callback, _has_finalizer,
     ):  # fmt: skip
         # With `names` as all its globals, so that it has no way back to this module.
         code = function.__code__.replace(co_filename="<frozen site>")

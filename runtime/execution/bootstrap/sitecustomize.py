@@ -4,7 +4,8 @@
 first thing that the interpreter then asks about the program: whether `main.py` can be imported from, as a zip archive
 can. There the interpreter stops and forks one worker on each request of the supervisor. A worker confines itself,
 removes every trace of this module, and waits; when its run comes, the question is answered, and the interpreter goes on
-to run `main.py` by itself, so that names, paths and tracebacks are those of `python3 main.py`.
+to run `main.py` by itself, so that names, paths and tracebacks are those of `python3 main.py`. Another main file's name
+comes with an origin of its own.
 """
 
 import os
@@ -46,6 +47,8 @@ def _serve(bootstrap):
     os.close(null)
     rehearsal = bootstrap + "/rehearsal.py"
     learn(rehearsal)
+    # Where output is buffered, no worker may begin with what the rehearsal has written.
+    sys.stdout.flush()
     plan = type(sys.implementation)(**fields)
     if plan.landlock_abi:
         plan.opened = opened(plan.rules, plan.landlock_abi)
@@ -64,7 +67,7 @@ def _serve(bootstrap):
     hide((*made, taken))
     del own, made, taken
     # A child that goes on to a program as workers will, and reports at its end which pages it has written to.
-    os.symlink(rehearsal, "main.py")
+    os.symlink(rehearsal, sys.argv[0])
     reader, writer = os.pipe()
     if os.fork() == 0:
         # This module's own names are gone by then.
@@ -81,7 +84,7 @@ def _serve(bootstrap):
     with open(reader, "rb") as answer:
         found = answer.read()
     os.wait()
-    os.unlink("main.py")
+    os.unlink(sys.argv[0])
     pages = Pages(marshal.loads(found) if found else ())
     if not pages.work():
         pages = Pages(())

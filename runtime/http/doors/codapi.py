@@ -4,7 +4,6 @@ What is codapi's own: a sandbox is a language here, `run` is its one command, th
 answer has the same five fields, a refusal too. The widget stands on another site's page: those of EXECUTOR_FRAME_ORIGINS.
 """
 
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import cast
 
@@ -50,30 +49,16 @@ _decoder = msgspec.json.Decoder(CodapiBody)
 class CodapiDoor:
     """The handlers of codapi's API."""
 
-    def __init__(self, submissions: Submissions, settings: Settings, count: Callable[[Refusal], None]) -> None:
-        """`count` is given each refusal."""
+    def __init__(self, submissions: Submissions) -> None:
         self._submissions = submissions
-        self._origins = settings.frame_origins
-        self._count = count
 
-    async def health(self, request: web.Request) -> web.Response:
+    async def health(self, _request: web.Request) -> web.Response:
         """`HEAD health`, with which the widget looks whether anybody is there."""
-        return self._for_page(request, json_response({"status": "ok"}))
-
-    async def preflight(self, request: web.Request) -> web.Response:
-        """`OPTIONS exec`: the browser's question whether a page may send JSON."""
-        response = web.Response(status=HTTPStatus.NO_CONTENT)
-        response.headers["Access-Control-Allow-Methods"] = "POST, OPTIONS"
-        response.headers["Access-Control-Allow-Headers"] = "authorization, content-type"
-        return self._for_page(request, response)
+        return json_response({"status": "ok"})
 
     async def run(self, request: web.Request) -> web.Response:
-        """`POST exec`. A refusal is answered here, since without its origin the page would not be shown it."""
-        try:
-            served = await self._submissions.serve(request, _decode)
-        except Refusal as refusal:
-            self._count(refusal)
-            return self._for_page(request, self.refused(refusal))
+        """`POST exec`."""
+        served = await self._submissions.serve(request, _decode)
         run = cast(RunResult, served.result).run
         language = served.call.submission.language.name
         # Why a program was stopped is told nowhere else.
@@ -89,7 +74,7 @@ class CodapiDoor:
             stdout=run.stdout,
             stderr=told,
         )
-        return self._for_page(request, json_response(answer))
+        return json_response(answer)
 
     def refused(self, refusal: Refusal) -> web.Response:
         """The same five fields; what is no language here is not found."""
@@ -100,25 +85,6 @@ class CodapiDoor:
         response = json_response(CodapiAnswer("-", ok=False, duration=0, stdout="", stderr=words), status)
         response.headers.update(refusal.headers)
         return response
-
-    def _for_page(self, request: web.Request, response: web.Response) -> web.Response:
-        """The answer, which a page of one of the origins may read."""
-        origin = request.headers.get("Origin", "")
-        response.headers["Vary"] = "Origin"
-        if any(_fits(origin, allowed) for allowed in self._origins):
-            response.headers["Access-Control-Allow-Origin"] = origin
-        return response
-
-
-def _fits(origin: str, allowed: str) -> bool:
-    """Whether an origin is the allowed one, whose host may begin with `*.` and whose port may be `*`."""
-    scheme, _, place = origin.partition("://")
-    wanted_scheme, _, wanted = allowed.partition("://")
-    host, _, port = place.partition(":")
-    wanted_host, _, wanted_port = wanted.partition(":")
-    if scheme != wanted_scheme or wanted_port not in (port, "*"):
-        return False
-    return host.endswith(wanted_host[1:]) if wanted_host.startswith("*.") else host == wanted_host
 
 
 def _decode(data: bytes, settings: Settings, registry: Registry) -> Call:

@@ -1,8 +1,9 @@
 r"""Jobe's interface (github.com/trampgeek/jobe), which Moodle's CodeRunner speaks.
 
 What is Jobe's own: any text on stderr is outcome 12, a program that writes without end has run out of time (13), texts that
-are no UTF-8 show their bytes as `\xNN`, limits are brought within the server's and never refused, but for CPU time, and a
-server without a free place answers 200 with outcome 21 after a long wait. Every error is a JSON string.
+are no UTF-8 show their bytes as `\xNN`, limits are brought within the server's and never refused, but for CPU time
+beyond Jobe's own bound, and a server without a free place answers 200 with outcome 21 after a long wait. Every error is a
+JSON string.
 """
 
 import base64
@@ -10,6 +11,7 @@ import binascii
 import hashlib
 import math
 import re
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -36,6 +38,7 @@ _MB = 1_000_000
 # Jobe's own: how long a request waits for a place, its usual limits, and the source that asks for the answer without one.
 _WAIT_SECONDS = 10.0
 _CPU_SECONDS, _STREAM_MB, _DISK_MB, _PROCESSES = 5, 2, 20, 30
+_MOST_CPU_SECONDS = 120
 _OVERLOAD_TEST = "!** TESTING OVERLOAD EXCEPTION **!"
 _MOST_FILES = 100
 _MIN_ID, _MAX_NAME = 8, 255
@@ -162,9 +165,8 @@ class JobeDoor:
             raise _JobeError(f"Language '{name}' is not known")
         parameters = run.get("parameters") or {}
         parameters = parameters if isinstance(parameters, dict) else {}
-        most = self._settings.jobe_cpu_seconds
-        if int(_number(parameters.get("cputime"), 0)) > most:
-            raise _JobeError(f"cputime exceeds maximum allowed on this Jobe server ({most:g} secs)")
+        if int(_number(parameters.get("cputime"), 0)) > _MOST_CPU_SECONDS:
+            raise _JobeError(f"cputime exceeds maximum allowed on this Jobe server ({_MOST_CPU_SECONDS} secs)")
         file = run.get("sourcefilename")
         if file is not None and not (isinstance(file, str) and _is_harmless(file)):
             raise _JobeError("The sourcefilename for the run_spec is illegal")
@@ -235,15 +237,27 @@ class JobeDoor:
             ),
             keeps_bytes=True,
         )
-        check = spec.language.check
+        return Call(submission, follow_up=_follow_up(submission, spec), queue_seconds=_WAIT_SECONDS)
 
-        def follow_up(result: RunResult) -> Submission | None:
-            if not result.run.stderr and not result.run.code:
+
+def _follow_up(submission: Submission, spec: _Spec) -> Callable[[RunResult], Submission | None]:
+    """What is executed after a run, where Jobe's own words are still to be found out."""
+    language, check = submission.language, spec.language.check
+
+    def follow_up(result: RunResult) -> Submission | None:
+        if result.compile is not None:
+            # The image's faster linker has words of its own, where it has any.
+            ours = {word for word in spec.base.compile if word.startswith("-B")}
+            if not ours or jobe_languages.LINKER_FAILED not in result.compile.stderr:
                 return None
-            compiling = msgspec.structs.replace(language, run=check)
-            return msgspec.structs.replace(submission, language=compiling, arguments=(), stdin=b"")
+            compiling = tuple(word for word in language.compile if word not in ours)
+            return msgspec.structs.replace(submission, language=msgspec.structs.replace(language, compile=compiling))
+        if not check or not (result.run.stderr or result.run.code):
+            return None
+        checking = msgspec.structs.replace(language, run=check, warm=None)
+        return msgspec.structs.replace(submission, language=checking, arguments=(), stdin=b"")
 
-        return Call(submission, follow_up=follow_up if check else None, queue_seconds=_WAIT_SECONDS)
+    return follow_up
 
 
 def _json(data: bytes) -> object:

@@ -12,8 +12,11 @@ from typing import Any, NamedTuple
 import msgspec
 
 from runtime.http.doors.languages import taken_as_sent
-from runtime.languages.registry import Language
+from runtime.languages.registry import Language, Warm
 
+#: The compiler's last words where it is the linker that has failed.
+LINKER_FAILED = "collect2: error: ld returned"
+_CODERUNNERS_FILE = "__tester__.python3"
 _CLASS = re.compile(r"(?:^|\W)public\s+class\s+(\w+)", re.MULTILINE)
 _MAIN = re.compile(r"(?:public\s+static|static\s+public)\s+void\s+main\s*\(\s*String")
 _NO_MAIN_CLASS = (
@@ -114,6 +117,39 @@ def _interpreted(command: str, usual: tuple[str, ...]) -> Callable[[Language, Pr
     return commands
 
 
+def coderunners_python(base: Language) -> Language:
+    """Python as CodeRunner asks for it, with the main file's name that it gives: warm workers are started with that."""
+    return msgspec.structs.replace(
+        _usual_python(base, _CODERUNNERS_FILE),
+        warm=Warm(run=("python3", _CODERUNNERS_FILE), kind="python of jobe", forks=True, ready=2, on_demand=True),
+    )
+
+
+def _usual_python(base: Language, file: str) -> Language:
+    """Jobe's `python3 -BE`, said in the environment: nothing that starts with -E can become a warm worker.
+
+    So output is buffered as with Jobe, and what a program holds back when a limit ends it is lost.
+    """
+    environment = {name: value for name, value in base.env.items() if name != "PYTHONUNBUFFERED"}
+    return msgspec.structs.replace(
+        taken_as_sent(base),
+        file=file,
+        compile=(),
+        artifacts=(),
+        run=("python3", *_literal((file,))),
+        env=environment | {"PYTHONDONTWRITEBYTECODE": "1"},
+    )
+
+
+def _python(base: Language, program: Program) -> Language:
+    words = program.arguments("interpreterargs", ())
+    if words:
+        return _interpreted("python3", ())(base, program)
+    if program.file == _CODERUNNERS_FILE:
+        return coderunners_python(base)
+    return _usual_python(base, program.file)
+
+
 def _java(base: Language, program: Program) -> Language:
     name = program.main_class or program.file.partition(".")[0]
     # What makes a short program start sooner, and no program can see.
@@ -150,7 +186,7 @@ LANGUAGES = {
     "python3": JobeLanguage(
         "python",
         "prog.py",
-        _interpreted("python3", ("-BE",)),
+        _python,
         memory_mb=1000,
         check=("python3", "-m", "py_compile", "{file}"),
     ),

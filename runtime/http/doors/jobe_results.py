@@ -12,6 +12,8 @@ from runtime.judging.submission import RunResult, Status, StepResult
 
 COMPILE_ERROR, _RUNTIME_ERROR, _TIME_LIMIT, _SUCCESS = 11, 12, 13, 15
 _MEMORY_LIMIT, _ILLEGAL_CALL, _INTERNAL_ERROR, OVERLOAD = 17, 19, 20, 21
+# Jobe shows what the compiler has to say, without what the program says that starts it.
+_FPCS_OWN = re.compile(r"^Error: \S+ returned an error exitcode\n", re.MULTILINE)
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
 
 
@@ -50,10 +52,11 @@ def answer(name: str, served: Served, warning: str) -> JobeResult:
 
 def _compiler_words(name: str, result: RunResult, check: RunResult | None) -> str:
     """What the compiler has to say against a program; empty where it was run."""
-    compiled = result.compile
+    compiled = check.compile if check is not None and check.compile is not None else result.compile
     if compiled is not None:
         if name == "pascal":
-            return _clean(compiled.stdout or compiled.message) if compiled.status is not Status.OK else ""
+            words = _FPCS_OWN.sub("", compiled.stdout)
+            return _clean(words or compiled.message) if compiled.status is not Status.OK else ""
         failed = compiled.message or "the compiler failed" if compiled.status is not Status.OK else ""
         return _clean(compiled.stderr or failed)
     if check is not None and check.run.stderr:

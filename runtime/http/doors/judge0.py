@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 import msgspec
 from aiohttp import web
 
-from runtime.http.accepted import AcceptedWork
+from runtime.http.accepted import Accepted, AcceptedWork
 from runtime.http.answers import json_response
 from runtime.http.auth import CALLER
 from runtime.http.callbacks import Callbacks
@@ -37,11 +37,12 @@ from runtime.settings import Settings
 from runtime.store.errors import StoreError
 
 if TYPE_CHECKING:
-    from runtime.store.blobs import BlobStore
+    from runtime.store.pending import PendingWork
 
 _VERSION = "1.13.1"
 _MOST_IN_BATCH = 20
 _WAIT_SECONDS = 10.0
+_FAILED = {"status_id": INTERNAL_ERROR, "message": "the executor failed; its log says why"}
 _NO_TEXT = "some attributes for {these} cannot be converted to UTF-8, use base64_encoded=true query parameter"
 
 
@@ -58,21 +59,16 @@ class _Judge0Error(Refusal):
 class Judge0Door:
     """The handlers of Judge0's API."""
 
-    def __init__(self, submissions: Submissions, settings: Settings, registry: Registry, store: "BlobStore | None") -> None:
-        """Results are in the `store` too, where there is one."""
+    def __init__(
+        self, submissions: Submissions, settings: Settings, registry: Registry, pending: "PendingWork | None"
+    ) -> None:
+        """`pending` is what the replicas have in common, where there is a store."""
         self._submissions = submissions
         self._settings = settings
         self._languages = registry.languages
         self._callbacks = Callbacks(settings.callback_hosts, private=settings.test_private_callbacks)
         self._reading = Reading(settings, registry.languages, self._callbacks.problem)
-        self._accepted = AcceptedWork(
-            submissions,
-            kind="judge0",
-            most=settings.accepted_most,
-            most_bytes=settings.accepted_mb << 20,
-            seconds=settings.accepted_seconds,
-            store=store,
-        )
+        self.accepted = AcceptedWork(submissions, self, kind="judge0", settings=settings, pending=pending)
 
     def refused(self, refusal: Refusal) -> web.Response:
         """An object with `error`; nothing at all without a key."""
@@ -98,8 +94,9 @@ class Judge0Door:
                 await self._accept(document, sender, 1)
                 return json_response({"token": document["token"]}, HTTPStatus.CREATED)
             await self._run(document, sender, waits=True)
-            await self._accepted.update(sender.caller, document["token"], judge0_submissions.packed(document))
-        self._send_back(document)
+            await self.accepted.conclude(sender.caller, document["token"], judge0_submissions.packed(document))
+        if document["callback_url"]:
+            self.accepted.afterwards(self._call_back(document))
         try:
             return json_response(_shown(document, fields, is_encoded=is_encoded), HTTPStatus.CREATED)
         except UnicodeDecodeError:
@@ -125,7 +122,7 @@ class Judge0Door:
             given = found.get("submissions") if isinstance(found, dict) else None
             batch = given if isinstance(given, list) else []
             _check_batch(len(batch))
-            if not self._accepted.has_room(len(batch)):
+            if not self.accepted.has_room(len(batch)):
                 raise _Judge0Error("queue is full", HTTPStatus.SERVICE_UNAVAILABLE)
             answers: list[dict[str, Any]] = []
             for each in batch:
@@ -231,22 +228,33 @@ class Judge0Door:
 
     async def _find(self, request: web.Request, token: str) -> Document | None:
         try:
-            found = await self._accepted.find(request[CALLER], token)
+            found = await self.accepted.find(request[CALLER], token)
         except StoreError as error:
             raise _Judge0Error(str(error), HTTPStatus.SERVICE_UNAVAILABLE) from error
         return None if found is None else judge0_submissions.unpacked(found)
 
     async def _accept(self, document: Document, sender: Sender, count: int) -> None:
         """Has a submission run when a slot is free. `count` is 0 where the room for it has been looked at."""
-        if count and not self._accepted.has_room(count):
+        if count and not self.accepted.has_room(count):
             raise _Judge0Error("queue is full", HTTPStatus.SERVICE_UNAVAILABLE)
 
-        async def work() -> None:
-            await self._run(document, sender, waits=False)
-            await self._accepted.update(sender.caller, document["token"], judge0_submissions.packed(document))
-            await self._call_back(document)
+        kept = judge0_submissions.packed(document)
+        await self.accepted.accept(Accepted(sender.caller, document["token"], kept, msgspec.msgpack.encode(sender)))
 
-        await self._accepted.accept(sender.caller, document["token"], judge0_submissions.packed(document), work)
+    async def work(self, accepted: Accepted) -> None:
+        """Runs the submission, and tells what came of it."""
+        document = judge0_submissions.unpacked(accepted.document)
+        await self._run(document, msgspec.msgpack.decode(accepted.task, type=Sender), waits=False)
+        await self._conclude(accepted, document)
+
+    async def give_up(self, accepted: Accepted) -> None:
+        """Tells that the executor failed."""
+        document = judge0_submissions.unpacked(accepted.document)
+        await self._conclude(accepted, document | _FAILED)
+
+    async def _conclude(self, accepted: Accepted, document: Document) -> None:
+        if await self.accepted.conclude(accepted.caller, accepted.token, judge0_submissions.packed(document)):
+            await self._call_back(document)
 
     async def _run(self, document: Document, sender: Sender, *, waits: bool) -> None:
         """Runs a submission as often as it asks for, and enters what came of it."""
@@ -261,14 +269,14 @@ class Judge0Door:
         def begun(version: str) -> None:
             document["language"] = judge0_languages.title(document["language_id"], version)
             document["status_id"] = PROCESSING
-            self._accepted.note(sender.caller, document["token"], judge0_submissions.packed(document))
+            self.accepted.begun(sender.caller, document["token"], judge0_submissions.packed(document))
 
         call = Call(found, check_version=begun, queue_seconds=_WAIT_SECONDS if waits else None)
         times: list[tuple[float, float]] = []
         for _ in range(document["number_of_runs"]):
             served = await self._execute(call, sender, waits=waits)
             if served is None:
-                document |= {"status_id": INTERNAL_ERROR, "message": "the executor failed; its log says why"}
+                document |= _FAILED
                 return
             judge0_submissions.conclude(document, cast(RunResult, served.result))
             if document["time"] is not None:
@@ -283,13 +291,9 @@ class Judge0Door:
         if waits:
             return await self._submissions.execute(call, sender)
         try:
-            return await self._accepted.execute(call, sender)
+            return await self.accepted.execute(call, sender)
         except Refusal:
             return None
-
-    def _send_back(self, document: Document) -> None:
-        if document["callback_url"]:
-            self._accepted.afterwards(self._call_back(document))
 
     async def _call_back(self, document: Document) -> None:
         if document["callback_url"]:

@@ -45,6 +45,7 @@ LANGUAGES = {
     72: Judge0Language("ruby", "Ruby"),
     73: Judge0Language("rust", "Rust"),
     74: Judge0Language("typescript", "TypeScript"),
+    78: Judge0Language("kotlin", "Kotlin"),
     80: Judge0Language("r", "R"),
     82: Judge0Language("sql", "SQL", "SQLite"),
     85: Judge0Language("perl", "Perl"),

@@ -29,9 +29,10 @@ class LazyDoor:
 
     types: tuple[type, ...] = ()
 
-    def __init__(self, prefix: str, routes: Iterable[Route], load: Callable[[], LoadedDoor]) -> None:
-        """`load` is called once."""
+    def __init__(self, prefix: str, routes: Iterable[Route], load: Callable[[], LoadedDoor], accepts: str = "") -> None:
+        """`load` is called once. `accepts` is the name of its accepted work in the store, where it accepts any."""
         self.prefix = prefix
+        self.accepts = accepts
         self._routes = tuple(routes)
         self._load = load
         self._loaded: LoadedDoor | None = None
@@ -51,6 +52,11 @@ class LazyDoor:
     def described(self, _security: list[dict[str, list[str]]]) -> dict[str, Any]:
         """Nothing."""
         return {}
+
+    @property
+    def loaded(self) -> LoadedDoor | None:
+        """What is behind it, if anybody has asked for it yet."""
+        return self._loaded
 
     def door(self) -> LoadedDoor:
         """What is behind it, loaded now if it was not before."""

@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     from runtime.http.doors.mcp import McpDoor
     from runtime.http.executions import Executions
     from runtime.store.blobs import BlobStore
+    from runtime.store.pending import PendingWork
 
 _CODAPI = (
     Route("POST", "/exec", "run"),
-    Route("OPTIONS", "/exec", "preflight"),
     Route("HEAD", "/health", "health"),
 )
 _JOBE = (
@@ -62,7 +62,7 @@ def doors(
     def codapi() -> "CodapiDoor":
         from runtime.http.doors.codapi import CodapiDoor  # noqa: PLC0415
 
-        return CodapiDoor(submissions, settings, count)
+        return CodapiDoor(submissions)
 
     def mcp() -> "McpDoor":
         from runtime.http.doors.mcp import McpDoor  # noqa: PLC0415
@@ -72,12 +72,12 @@ def doors(
     def judge0() -> "Judge0Door":
         from runtime.http.doors.judge0 import Judge0Door  # noqa: PLC0415
 
-        return Judge0Door(submissions, settings, registry, _store(settings))
+        return Judge0Door(submissions, settings, registry, pending(settings))
 
     every: dict[str, Callable[[], Door]] = {
         "piston": lambda: PistonDoor(submissions, settings, count),
         "jobe": lambda: LazyDoor("/jobe/index.php/restapi", _with_slashes(_JOBE), jobe),
-        "judge0": lambda: LazyDoor("/judge0", _with_slashes(_JUDGE0), judge0),
+        "judge0": lambda: LazyDoor("/judge0", _with_slashes(_JUDGE0), judge0, accepts="judge0"),
         "codapi": lambda: LazyDoor("/v1", _CODAPI, codapi),
         "mcp": lambda: LazyDoor("/mcp", _MCP, mcp),
     }
@@ -90,9 +90,9 @@ def executions(settings: Settings, submissions: Submissions) -> LazyDoor:
     def load() -> "Executions":
         from runtime.http.executions import Executions  # noqa: PLC0415
 
-        return Executions(submissions, settings, _store(settings))
+        return Executions(submissions, settings, pending(settings))
 
-    return LazyDoor("/executions", (Route("GET", "/{id}", "show"),), load)
+    return LazyDoor("/executions", (Route("GET", "/{id}", "show"),), load, accepts="execution")
 
 
 @functools.cache
@@ -102,6 +102,17 @@ def _store(settings: Settings) -> "BlobStore | None":
     from runtime.store.blobs import BlobStore  # noqa: PLC0415
 
     return BlobStore(settings.store, settings.store_seconds)
+
+
+@functools.cache
+def pending(settings: Settings) -> "PendingWork | None":
+    """The work that was accepted by the replicas of this one's store, where it has one."""
+    store = _store(settings)
+    if store is None:
+        return None
+    from runtime.store.pending import PendingWork  # noqa: PLC0415
+
+    return PendingWork(store, settings.test_lease_seconds)
 
 
 def _with_slashes(routes: tuple[Route, ...]) -> tuple[Route, ...]:

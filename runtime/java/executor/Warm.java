@@ -61,7 +61,8 @@ public final class Warm {
             new File(".").setLastModified(0);
         }
         // The directory was not there when the JVM looked at its class path, so it was taken for a missing archive.
-        append.invoke(loader, System.getProperty("java.class.path"));
+        String path = System.getProperty("java.class.path");
+        append.invoke(loader, path.substring(path.lastIndexOf(File.pathSeparatorChar) + 1));
         makeTemporaryFilesIn(System.getProperty("user.dir"));
         String[] arguments = Arrays.copyOfRange(words, 2, words.length);
         System.setProperty("sun.java.command", String.join(" ", Arrays.copyOfRange(words, 1, words.length)));

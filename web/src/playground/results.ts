@@ -22,7 +22,7 @@ export const mebibytes = (value: number | undefined | null): string => value ? `
 /* Why it ended so: a signal, an exit code, a limit, and the executor's own words. */
 export function reason(step: Partial<Step>): string {
   return [
-    step.message, !step.signal ? step.code ? `exit code ${step.code}` : ""
+    step.message, !step.signal ? step.code && !step.message?.includes(`exited with ${step.code}`) ? `exit code ${step.code}` : ""
       : step.message?.includes(step.signal) ? "" : `ended by ${step.signal}`,
     step.limited_by && !step.message ? `stopped by its limit of ${step.limited_by}` : "",
     step.stdout_truncated || step.stderr_truncated ? "more output than is kept" : "",

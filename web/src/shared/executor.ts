@@ -85,6 +85,8 @@ async function trouble(response: Response): Promise<Trouble> {
     words = [problem.title && `${problem.title}.`, problem.detail, ADVICE[code],
       ...(problem.errors ?? []).map(error => `${error.field}: ${error.message}.`)].filter(Boolean).join(" ");
   } catch { /* an answer of something between here and the executor */ }
+  /* How a program would send a key is of no use to a person. */
+  if (code === "unauthorized") words = `${key.get() ? "This executor does not accept this key." : "This executor asks for a key."} ${ADVICE[code]}`;
   return new Trouble(words, code, Number(response.headers.get("Retry-After")) || 0);
 }
 

@@ -45,6 +45,10 @@ const KNOWN: Record<string, Known> = {
     title: "JavaScript", file: "main.js", starter: () => import("../../starters/javascript.txt"),
     highlighting: async () => (await import("@codemirror/lang-javascript")).javascript(),
   },
+  kotlin: {
+    title: "Kotlin", file: "main.kt", starter: () => import("../../starters/kotlin.txt"),
+    highlighting: () => stream(clike().then(mode => mode.kotlin)),
+  },
   lua: {
     title: "Lua", file: "main.lua", starter: () => import("../../starters/lua.txt"),
     highlighting: () => stream(import("@codemirror/legacy-modes/mode/lua").then(mode => mode.lua)),

@@ -1,0 +1,1 @@
+"""What a contest has cost, from the figures of the deployment itself."""

@@ -1,0 +1,199 @@
+"""Interactors: whoever of the two ends, closes or stalls first, the verdict is right, and neither sees or hangs the other."""
+
+import time
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from devtools.executor import Executor, running
+
+ROWS = tomllib.loads((Path(__file__).parent / "interactors.toml").read_text("utf-8"))
+CASE = {"id": "1", "input": "7", "expected_output": "the answer"}
+ACCEPTS = {"language": "python", "code": "import sys; sys.stdin.read(); sys.exit(42)"}
+_OF_INTERACTOR = {"interactor_time_limit": "time_limit", "interactor_memory_limit_mb": "memory_limit_mb"}
+
+
+def judge(executor: Executor, program: str, interactor: str, *cases: dict[str, Any], **fields: Any) -> dict[str, Any]:
+    given = {"language": "python", "code": interactor}
+    answer: dict[str, Any] = executor.judge("python", program, list(cases) or [CASE], interactor=given, **fields)
+    return answer
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_whoever_ends_closes_or_stalls_first_the_verdict_is_right(executor: Executor, name: str) -> None:
+    row = dict(ROWS[name])
+    interactor = {"language": "python", "code": row.pop("interactor")}
+    interactor |= {key: row.pop(key) for key in ("style", "args") if key in row}
+    interactor |= {key: row.pop(ours) for ours, key in _OF_INTERACTOR.items() if ours in row}
+    case = CASE | {key: row.pop(key) for key in ("max_score",) if key in row}
+    fields = {"time_limit": 0.5} | {
+        key: row.pop(key) for key in ("time_limit", "memory_limit_mb", "transcript") if key in row
+    }
+    answer = executor.judge("python", row.pop("program"), [case], interactor=interactor, **fields)
+    (found,) = answer["test_results"]
+    beginnings = {key: row.pop(key, "") for key in ("message", "judge_feedback")}
+    if "whole_transcript" in row:
+        row["transcript"] = row.pop("whole_transcript")
+    for key, value in row.items():
+        assert found.get(key, "") == value, found
+    for key, value in beginnings.items():
+        assert found.get(key, "").startswith(value), found
+
+
+def test_a_program_speaks_thousands_of_times_within_its_limit(executor: Executor) -> None:
+    program = "for i in range(3000): print(i, flush=True); assert int(input()) == i"
+    interactor = """
+import sys
+for _ in range(3000): print(input(), flush=True)
+sys.exit(42)
+"""
+    (found,) = judge(executor, program, interactor, time_limit=1)["test_results"]
+    assert (found["status"], found["code"]) == ("accepted", 0), found
+    assert found["cpu_time"] < found["wall_time"]
+
+
+def test_what_is_on_its_way_is_bounded_and_nothing_of_it_is_lost(executor: Executor) -> None:
+    program = "print('x' * 5_000_000)"
+    interactor = """
+import sys, time
+time.sleep(0.5)
+sys.exit(42 if len(sys.stdin.read()) == 5_000_001 else 43)
+"""
+    (found,) = judge(executor, program, interactor)["test_results"]
+    assert (found["status"], found["stdout_truncated"]) == ("accepted", True)
+    assert len(found["stdout"]) == 1 << 20
+
+
+def test_the_interactors_time_and_memory_are_not_the_programs(executor: Executor) -> None:
+    interactor = """
+import sys, time
+held = bytearray(200 << 20)
+while time.process_time() < 0.8: pass
+print("go", flush=True)
+sys.exit(42)
+"""
+    (found,) = judge(executor, "input()", interactor)["test_results"]
+    assert found["status"] == "accepted"
+    assert found["cpu_time"] < 400
+    assert found["memory"] < 100 << 20
+
+
+def test_neither_sees_the_other(executor: Executor) -> None:
+    look = """
+import os
+def seen(secret):
+    found = []
+    for top in (".", "..", "/tmp", "/dev/shm", "/proc"):
+        for folder, folders, files in os.walk(top):
+            folders[:] = folders[:200]
+            for name in files[:50]:
+                try:
+                    found.append(open(os.path.join(folder, name), errors="replace").read(100_000))
+                except OSError:
+                    pass
+    return any(secret in text for text in found)
+"""
+    program = f"""# of-the-program
+{look}
+print(seen('of-the-inter' + 'actor'), seen('the ans' + 'wer'), flush=True)
+input()"""
+    interactor = f"""# of-the-interactor
+{look}
+import sys
+words = input()
+other = seen("of-the-pro" + "gram")
+print(words, other, file=sys.stderr)
+print("go", flush=True)
+sys.exit(42 if words == "False False" and not other else 43)
+"""
+    (found,) = judge(executor, program, interactor, time_limit=5)["test_results"]
+    assert found["status"] == "accepted", found
+
+
+def test_neither_can_signal_the_other(executor: Executor) -> None:
+    attack = """
+import os, signal
+def strike():
+    for pid in range(2, 40_000):
+        if pid not in (os.getpid(), os.getppid()):
+            try:
+                os.kill(pid, signal.SIGKILL)
+            except OSError:
+                pass
+"""
+    program = f"{attack}\nstrike()\nprint('done', flush=True)\nassert input() == 'done'"
+    interactor = f"{attack}\nimport sys\nstrike()\nassert input() == 'done'\nprint('done', flush=True)\nsys.exit(42)"
+    (found,) = judge(executor, program, interactor, time_limit=5)["test_results"]
+    assert found["status"] == "accepted", found
+
+
+def test_cases_run_one_after_the_other_and_with_a_plain_run_between(executor: Executor) -> None:
+    cases = [CASE | {"id": f"{number}"} for number in range(5)]
+    for _ in range(2):
+        answer = judge(executor, "print(7)", ACCEPTS["code"], *cases)
+        assert (answer["status"], answer["passed"]) == ("accepted", 5)
+        assert executor.execute("python", "print(1)")["stdout"] == "1\n"
+
+
+def test_pairs_run_beside_one_another_where_there_are_slots() -> None:
+    with running({"EXECUTOR_CONCURRENCY": "2"}) as server:
+        cases = [CASE | {"id": f"{number}", "input": f"{number}"} for number in range(8)]
+        interactor = "import sys; sys.stdin.read(); sys.exit(43 if open(sys.argv[1]).read() == '5' else 42)"
+        answer = judge(server, "print(7)", interactor, *cases, stop_on_failure=True)
+        assert [case["status"] for case in answer["test_results"]] == ["accepted"] * 5 + ["wrong_answer"] + ["skipped"] * 2
+
+
+def test_the_time_of_a_whole_submission_bounds_a_pair_that_stalls() -> None:
+    settings = {"EXECUTOR_MAX_JUDGING_SECONDS": "3", "EXECUTOR_MAX_TIME_LIMIT_SECONDS": "1"}
+    limits = {"EXECUTOR_DEFAULT_TIMEOUT_SECONDS": "1", "EXECUTOR_MAX_TIMEOUT_SECONDS": "1"}
+    with running(settings | limits | {"EXECUTOR_COMPILE_TIMEOUT_SECONDS": "3"}) as server:
+        started = time.monotonic()
+        answer = judge(server, "input()", "import time; time.sleep(60)")
+        assert answer["status"] == "overloaded"
+        assert time.monotonic() - started < 30
+
+
+def test_an_interactor_in_a_compiled_language_is_compiled_once(executor: Executor) -> None:
+    if "cpp" not in executor.languages():
+        pytest.skip("no toolchain for cpp on this machine")
+    code = """#include <iostream>
+int main() { int n; std::cin >> n; std::cout << n + 1 << std::endl; std::cin >> n; return n == 9 ? 42 : 43; }"""
+    answer = executor.judge(
+        "python", "print(7, flush=True); print(int(input()) + 1)", [CASE], interactor={"language": "cpp", "code": code}
+    )
+    assert answer["status"] == "accepted", answer
+    broken = executor.judge("python", "print(7)", [CASE], interactor={"language": "cpp", "code": "int main() { return }"})
+    assert (broken["status"], broken["judge_feedback"][:15]) == ("judge_error", "the interactor ")
+
+
+def test_a_hidden_case_shows_no_transcript(executor: Executor) -> None:
+    (found,) = judge(executor, "print(7)", ACCEPTS["code"], CASE | {"hidden": True}, transcript=True)["test_results"]
+    assert set(found) == {"id", "status", "cpu_time", "wall_time"}
+
+
+def test_a_transcript_is_capped(executor: Executor) -> None:
+    (found,) = judge(executor, "print('x' * 100_000)", ACCEPTS["code"], transcript=True)["test_results"]
+    assert found["status"] == "accepted"
+    assert found["transcript"] == f">{'x' * (32 << 10)}\n...\n"
+
+
+@pytest.mark.parametrize(
+    ("fields", "wrong"),
+    [
+        ({"interactor": {"language": "cobol", "code": "x"}}, ["interactor.language"]),
+        ({"interactor": ACCEPTS | {"style": "hustoj"}}, ["interactor.style"]),
+        ({"interactor": ACCEPTS | {"time_limit": 11}}, ["interactor.time_limit"]),
+        ({"interactor": ACCEPTS, "comparator": "tokens"}, ["comparator"]),
+        ({"interactor": ACCEPTS, "checker": ACCEPTS}, ["checker"]),
+        ({"interactor": ACCEPTS, "test_cases": None}, ["interactor"]),
+        ({"transcript": True}, ["transcript"]),
+    ],
+)
+def test_a_request_that_cannot_be_judged_names_its_field(
+    executor: Executor, fields: dict[str, Any], wrong: list[str]
+) -> None:
+    response = executor.post({"language": "python", "code": "print(2)", "test_cases": [CASE], **fields})
+    assert response.status_code == 422
+    assert [error["field"] for error in response.json()["errors"]] == wrong

@@ -1,0 +1,7 @@
+if input() == "tell":
+    print("next", flush=True)
+    while input() != "end":
+        print("next", flush=True)
+    print("abcdefgh")
+else:
+    print(7)

@@ -1,0 +1,86 @@
+/* Judge: the test cases, those of the page or of a package. */
+import { empty, find, make } from "../shared/elements";
+import { execute, putProblem } from "../shared/executor";
+import { Cases } from "./cases";
+import { changed, keep, names, shifted, work } from "./desk";
+import { button, failed, field, place } from "./notices";
+import { caseResult, compileOutput, groups, judgeSummary, reason } from "./results";
+import { COMPARATORS, judgeRequest } from "./work";
+
+let judging: AbortController | null = null;
+export const cases = new Cases(place("cases"), () => work.cases, changed);
+
+export async function judge(generate = false): Promise<void> {
+  if (judging) return;
+  keep();
+  const result = place("judge-result");
+  if (!work.cases.length && !work.problem) {
+    empty(result, make("p", { className: "summary" }, "Add a test case first: an input, and what the program has to print for it."));
+    return;
+  }
+  judging = new AbortController();
+  button("judge").disabled = button("generate").disabled = true;
+  button("stop-judge").disabled = false;
+  cases.clear();
+  empty(place("judge-compiler"));
+  empty(result, make("p", { className: "summary" }, "Sent …"));
+  try {
+    const body = judgeRequest(generate ? { ...work, problem: "" } : work);
+    const answer = await execute(body, judging.signal);
+    const found = answer.test_results ?? [];
+    if (answer.compile && (answer.compile.stderr || answer.compile.stdout))
+      empty(place("judge-compiler"), compileOutput(answer.compile, names(), shifted));
+    if (!answer.test_results) {
+      empty(result, make("p", { className: "summary trouble" }, "Nothing was judged: this executor knows no packages of problems."));
+    } else if (generate) {
+      const good = found.filter(each => ["accepted", "wrong_answer"].includes(each.status));
+      for (const each of good) { const item = work.cases[Number(each.id) - 1]; if (item) item.expected = each.stdout ?? ""; }
+      cases.draw();
+      changed();
+      const bad = found.filter(each => !good.includes(each));
+      empty(result, make("p", { className: "summary" }, `${good.length} expected outputs were taken from this program.`,
+        bad.length > 0 && ` Not from test case ${bad.map(each => `${each.id} (${reason(each) || each.status.replaceAll("_", " ")})`).join(", ")}.`));
+    } else {
+      empty(result, judgeSummary(answer), answer.groups ? groups(answer.groups) : null,
+        ...(answer.warnings ?? []).map(warning => make("p", { className: "note" }, `${warning.field}: ${warning.message}`)));
+      const visible = answer.status === "compile_error" ? [] : found;
+      cases.show(visible.map((each, position) => caseResult(each, work.cases[position]?.expected ?? "", names(), shifted)), found.map(each => each.id), Boolean(work.problem));
+    }
+  } catch (error) {
+    failed(result, error);
+  } finally {
+    judging = null;
+    button("judge").disabled = button("generate").disabled = false;
+    button("stop-judge").disabled = true;
+  }
+}
+
+async function openPackage(file: File): Promise<void> {
+  const result = place("judge-result");
+  empty(result, make("p", { className: "summary" }, `Putting ${file.name} …`));
+  try {
+    const problem = await putProblem(file);
+    work.problem = field("problem").value = problem.problem;
+    changed();
+    empty(result, make("p", { className: "summary" }, `${problem.name}: ${problem.cases} test cases. Judge uses them now, not those below.`),
+      ...problem.warnings.map(warning => make("p", { className: "note" }, [warning.path, warning.message].filter(Boolean).join(": "))));
+  } catch (error) {
+    failed(result, error);
+  }
+}
+
+export function bindJudge(): void {
+  const comparator = find("comparator", HTMLSelectElement);
+  empty(comparator, ...COMPARATORS.map(name => make("option", { value: name }, name.replaceAll("_", " "))));
+  comparator.addEventListener("change", () => { work.comparator = comparator.value; changed(); });
+  button("judge").addEventListener("click", () => void judge());
+  button("stop-judge").addEventListener("click", () => judging?.abort());
+  button("generate").addEventListener("click", () => void judge(true));
+  button("add-case").addEventListener("click", () => { work.cases.push({ input: "", expected: "" }); changed(); cases.draw(); cases.focusLast(); });
+  field("package").addEventListener("change", async event => {
+    const node = event.target as HTMLInputElement;
+    const [file] = node.files ?? [];
+    if (file) await openPackage(file);
+    node.value = "";
+  });
+}
