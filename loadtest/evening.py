@@ -7,6 +7,7 @@ model forecasts the next burst, as the time before has fitted it.
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,8 +71,12 @@ def main() -> int:
         Evening("does-not", 1, least / 2, holds=False),
         Evening("does-not-again", 1, least / 2, holds=False),
     )
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # containers are taken down all the same
     try:
         reports = [play(evening, options, folder) for evening in evenings]
+    except KeyboardInterrupt:
+        print("The evening was stopped.", file=sys.stderr)
+        return 2
     except RuntimeError as error:
         print(f"The evening could not be played: {error}", file=sys.stderr)
         return 2
