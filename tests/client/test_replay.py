@@ -111,3 +111,10 @@ def test_an_executor_s_own_answer_is_judged_again_with_the_same_seed(executor: E
 def _printed(answer: dict[str, Any]) -> str:
     printed: str = answer["test_results"][0]["stdout"]
     return printed
+
+
+def test_a_program_that_does_not_compile_any_more_is_another_verdict(tmp_path: Path) -> None:
+    before = _answer("wrong_answer") | {"test_results": []}
+    code, said = _replay(tmp_path, {"request": _REQUEST, "answer": before}, _says(before | {"status": "compile_error"}))
+    assert code == 1
+    assert "The verdict wrong_answer does not hold" in said
