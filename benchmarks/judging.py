@@ -1,5 +1,7 @@
 """`python -m benchmarks.judging`: what a checker adds to a case, and what a problem package takes beside inline cases.
 
+With `--testlib FOLDER`, a checkout of testlib: how long its checkers are compiled, as a share of what `g++ -O2` takes.
+
 Each figure compares two measurements that take turns on the same executor, so that other work on the machine meets both.
 """
 
@@ -11,7 +13,9 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from pathlib import Path
 
+from devtools.docker import container
 from devtools.executor import Executor, running
 
 _CASES = 40
@@ -28,9 +32,14 @@ def main() -> int:
     """Prints each figure with its bound; 1 where one is not kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=5, help="how often each is measured; the median counts")
-    times = parser.parse_args().times
-    with running(_SETTINGS) as executor:
-        kept = [_checker(executor, times), *_package(executor, times)]
+    parser.add_argument("--testlib", type=Path, help="a folder with testlib.h and checkers/: they are measured alone")
+    parser.add_argument("--image", default="", help="an image to measure in, this host if none")
+    options = parser.parse_args()
+    with container(options.image, settings=_SETTINGS) if options.image else running(_SETTINGS) as executor:
+        if options.testlib:
+            kept = [_testlib(executor, options.testlib, options.times)]
+        else:
+            kept = [_checker(executor, options.times), *_package(executor, options.times)]
     return 0 if all(kept) else 1
 
 
@@ -62,6 +71,25 @@ def _package(executor: Executor, times: int) -> list[bool]:
         _held(f"a package of {mb:.0f} MB, put and checked, for each 50 MB", took * 50 / mb, 1, "s"),
         _held("judged by a package, as a share of the same cases inline", packaged / inline, 1.1, ""),
     ]
+
+
+def _testlib(executor: Executor, folder: Path, times: int) -> bool:
+    """CPU time of compile steps: with testlib.h as checkers have it, and under a name that says nothing."""
+    header = (folder / "testlib.h").read_text()
+    shares = []
+    for path in sorted((folder / "checkers").glob("*.cpp")):
+        found: list[list[float]] = [[], []]
+        for number in range(times):
+            for name, milliseconds in zip(("testlib.h", "other.h"), found, strict=True):
+                # Each is compiled anew: no other compile step had this text.
+                source = path.read_text().replace('"testlib.h"', f'"{name}"') + f"\n// {number} {time.time_ns()}\n"
+                files = [{"name": "check.cpp", "content": source}, {"name": name, "content": header}]
+                answer = executor.post({"language": "cpp", "files": files}).json()
+                milliseconds.append(answer["compile"]["cpu_time"])
+        lean, plain = map(statistics.median, found)
+        print(f"{path.name}: {lean:.0f} of {plain:.0f} ms of CPU time", flush=True)
+        shares.append(lean / plain)
+    return _held("testlib's checkers are compiled in, as a share of g++ -O2, the largest", max(shares), 0.5, "")
 
 
 def _zipped(inputs: list[str]) -> bytes:

@@ -57,6 +57,38 @@ class Checker(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     memory_limit_mb: int | None = None
 
 
+class Call(msgspec.Struct, frozen=True, omit_defaults=True):
+    """One call of a function: arguments and what it has to return, both anything that JSON can carry.
+
+    `id` is the call's number where it is not set.
+    """
+
+    args: tuple[Any, ...]
+    expected: Any
+    id: str | None = None
+    timeout: float | None = None
+    time_limit: float | None = None
+    memory_limit_mb: int | None = None
+    hidden: bool = False
+    max_score: float | None = None
+
+
+class Equality(msgspec.Struct, frozen=True, omit_defaults=True):
+    """When two values are the same: numbers within a tolerance, lists in any order where they are `unordered`."""
+
+    absolute: float | None = None
+    relative: float | None = None
+    unordered: bool | None = None
+
+
+class Function(msgspec.Struct, frozen=True, omit_defaults=True):
+    """A function of the program, such as `add` or `Solution.add`, that is called in each case."""
+
+    name: str
+    cases: tuple[Call, ...]
+    comparator: Equality = Equality()
+
+
 class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """What is to be run, or judged where it has test cases.
 
@@ -67,6 +99,7 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         time_limit: Seconds of CPU time for each run, which decides where there are test cases; None is `timeout` there.
         comparator: `lines`, `exact`, `tokens`, `float` or another name, or one with parameters.
         checker: Judges instead of the comparator.
+        function: Is called in each case, instead of `test_cases`; what it returns is judged.
         interactor: Judges instead of both, and speaks with the program meanwhile.
         transcript: What the program and the interactor said comes back as well; with `problem` it needs `judge_details`.
         problem: The name of a package that was put, which has the test cases; `put_problem` gives it.
@@ -87,6 +120,7 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     test_cases: tuple[TestCase, ...] | None = None
     comparator: str | Comparator = "lines"
     checker: Checker | None = None
+    function: Function | None = None
     interactor: Checker | None = None
     transcript: bool = False
     problem: str | None = None
@@ -147,7 +181,7 @@ class Execution(msgspec.Struct, frozen=True):
 class CaseResult(msgspec.Struct, frozen=True):
     """What came of one test case; of a hidden one only id, status, times, points and feedback are set.
 
-    `feedback` is for the student, and `judge_feedback` is not.
+    `feedback` is for the student, and `judge_feedback` is not. `returned` is what a function returned, as JSON.
     """
 
     id: str
@@ -165,6 +199,8 @@ class CaseResult(msgspec.Struct, frozen=True):
     memory: int = 0
     stdout_truncated: bool = False
     stderr_truncated: bool = False
+    returned: str | None = None
+    returned_truncated: bool = False
     score: float | None = None
     max_score: float | None = None
     feedback: str = ""

@@ -13,8 +13,10 @@ from rich.table import Table
 
 from executor_client.errors import InvalidRequestError
 from executor_client.models import Execution, Judgement, ProblemPackage, Submission
+from executor_client.polygon import import_package
 from executor_client.problem_folder import (
     ACCEPTED,
+    Expected,
     FolderError,
     Program,
     described,
@@ -45,9 +47,9 @@ _LETTERS = {
 def add_to(
     actions: "argparse._SubParsersAction[argparse.ArgumentParser]", client: Callable[[argparse.Namespace], ExecutorClient]
 ) -> None:
-    """Adds the command with its three parts, which speak with the executor through the `client` of their options."""
+    """Adds the command with its parts, which speak with the executor through the `client` of their options."""
     problem = actions.add_parser("problem", help="problem packages of Kattis, DOMjudge and the ICPC")
-    parts = problem.add_subparsers(required=True, metavar="verify | push | judge")
+    parts = problem.add_subparsers(required=True, metavar="verify | push | judge | import-polygon")
     verify = parts.add_parser("verify", help="put a package and judge its own submissions as their author expects")
     verify.add_argument("folder", type=Path, help="the package's folder")
     verify.set_defaults(action=partial(_with, client, _verify))
@@ -59,6 +61,10 @@ def add_to(
     judge.add_argument("file", type=Path, help="the program, or a folder with its files")
     judge.add_argument("--language", help="its language; the file's ending unless told")
     judge.set_defaults(action=partial(_with, client, _judge))
+    polygon = parts.add_parser("import-polygon", help="write a package of Polygon as a folder of the format legacy")
+    polygon.add_argument("package", type=Path, help="Polygon's standard package: a zip, or its folder")
+    polygon.add_argument("folder", type=Path, help="the new folder")
+    polygon.set_defaults(action=_import_polygon)
 
 
 def _with(
@@ -92,6 +98,14 @@ def _put(client: ExecutorClient, path: Path) -> ProblemPackage:
 
 def _push(client: ExecutorClient, options: argparse.Namespace) -> int:
     print(_put(client, options.package).problem)
+    return 0
+
+
+def _import_polygon(options: argparse.Namespace) -> int:
+    lost = import_package(options.package, options.folder)
+    for line in lost:
+        Console(stderr=True).print(line, style="yellow", markup=False, soft_wrap=True)
+    print(options.folder)
     return 0
 
 
@@ -133,13 +147,18 @@ def _points(answer: Judgement) -> str:
 
 def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
     package = _put(client, options.folder)
-    valid = _inputs_are_valid(client, options.folder)
+    spoken = {name: found.language for found in client.languages() for name in (found.language, *found.aliases)}
+    valid = _inputs_are_valid(client, options.folder, spoken)
     table = Table(
         "submission", "expected", "actual", "cases", "slowest ms", "points", title=f"{package.name} {package.problem}"
     )
     slowest, fastest = 0.0, math.inf
     right, count = True, 0
-    for program, expected in submissions(options.folder):
+    for program, given in submissions(options.folder):
+        expected = _in_format(given, package.format)
+        if reason := _reason_against(program, package, spoken):
+            table.add_row(program.name, described(expected), f"not judged: {reason}", style="yellow")
+            continue
         answer = _judged(client, program, package.problem)
         differs = difference(expected, answer)
         right, count = right and not differs, count + 1
@@ -147,7 +166,7 @@ def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
         if expected.statuses == ACCEPTED and not differs:
             slowest = max(slowest, *times)
         elif answer.status == "time_limit_exceeded" and not differs and not _waits(answer, package):
-            fastest = min(fastest, _time_needed(client, program, package))
+            fastest = min(fastest, _time_needed(client, program, package, answer))
         letters = "".join(_LETTERS.get(case.status, "?") for case in answer.test_results)
         points = "" if answer.score is None else f"{answer.score:g}"
         words = answer.status + (f": {differs}" if differs else "")
@@ -165,16 +184,37 @@ def _verify(client: ExecutorClient, options: argparse.Namespace) -> int:
     return 0 if right and valid else 1
 
 
+def _in_format(expected: Expected, package_format: str) -> Expected:
+    """The same without a verdict where the format has none beside points that are not all."""
+    if expected.partial and not package_format.startswith("legacy") and expected.statuses == ACCEPTED:
+        return msgspec.structs.replace(expected, statuses=frozenset())
+    return expected
+
+
+def _reason_against(program: Program, package: ProblemPackage, spoken: dict[str, str]) -> str:
+    """Why the executor cannot judge a submission; empty where it can."""
+    if program.language not in spoken:
+        return f"the executor has no {program.language}"
+    if package.languages is not None and spoken[program.language] not in package.languages:
+        return f"the package does not allow {program.language}"
+    return ""
+
+
 def _waits(answer: Judgement, package: ProblemPackage) -> bool:
     """Whether the limit that it exceeds is that of wall time: it waits, and would with any limit."""
     least = _COMPUTING_SHARE * min(package.time_limit or _LEAST_LIMIT, _LEAST_LIMIT)
     return all(case.cpu_time / 1000 < least for case in answer.test_results if case.status == "time_limit_exceeded")
 
 
-def _time_needed(client: ExecutorClient, program: Program, package: ProblemPackage) -> float:
+def _time_needed(client: ExecutorClient, program: Program, package: ProblemPackage, seen: Judgement) -> float:
     """Seconds of CPU time of the case that exceeds the limit first, as far as one looks beyond the limit."""
-    limit = package.time_limit
-    answer = _judged(client, program, package.problem, None if limit is None else limit * _BEYOND)
+    limit, answer = package.time_limit, seen
+    try:
+        answer = _judged(client, program, package.problem, None if limit is None else limit * _BEYOND)
+    except InvalidRequestError as error:
+        # The executor allows no more, and what was seen within the limit is the answer.
+        if "time_limit" not in {wrong.field for wrong in error.errors}:
+            raise
     return max((case.cpu_time / 1000 for case in answer.test_results), default=math.inf)
 
 
@@ -192,14 +232,20 @@ def _times(package: ProblemPackage, slowest: float, fastest: float) -> list[str]
     return lines
 
 
-def _inputs_are_valid(client: ExecutorClient, folder: Path) -> bool:
+def _inputs_are_valid(client: ExecutorClient, folder: Path, spoken: dict[str, str]) -> bool:
     """Whether every input validator accepts every input; what one says of an input that it does not is printed."""
+    validators = input_validators(folder)
+    for validator in validators:
+        if validator.language not in spoken:
+            words = f"input validator {validator.name} was not run: the executor has no {validator.language}"
+            Console().print(words, style="yellow", markup=False, soft_wrap=True)
     checks = [
         (validator, case, Submission(
             language=validator.language, files=validator.files, stdin=case.read_text("utf-8"),
             args=validator_flags(folder, case), user_id="executor-client",
         ))
-        for validator in input_validators(folder)
+        for validator in validators
+        if validator.language in spoken
         for case in inputs(folder)
     ]  # fmt: skip
     answers = client.execute_many([submission for _, _, submission in checks], concurrency=4)

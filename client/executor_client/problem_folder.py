@@ -33,8 +33,12 @@ _RESULTS = {
 }  # fmt: skip
 _SCORE = re.compile(r"@EXPECTED_SCORE@:\s*([-+0-9.eE]+)")
 _EXPECTED = re.compile(r"@EXPECTED_RESULTS@:\s*([\w, -]+)")
-# In languages that are run by the file's own name the ending says which one it is.
-_LANGUAGES = {"cc": "cpp", "cxx": "cpp", "kt": "kotlin", "hs": "haskell", "rs": "rust", "pas": "pascal", "cs": "csharp"}
+# In languages that are run by the file's own name the ending says which one it is; `.pl` as the formats' table has it.
+_LANGUAGES = {
+    "cc": "cpp", "cxx": "cpp", "kt": "kotlin", "hs": "haskell", "rs": "rust", "pas": "pascal", "cs": "csharp",
+    "py2": "python2", "py3": "python", "pl": "prolog", "pm": "perl",
+}  # fmt: skip
+_SHEBANG = re.compile(r"#!.*\b(python2|perl)\b")
 _HEADERS = (".h", ".hpp", ".txt", ".in", ".md", ".yaml")
 
 
@@ -50,12 +54,14 @@ class Expected(msgspec.Struct, frozen=True):
         permitted: No test case has another one.
         required: At least one test case has one of them.
         score: Lowest and highest score.
+        partial: Not all of the points, where there is a most. In the newer formats a submission with points has no verdict.
     """
 
     statuses: frozenset[str] = frozenset()
     permitted: frozenset[str] = frozenset()
     required: frozenset[str] = frozenset()
     score: tuple[float, float] | None = None
+    partial: bool = False
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -104,6 +110,8 @@ def difference(expected: Expected, answer: Judgement) -> str:
         low, high = expected.score
         if answer.score is None or not low - 1e-6 <= answer.score <= high + 1e-6:
             return f"expected {low:g} points" if low == high else f"expected {low:g} to {high:g} points"
+    if expected.partial and answer.score is not None and answer.max_score is not None and answer.score >= answer.max_score:
+        return "expected less than all points"
     return "" if answer.status != "judge_error" else f"the package is at fault: {answer.judge_feedback}".rstrip(": ")
 
 
@@ -113,6 +121,8 @@ def described(expected: Expected) -> str:
     if expected.score is not None:
         low, high = expected.score
         words.append(f"{low:g} points" if low == high else f"{low:g} to {high:g} points")
+    if expected.partial and expected.score is None:
+        words.append("a part of the points")
     return ", ".join(words)
 
 
@@ -155,7 +165,8 @@ def program_at(path: Path, name: str) -> Program | None:
     except (OSError, UnicodeDecodeError) as error:
         raise FolderError(f"{path} cannot be read: {error}") from error
     ending = main.suffix.lstrip(".")
-    return Program(name, _LANGUAGES.get(ending, ending), files)
+    shebang = _SHEBANG.match(files[0].content)
+    return Program(name, shebang[1] if shebang else _LANGUAGES.get(ending, ending), files)
 
 
 def _expected(kind: str, program: Program, rules: dict[str, dict[str, Any]]) -> Expected:
@@ -167,7 +178,7 @@ def _expected(kind: str, program: Program, rules: dict[str, dict[str, Any]]) -> 
     if found := _EXPECTED.search(text):
         words = [word.strip().upper() for word in found[1].split(",")]
         statuses = frozenset().union(*(_RESULTS.get(word, frozenset()) for word in words))
-    expected = Expected(statuses, score=score)
+    expected = Expected(statuses, score=score, partial=kind == "partially_accepted")
     for pattern, rule in rules.items():
         if fnmatch.fnmatchcase(program.name, pattern) or program.name.startswith(f"{pattern.rstrip('/')}/"):
             expected = _with_rule(expected, rule)

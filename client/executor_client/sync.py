@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar, Unpack
 
 from executor_client.aio import AsyncExecutorClient, JudgeFields, Options, Progress, RunFields
 from executor_client.errors import ExecutorError
-from executor_client.models import Execution, Judgement, ProblemPackage, Submission, TestCase
+from executor_client.models import Execution, Judgement, Language, ProblemPackage, Submission, TestCase
 
 Answer = TypeVar("Answer")
 
@@ -59,6 +59,10 @@ class ExecutorClient:
     def put_problem(self, package: bytes) -> ProblemPackage:
         """Puts a problem package, a zip."""
         return self._run(lambda client: client.put_problem(package))
+
+    def languages(self) -> list[Language]:
+        """Every language that works on the executor."""
+        return self._run(lambda client: client.languages())
 
     def execute_many(
         self, submissions: Iterable[Submission], *, concurrency: int = 64, progress: Progress | None = None

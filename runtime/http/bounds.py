@@ -53,6 +53,9 @@ ARGUMENT = _described(pattern=r"^[^\x00]*$", maxLength=ARGUMENT_BYTES - 1)
 ARGUMENTS = _described(maxItems=MOST_ARGUMENTS)
 FROM_ZERO = _described(minimum=0)
 POINTS = _described(minimum=0, maximum=MOST_POINTS)
+#: A function's name, or those of a class and of its method.
+FUNCTION_NAME = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,127}(?:\.[A-Za-z_$][A-Za-z0-9_$]{0,127})?")
+FUNCTION = _described(pattern=rf"^{FUNCTION_NAME.pattern}(?!\n)$")
 DIGEST = _described(pattern=r"^sha256:[0-9a-f]{64}(?!\n)$")
 FILES = _described(minItems=1, maxItems=MOST_FILES)
 
@@ -91,16 +94,49 @@ EXECUTE: dict[str, Any] = {
     "allOf": [
         PROGRAM,
         {"anyOf": [{"properties": {"test_cases": _NOTHING}}, {"properties": {"return_files": {"maxItems": 0}}}]},
+        *(
+            {
+                "anyOf": [
+                    {"properties": {program: _NOTHING}},
+                    {
+                        "properties": {
+                            program: {"type": "object"},
+                            other: _NOTHING,
+                            "test_cases": {"type": "array"},
+                            "comparator": {"const": "lines"},
+                        },
+                        "required": [program, "test_cases"],
+                    },
+                ]
+            }
+            for program, other in (("checker", "interactor"), ("interactor", "checker"))
+        ),
         {
             "anyOf": [
-                {"properties": {"checker": _NOTHING}},
+                {"properties": {"transcript": {"const": False}}},
+                {"properties": {"interactor": {"type": "object"}}, "required": ["interactor"]},
+                {
+                    "properties": {"problem": {"type": "string"}, "judge_details": {"const": True}},
+                    "required": ["problem", "judge_details"],
+                },
+            ]
+        },
+        {
+            "anyOf": [
+                {"properties": {"function": _NOTHING}},
                 {
                     "properties": {
-                        "checker": {"type": "object"},
-                        "test_cases": {"type": "array"},
+                        "function": {"type": "object"},
+                        "test_cases": _NOTHING,
+                        "checker": _NOTHING,
+                        "interactor": _NOTHING,
+                        "problem": _NOTHING,
                         "comparator": {"const": "lines"},
+                        "stdin": {"const": ""},
+                        "args": {"maxItems": 0},
+                        "return_files": {"maxItems": 0},
                     },
-                    "required": ["checker", "test_cases"],
+                    "required": ["function"],
                 },
             ]
         },
@@ -112,6 +148,7 @@ EXECUTE: dict[str, Any] = {
                         "problem": {"type": "string"},
                         "test_cases": _NOTHING,
                         "checker": _NOTHING,
+                        "interactor": _NOTHING,
                         "comparator": {"const": "lines"},
                         "stdin": {"const": ""},
                         "args": {"maxItems": 0},

@@ -41,6 +41,11 @@ _EXAMPLES = {
         "user_id": "student-7",
         "question_id": "sum",
     },
+    "function": {
+        "language": "python",
+        "code": "def total(numbers):\n    return sum(numbers)",
+        "function": {"name": "total", "cases": [{"args": [[1, 2, 3]], "expected": 6}]},
+    },
 }
 # Not among the parameters: which bodies are valid would depend on it, and no schema can say so.
 _STRICT = (
@@ -181,8 +186,9 @@ def _bound(schemas: dict[str, Any], settings: Settings, registry: Registry) -> N
     limit_field(schemas, "CheckerBody", "time_limit", {"exclusiveMinimum": 0, "maximum": settings.checker_seconds})
     limit_field(schemas, "CheckerBody", "memory_limit_mb", memory | {"maximum": settings.checker_memory_mb})
     limit_field(schemas, "ExecuteBody", "test_cases", {"minItems": 1, "maxItems": settings.max_test_cases})
+    limit_field(schemas, "FunctionBody", "cases", {"minItems": 1, "maxItems": settings.max_test_cases})
     limit_field(schemas, "ExecuteBody", "seed", {"type": "integer", "minimum": 0, "maximum": MOST_SEED})
-    for name in ("ExecuteBody", "TestCaseBody"):
+    for name in ("ExecuteBody", "TestCaseBody", "FunctionCaseBody"):
         limit_field(schemas, name, "timeout", {"exclusiveMinimum": 0, "maximum": settings.max_timeout_seconds})
         limit_field(schemas, name, "time_limit", {"exclusiveMinimum": 0, "maximum": settings.max_time_limit_seconds})
         limit_field(schemas, name, "memory_limit_mb", memory)

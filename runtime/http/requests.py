@@ -9,6 +9,7 @@ import msgspec
 
 from runtime.http import bounds
 from runtime.http.checks import MOST_ERRORS, Checks, check_arguments, check_limits, files_of, name_problem
+from runtime.http.functions import EqualityBody, FunctionBody, arguments_of, check_function, text_of
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
 from runtime.http.unknown_fields import Shape
 from runtime.judging.checkers import FOLDER as CASE_FOLDER
@@ -80,6 +81,7 @@ class ExecuteBody(msgspec.Struct, frozen=True):
     test_cases: list[TestCaseBody] | None = None
     comparator: Annotated[str, _NAMES] | ComparatorBody = "lines"
     checker: CheckerBody | None = None
+    function: FunctionBody | None = None
     interactor: CheckerBody | None = None
     transcript: bool = False
     problem: Annotated[str, bounds.DIGEST] | None = None
@@ -197,9 +199,13 @@ def submission(
             checks.refuse(field, f"must have at most {bounds.ID_LENGTH} characters")
     if body.seed is not None and not (0 <= body.seed <= MOST_SEED and body.seed == int(body.seed)):
         checks.refuse("seed", f"must be a whole number from 0 to {MOST_SEED}")
-    cases = _test_cases(body, settings, checks)
+    cases = _test_cases(body.test_cases, "test_cases", settings, checks)
+    if body.function is not None:
+        check_function(body.function, language, [file.name for file in files], checks)
+        comparator = _equality(body.function.comparator, checks)
+        cases = _test_cases(_calls(body.function), "function.cases", settings, checks)
     _check_judging(body, checks)
-    if comparator and not checker:
+    if comparator and not checker and body.function is None:
         _check_expected(body, comparator, checks)
     _check_return_files(body, checks)
     checks.raise_if_any()
@@ -215,27 +221,27 @@ def submission(
         comparator=comparator or Comparator(),
         stop_on_failure=body.stop_on_failure,
         checker=checker,
+        function=body.function.name if body.function is not None else "",
         transcript=body.transcript,
         return_files=tuple(dict.fromkeys(body.return_files)),
         seed=None if body.seed is None else int(body.seed),
     )
 
 
-def _comparator(given: str | ComparatorBody, checks: Checks) -> Comparator | None:
+def _comparator(given: str | ComparatorBody, checks: Checks, place: str = "comparator") -> Comparator | None:
     """None where it is refused."""
     body = ComparatorBody(given) if isinstance(given, str) else given
-    place = "comparator" if isinstance(given, str) else "comparator.name"
     if body.name not in PARAMETERS:
-        checks.refuse(place, f"must be one of {', '.join(PARAMETERS)}")
+        checks.refuse(place if isinstance(given, str) else f"{place}.name", f"must be one of {', '.join(PARAMETERS)}")
         return None
     set_here = {name: value for name, value in msgspec.structs.asdict(body).items() if name != "name" and value is not None}
     known = PARAMETERS[body.name]
     for name, value in set_here.items():
         if name not in known:
             takes = ", ".join(known) or "no parameter"
-            checks.refuse(f"comparator.{name}", f"goes without {body.name}, which takes {takes}")
+            checks.refuse(f"{place}.{name}", f"goes without {body.name}, which takes {takes}")
         elif name in ("absolute", "relative") and not 0 <= value < math.inf:
-            checks.refuse(f"comparator.{name}", "must be a number from 0")
+            checks.refuse(f"{place}.{name}", "must be a number from 0")
     return Comparator(body.name, **{name: value for name, value in set_here.items() if name in known})
 
 
@@ -278,6 +284,21 @@ def _checker(place: str, body: CheckerBody, settings: Settings, registry: Regist
     )
 
 
+def _check_function_alone(body: ExecuteBody, checks: Checks) -> None:
+    """Refuses what does not go with a function."""
+    if body.function is None:
+        return
+    others = {
+        "test_cases": body.test_cases is not None, "checker": body.checker is not None,
+        "interactor": body.interactor is not None,
+        "comparator": body.comparator != "lines", "problem": body.problem is not None, "stdin": body.stdin != "",
+        "args": body.args != [], "return_files": body.return_files != [],
+    }  # fmt: skip
+    for field, there in others.items():
+        if there:
+            checks.refuse(field, "goes without function, whose cases say all of it")
+
+
 def _check_judging(body: ExecuteBody, checks: Checks) -> None:
     """Refuses what does not go together."""
     for place in ("checker", "interactor"):
@@ -291,6 +312,7 @@ def _check_judging(body: ExecuteBody, checks: Checks) -> None:
         checks.refuse("checker", "goes without interactor, which judges instead of it")
     if body.transcript and body.interactor is None and not (body.problem is not None and body.judge_details):
         checks.refuse("transcript", "goes with interactor, or with the judge_details of a problem")
+    _check_function_alone(body, checks)
     if body.problem is None:
         if body.judge_details:
             checks.refuse("judge_details", "goes with problem")
@@ -327,14 +349,39 @@ def _check_return_files(body: ExecuteBody, checks: Checks) -> None:
             checks.refuse(f"return_files[{position}]", problem)
 
 
-def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[TestCase, ...] | None:
-    if body.test_cases is None:
+def _calls(body: FunctionBody) -> list[TestCaseBody]:
+    """The calls as test cases: arguments are the input."""
+    return [
+        TestCaseBody(
+            id=str(number) if case.id is None else case.id,
+            input=arguments_of(case),
+            expected_output=text_of(case.expected),
+            timeout=case.timeout,
+            time_limit=case.time_limit,
+            memory_limit_mb=case.memory_limit_mb,
+            hidden=case.hidden,
+            max_score=case.max_score,
+        )
+        for number, case in enumerate(body.cases, 1)
+    ]
+
+
+def _equality(body: EqualityBody, checks: Checks) -> Comparator | None:
+    """The comparator of what a function returns; None where it is refused."""
+    given = {name: value for name, value in msgspec.structs.asdict(body).items() if value is not None}
+    return _comparator(ComparatorBody("json", **given), checks, "function.comparator")
+
+
+def _test_cases(
+    cases: list[TestCaseBody] | None, field: str, settings: Settings, checks: Checks
+) -> tuple[TestCase, ...] | None:
+    if cases is None:
         return None
-    if not 1 <= len(body.test_cases) <= settings.max_test_cases:
-        checks.refuse("test_cases", f"must have from 1 to {settings.max_test_cases} items")
+    if not 1 <= len(cases) <= settings.max_test_cases:
+        checks.refuse(field, f"must have from 1 to {settings.max_test_cases} items")
         return None
-    for position, case in enumerate(body.test_cases):
-        place = f"test_cases[{position}]."
+    for position, case in enumerate(cases):
+        place = f"{field}[{position}]."
         check_limits(place, case.timeout, case.time_limit, case.memory_limit_mb, settings, checks=checks)
         if case.max_score is not None and not 0 <= case.max_score <= bounds.MOST_POINTS:
             checks.refuse(f"{place}max_score", f"must be from 0 to {bounds.MOST_POINTS:g}")
@@ -349,5 +396,5 @@ def _test_cases(body: ExecuteBody, settings: Settings, checks: Checks) -> tuple[
             hidden=case.hidden,
             max_score=case.max_score,
         )
-        for case in body.test_cases
+        for case in cases
     )

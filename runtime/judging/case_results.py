@@ -13,6 +13,14 @@ def judged(trial: Trial, step: StepResult, checked: Checked, answer: bytes, *, d
     return _result(trial, step, checked, answer, details=details)
 
 
+def with_returned(result: CaseResult, value: bytes | None, most_bytes: int) -> CaseResult:
+    """The result with what the function returned, as JSON, at most so many bytes of it; a hidden case's as it is."""
+    if value is None or isinstance(result.stdout, msgspec.UnsetType):
+        return result
+    kept, errors = value[:most_bytes], "ignore" if len(value) > most_bytes else "replace"
+    return msgspec.structs.replace(result, returned=kept.decode(errors=errors), returned_truncated=len(value) > most_bytes)
+
+
 def failed(trial: Trial, step: StepResult, answer: bytes) -> CaseResult:
     """The result of a run that did not end in order: nothing of its output counts."""
     return _result(trial, step, Checked(step.status, score=_without(trial)), answer, details=False)

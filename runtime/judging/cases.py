@@ -133,7 +133,7 @@ def _size(result: CaseResult | None) -> int:
 
 def _outputs(result: CaseResult) -> dict[str, str]:
     """By their names; empty for a hidden case."""
-    found = {"stdout": result.stdout, "stderr": result.stderr, _TRANSCRIPT: result.transcript}
+    found = {"stdout": result.stdout, "stderr": result.stderr, "returned": result.returned, _TRANSCRIPT: result.transcript}
     return {name: text for name, text in found.items() if not isinstance(text, msgspec.UnsetType)}
 
 

@@ -41,6 +41,8 @@ class Checked(msgspec.Struct, frozen=True):
     multiplier: float | None = None
     feedback: str = ""
     judge_feedback: str = ""
+    #: What a function returned, as JSON; None where none was called.
+    returned: bytes | None = None
     #: The input of another pass, in a multi-pass problem.
     next_input: bytes | None = None
     #: What it left for itself in the feedback directory.
@@ -149,6 +151,8 @@ def _testlib(outcome: Outcome, said: str, role: str) -> Checked:
         try:
             return Checked(Status.ACCEPTED, score=float(found[1] if found else ""), judge_feedback=said)
         except ValueError:
+            if "points_info=" in said:
+                return _fault(f"the {role} gave points_info and no points: there is no scorer here that uses it", said)
             return _fault(f"the {role} exited with 7, and did not say how many points there are", said)
     status = _TESTLIB.get(code)
     if status is None:

@@ -9,7 +9,7 @@ import msgspec
 
 from runtime.execution.executor import Slot
 from runtime.execution.protocol import Ended, Job, Limits, Outcome
-from runtime.judging import compile_cache, points
+from runtime.judging import compile_cache, functions, points
 from runtime.judging.case_results import blank
 from runtime.judging.cases import SpareSlots, run_trials
 from runtime.judging.compile_cache import CompileCache, Compiled
@@ -118,9 +118,16 @@ class Judge:
         self, submission: Submission, task: Task, slot: Slot, spare: SpareSlots, timeline: Timeline
     ) -> JudgeResult:
         over_at = time.monotonic() + self._settings.max_judging_seconds
-        compiled, prepared = await self._compile(until(over_at, submission), slot, timeline)
+        compiled, prepared = await self._compile(until(over_at, functions.with_caller(submission)), slot, timeline)
         if compiled and compiled.status is not Status.OK:
             return self._put_together(task, [blank(trial, compiled.status) for trial in task.trials], compiled)
+        if caller := functions.apart(submission):
+            step, program = await self._compile(until(over_at, caller), slot, timeline)
+            if step and step.status is not Status.OK:
+                _log.error("what calls functions of %s was not compiled: %s", submission.language.name, step.stderr)
+                status = Status.OVERLOADED if step.status is Status.OVERLOADED else Status.INTERNAL_ERROR
+                return self._put_together(task, [blank(trial, status) for trial in task.trials], compiled)
+            prepared = functions.joined(prepared, program)
         ready = []
         for checker in (*task.checkers, *((task.interactor,) if task.interactor else ())):
             step, program = await self._compile(until(over_at, checker.submission), slot, timeline)
@@ -202,7 +209,7 @@ class Judge:
         language = submission.language
         if not language.compiled:
             return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
-        source = arranged(language, submission.files, self._ahead.folders(language))
+        source = arranged(language, submission.files, self._ahead.folders(language), functions.options(submission))
         job = self._jobs.compile(submission, source, slot.box)
         # Where the directory is does not change what is made.
         words = tuple(word.replace(slot.box, "") for word in job.argv)

@@ -107,6 +107,8 @@ class Submission(msgspec.Struct, frozen=True):
     test_cases: tuple[TestCase, ...] | None
     comparator: Comparator
     stop_on_failure: bool
+    #: The function of the program that is called in each case, with the case's input as arguments; empty for none.
+    function: str = ""
     #: Instead of the comparator; an interactor too.
     checker: Checker | None = None
     #: Whether the answer has what the program and the interactor said to each other.
@@ -177,6 +179,8 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     code: int | msgspec.UnsetType | None = msgspec.UNSET
     signal: str | msgspec.UnsetType | None = msgspec.UNSET
     expected_output: str | msgspec.UnsetType = msgspec.UNSET
+    #: What a function returned, as JSON.
+    returned: str | msgspec.UnsetType = msgspec.UNSET
     cpu_time: float
     wall_time: float
     waited: float | msgspec.UnsetType | None = msgspec.UNSET
@@ -185,6 +189,7 @@ class CaseResult(msgspec.Struct, frozen=True, kw_only=True):
     memory: int | msgspec.UnsetType = msgspec.UNSET
     stdout_truncated: bool | msgspec.UnsetType = msgspec.UNSET
     stderr_truncated: bool | msgspec.UnsetType = msgspec.UNSET
+    returned_truncated: bool | msgspec.UnsetType = msgspec.UNSET
     score: float | msgspec.UnsetType = msgspec.UNSET
     max_score: float | msgspec.UnsetType | None = msgspec.UNSET
     feedback: str | msgspec.UnsetType = msgspec.UNSET

@@ -9,8 +9,8 @@ import msgspec
 
 from runtime.execution.executor import Slot
 from runtime.execution.protocol import Ended, File, Limits, Outcome
-from runtime.judging import interaction, points
-from runtime.judging.case_results import failed, judged
+from runtime.judging import functions, interaction, points
+from runtime.judging.case_results import failed, judged, with_returned
 from runtime.judging.checkers import Checked, Question, check, job_of, verdict_of
 from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.jobs import Jobs
@@ -53,6 +53,8 @@ class TrialRuns:
     async def _judged(self, trial: Trial, turn: _Turn) -> CaseResult:
         task, data = self._task, trial.load()
         files, unit = beside(self._prepared.files, data.files), self._prepared.unit
+        if trial.submission.function:
+            files = (*files, functions.call_file(trial.submission, data.input, self._jobs.settings))
         program = msgspec.structs.replace(trial.submission, files=files, unit=unit)
         spent = without_run(Status.OK)
         kept: tuple[File, ...] = ()
@@ -69,7 +71,8 @@ class TrialRuns:
                 return failed(trial, step, data.answer)
             if checked.next_input is None or checked.status is not Status.ACCEPTED or task.passes == 1:
                 checked = points.with_points(task, trial, checked)
-                return judged(trial, step, checked, data.answer, details=task.details)
+                found = judged(trial, step, checked, data.answer, details=task.details)
+                return with_returned(found, checked.returned, self._jobs.settings.max_output_kb << 10)
             spent, kept = step, checked.kept
             data = msgspec.structs.replace(data, input=checked.next_input)
         many = Checked(Status.JUDGE_ERROR, judge_feedback=f"the checker asked for more than {task.passes} passes")
@@ -79,15 +82,20 @@ class TrialRuns:
         self, trial: Trial, program: Submission, question: Question, turn: _Turn
     ) -> tuple[StepResult, Checked | None]:
         """One run, and what is said of its output; None where it did not end in order."""
-        job = self._jobs.run(until(turn.over_at, program), turn.slot.box, question.data.input)
+        job = self._jobs.run(until(turn.over_at, program), turn.slot.box, b"" if program.function else question.data.input)
+        if program.function:
+            job = functions.calling(job, self._jobs.settings)
         began = time.perf_counter()
         # The checker comes next, and should not wait for what can be done later.
         outcome = await turn.slot.run(msgspec.structs.replace(job, expects_run=bool(self._task.checkers)))
         self._timeline.add("run", trial.id, began, outcome)
-        step = self._step(outcome, program, job.limits)
+        step, output = self._step(outcome, program, job.limits), outcome.stdout
+        if program.function:
+            step, output = functions.returned(program, step, outcome)
         if step.status is not Status.OK:
             return step, None
-        return step, await self._check(trial, msgspec.structs.replace(question, output=outcome.stdout), turn)
+        checked = await self._check(trial, msgspec.structs.replace(question, output=output), turn)
+        return step, msgspec.structs.replace(checked, returned=output) if program.function else checked
 
     async def _spoken(
         self, interactor: Checker, trial: Trial, program: Submission, question: Question, turn: _Turn

@@ -25,6 +25,10 @@ _PRAGMA = re.compile(r"GCC[ \t]+(?:optimize|target|ivdep|unroll|diagnostic)\b|on
 
 # What begins with another header.
 _WITHIN = {"bits/stdc++.h": ("bits/extc++.h",)}
+# A header that many checkers bring, by what is in it: all of its functions are defined there, and few of them used. What it
+# stands for here is the longest to read of what it includes.
+_TESTLIB, _TESTLIB_GUARD, _TESTLIB_INCLUDES = "testlib.h", "#ifndef _TESTLIB_H_", "iostream"
+_OWN_HEADER = re.compile(r'"([\w/.+-]+)"')
 # Headers of C and C++, and GCC's own, which read the same in whatever order they come.
 _STANDARD = (
     "algorithm any array atomic barrier bit bitset cassert ccomplex cctype cerrno cfenv cfloat charconv chrono cinttypes "
@@ -75,16 +79,22 @@ def compiled_ahead(folder: str) -> tuple[Header, ...]:
     return tuple(headers)
 
 
+def is_testlib(name: str, text: str) -> bool:
+    """Whether a file is the testlib that checkers, interactors and validators are written with."""
+    return name.rpartition("/")[2] == _TESTLIB and _TESTLIB_GUARD in text[:_TEXT_CHARACTERS]
+
+
 def _folder(path: str) -> str:
     return path if Path(path).is_dir() else ""
 
 
-def start_with(folders: Iterable[str], texts: Iterable[str]) -> tuple[str, ...]:
+def start_with(folders: Iterable[str], texts: Iterable[str], *, testlib: bool = False) -> tuple[str, ...]:
     """The compiler's words for the first header in `folders` that every one of these sources can start with, if there is one.
 
     A source that includes a header in its preamble can start with it, if all that stands before is of no matter to it.
+    With `testlib` that header lies beside them.
     """
-    preambles = [_preamble(text[:_TEXT_CHARACTERS]) for text in texts]
+    preambles = [_preamble(text[:_TEXT_CHARACTERS], testlib=testlib) for text in texts]
     for header in itertools.chain.from_iterable(map(compiled_ahead, folders)):
         if preambles and all(_may_start_with(header, preamble) for preamble in preambles):
             return ("-include", header.path, *(("-isystem", header.again) if header.again else ()))
@@ -104,7 +114,7 @@ def _may_start_with(header: Header, preamble: list[tuple[str, str]]) -> bool:
     return False
 
 
-def _preamble(text: str) -> list[tuple[str, str]]:
+def _preamble(text: str, *, testlib: bool) -> list[tuple[str, str]]:
     """The directives at the start of a source, as far as they are of no matter to headers or can be judged."""
     found = []
     depth = 0
@@ -118,6 +128,8 @@ def _preamble(text: str) -> list[tuple[str, str]]:
         elif word == "include" and (header := _HEADER.fullmatch(rest)) and header[1] in STANDARD:
             # Under a condition, which is not looked at, it may not be included.
             found += [] if depth else [(word, header[1])]
+        elif testlib and word == "include" and (own := _OWN_HEADER.match(rest)) and own[1].rpartition("/")[2] == _TESTLIB:
+            found += [] if depth else [(word, _TESTLIB_INCLUDES)]
         elif (word == "define" and _MACRO.match(rest)) or (word == "pragma" and _PRAGMA.match(rest)):
             found.append((word, rest))
         else:

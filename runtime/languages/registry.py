@@ -76,6 +76,24 @@ class Release(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return _ORIGINS[self.origin]
 
 
+class Function(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How a function of a program is called: by files of the folder `call`, which have the places `{file}` and `{module}`.
+
+    The first of them lies at `place`, and the others beside it.
+    """
+
+    callers: tuple[str, ...]
+    place: str
+    #: Whether the first is the main file, which loads the submission's main file by itself.
+    is_main: bool = False
+    #: Whether they are compiled by themselves, and run with what the submission's compile step makes.
+    apart: bool = False
+    #: Added to the submission's main file: `{name}` is the function's, `{root}` its first part, and `{scoped}` has `::`.
+    end: str = ""
+    #: For the compile step, where `{ahead}` stands.
+    options: tuple[str, ...] = ()
+
+
 class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One language, as its file says.
 
@@ -111,6 +129,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passed_over: str = ""
     #: The folder of headers that were compiled ahead, of which `{ahead}` is the one that a program can start with.
     ahead: str = ""
+    #: Words for the compiler where a program of one source file brings testlib.h, as checkers do.
+    with_testlib: tuple[str, ...] = ()
     #: Whether a source file has to be called after its public class.
     named_after_class: bool = False
     #: Whether classes of Java are made, among which the one to start is looked for and becomes `{unit}` of the run.
@@ -127,6 +147,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     read: tuple[str, ...] = ()
     release: Release | None = None
     warm: Warm | None = None
+    #: How functions of its programs are called; None where that cannot be.
+    function: Function | None = None
     #: Another language, whose workers serve what this one's compile step makes.
     workers: str = ""
 

@@ -8,7 +8,7 @@ import msgspec
 
 from runtime.execution.protocol import File
 from runtime.languages import java
-from runtime.languages.preamble import start_with
+from runtime.languages.preamble import is_testlib, start_with
 from runtime.languages.registry import Language
 
 _MARK = b"\xef\xbb\xbf"
@@ -24,7 +24,7 @@ class Arranged(msgspec.Struct, frozen=True):
     sources: tuple[str, ...]
     #: What the main file calls itself, where that has a meaning for the compiler.
     unit: str
-    #: The compiler's words for a header that was compiled ahead and that all of the sources can start with.
+    #: Words for the compiler, of a header that was compiled ahead and that all of the sources can start with among them.
     ahead: tuple[str, ...]
 
     @property
@@ -46,10 +46,12 @@ def unmarked(language: Language, files: tuple[File, ...]) -> tuple[File, ...]:
     )
 
 
-def arranged(language: Language, files: tuple[File, ...], ahead: tuple[str, ...] = ()) -> Arranged:
+def arranged(
+    language: Language, files: tuple[File, ...], ahead: tuple[str, ...] = (), options: tuple[str, ...] = ()
+) -> Arranged:
     """The files for the compiler of `language`; the first is the main one, and is compiled whatever it is called.
 
-    `ahead` are folders of headers that were compiled ahead.
+    `ahead` are folders of headers that were compiled ahead; the compiler gets `options` besides.
     """
     taken = {file.name for file in files}
     named: list[File] = []
@@ -57,7 +59,7 @@ def arranged(language: Language, files: tuple[File, ...], ahead: tuple[str, ...]
         name = _main_name(language, file) if position == 0 else _unit_name(language, file)
         if name != file.name and (name not in taken or position == 0):
             taken.discard(file.name)
-            name = _free(name, taken)
+            name = free_name(name, taken)
             taken.add(name)
         else:
             name = file.name
@@ -65,8 +67,12 @@ def arranged(language: Language, files: tuple[File, ...], ahead: tuple[str, ...]
     compiled = [file for file in named if file.name.endswith(language.extensions)]
     sources = tuple(file.name for file in _in_order(language, compiled))
     defined = _found(language.defines, _text(named[0]))
+    testlib = bool(language.with_testlib) and any(is_testlib(file.name, _text(file)) for file in named)
+    words = start_with(ahead, map(_text, compiled), testlib=testlib)
+    if testlib and len(compiled) == 1:
+        words = (*words, *language.with_testlib)
     unit = defined[0] if defined else language.unit
-    return Arranged(tuple(named), named[0], sources, unit, start_with(ahead, map(_text, compiled)))
+    return Arranged(tuple(named), named[0], sources, unit, (*words, *options))
 
 
 def with_made(
@@ -99,7 +105,7 @@ def _unit_name(language: Language, file: File) -> str:
     return language.found_as.format(unit=defined[0].lower()) if defined else file.name
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free_name(name: str, taken: set[str]) -> str:
     """The name, or one like it that no file and no folder has."""
     path = PurePosixPath(name)
     number = 0

@@ -61,6 +61,11 @@ class Mapping:
         self._place = place
         self._taken: set[str] = set()
 
+    @property
+    def path(self) -> str:
+        """The file's, inside the package."""
+        return self._path
+
     def fault(self, key: str, message: str) -> None:
         """Notes what is wrong with `key`."""
         self._faults.add(self._path, f"{self._place}{key} {message}")

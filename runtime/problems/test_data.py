@@ -17,6 +17,8 @@ from runtime.problems.metadata import Metadata
 from runtime.problems.model import Aggregation, Case, Format, Group, Verdict
 
 MOST_CASES = 2000
+# What `test_group.yaml` was called in drafts of 2025-09, as the examples beside its text still have it.
+_OLDER_FILE = "testdata.yaml"
 _AGGREGATIONS = {"sum": Aggregation.SUM, "min": Aggregation.MIN, "max": Aggregation.MAX, "avg": Aggregation.AVERAGE}
 _VERDICTS = {
     "first_error": Verdict.FIRST_ERROR,
@@ -82,7 +84,10 @@ class _Reader:
     def group(self, folder: str, around: _Settings) -> Group:
         """The group in this folder of the package."""
         entries = self._entries.get(folder, set())
-        settings = self._settings(f"{folder}/{self._group_file}", around, inside=folder)
+        file = f"{folder}/{self._group_file}"
+        if not self._legacy and file not in self._package and f"{folder}/{_OLDER_FILE}" in self._package:
+            file = f"{folder}/{_OLDER_FILE}"
+        settings = self._settings(file, around, inside=folder)
         items: list[Case | Group] = []
         for name in sorted(entries):
             path = f"{folder}/{name}"
@@ -218,6 +223,8 @@ class _Reader:
         keys.ignore("static_validation_score")
         stated, unbounded = None, False
         aggregation = None
+        if keys.path.endswith(f"/{_OLDER_FILE}"):
+            return self._older_settings(keys, around)
         require_pass: tuple[str, ...] = ()
         if inside:
             unbounded = keys.value("max_score") == "unbounded"
@@ -239,6 +246,25 @@ class _Reader:
             unbounded=unbounded,
             aggregation=aggregation,
             require_pass=require_pass,
+        )
+
+    def _older_settings(self, keys: Mapping, around: _Settings) -> _Settings:
+        keys.ignore("input_validator_flags")
+        scoring = keys.mapping("scoring")
+        aggregation = Aggregation(scoring.choice("aggregation", ("sum", "min"), "sum"))
+        has_score = scoring.has("max_score") or (scoring.has("score") and aggregation is Aggregation.MIN)
+        score, most = scoring.number("score", -1), scoring.number("max_score", -1)
+        if scoring.has("score") and not has_score:
+            scoring.fault("score", "is for each test case where aggregation is sum: set max_score")
+        stated = most if most is not None else score
+        if stated is not None and stated < 0:
+            scoring.fault("score", "must not be below 0")
+        scoring.finish()
+        return _Settings(
+            validator_flags=keys.texts("output_validator_flags", split=True) or around.validator_flags,
+            arguments=around.arguments,
+            stated_score=stated if self._metadata.scoring else None,
+            aggregation=aggregation if self._metadata.scoring and scoring.has("aggregation") else None,
         )
 
 

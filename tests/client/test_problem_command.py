@@ -57,6 +57,40 @@ def test_a_submission_that_does_otherwise_ends_with_1_and_is_shown(executor: Exe
     assert "accepted: expected wrong_answer" in printed
 
 
+def test_what_the_executor_has_no_language_for_is_named_and_no_difference(executor: Executor, package: Path) -> None:
+    (package / "submissions/accepted/mean.zz").write_text("")
+    (package / "submissions/accepted/old.py").write_text("#!/usr/bin/env python2\nprint 1\n")
+    (package / "submissions/accepted/facts.pl").write_text(":- initialization(main).\n")
+    (package / "input_validators/grammar.ctd").write_text("INT(1, 5) EOF")
+    code, printed = run(executor, "verify", package)
+    assert code == 0, printed
+    assert "not judged: the executor has no zz" in printed
+    assert "not judged: the executor has no python2" in printed
+    assert "not judged: the executor has no prolog" in printed
+    assert "input validator grammar.ctd was not run: the executor has no ctd" in printed
+
+
+def test_one_does_not_look_beyond_what_the_executor_allows(executor: Executor, package: Path) -> None:
+    (package / ".timelimit").write_text("6\n")
+    (package / "submissions/time_limit_exceeded/waits.py").write_text("while True: pass\n")
+    code, printed = run(executor, "verify", package)
+    assert code == 0, printed
+    assert float(printed.partition("fastest over the time limit: at least ")[2].split()[0]) >= 6
+
+
+def test_in_newer_formats_a_part_of_the_points_needs_no_verdict(executor: Executor, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(FOLDER / "pairs", tmp_path / "pairs"))
+    for path in (folder / "submissions").rglob("*.cpp"):
+        path.unlink()
+    (folder / "submissions/submissions.yaml").unlink()
+    code, printed = run(executor, "verify", folder)
+    assert code == 0, printed
+    shutil.copy(folder / "submissions/accepted/counts.py", folder / "submissions/partially_accepted/all.py")
+    code, printed = run(executor, "verify", folder)
+    assert code == 1
+    assert "expected less than all points" in printed
+
+
 def test_points_that_differ_end_with_1(executor: Executor, tmp_path: Path) -> None:
     package = Path(shutil.copytree(FOLDER / "pairs", tmp_path / "pairs"))
     shutil.rmtree(package / "submissions")

@@ -74,3 +74,19 @@ def test_without_headers_that_were_compiled_ahead_a_program_stays_as_it_is(tmp_p
 @pytest.mark.parametrize("text", ["#define x\n" * (1 << 18), "/*" * (1 << 20), "\\\n" * (1 << 20), "# " * (1 << 20)])
 def test_no_text_makes_the_search_slow(folder: str, text: str) -> None:
     start_with((folder,), [text])
+
+
+@pytest.mark.parametrize(
+    ("source", "header"),
+    [
+        ('#include "testlib.h"\n', "iostream"),
+        ('#include <cstdio>\n#define ll long long\n#include "lib/testlib.h" // ours\n', "iostream"),
+        ('#include "testlib.h"\n' + _BITS, "bits/stdc++.h"),
+        ('#include "mylib.h"\n#include "testlib.h"\n', ""),
+        ('#define std x\n#include "testlib.h"\n', ""),
+        ('#ifdef X\n#include "testlib.h"\n#endif\n', ""),
+    ],
+)
+def test_what_includes_testlib_starts_with_a_header_that_testlib_includes(folder: str, source: str, header: str) -> None:
+    assert start_with((folder,), [source], testlib=True)[:2] == (("-include", f"{folder}/{header}") if header else ())
+    assert start_with((folder,), [source]) == ()

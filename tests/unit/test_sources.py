@@ -78,3 +78,23 @@ def test_no_text_makes_the_search_for_its_class_slow(text: str) -> None:
 @pytest.mark.parametrize("language", ["fortran", "pascal", "haskell"])
 def test_no_text_makes_the_search_for_its_modules_slow(language: str, text: str) -> None:
     arranged(_LANGUAGES[language], _files({"a": text, f"b.{_LANGUAGES[language].file.rpartition('.')[2]}": text}))
+
+
+_TESTLIB = "#ifndef _TESTLIB_H_\n#define _TESTLIB_H_\n#endif\n"
+
+
+@pytest.mark.parametrize(
+    ("files", "lean"),
+    [
+        ({"check.cpp": '#include "testlib.h"', "testlib.h": _TESTLIB}, True),
+        ({"check.cpp": '#include "lib/testlib.h"', "lib/testlib.h": _TESTLIB, "note.txt": ""}, True),
+        ({"check.cpp": '#include "testlib.h"', "testlib.h": "#pragma once"}, False),
+        ({"check.cpp": '#include "testlib.h"', "testlib.h": _TESTLIB, "more.cpp": ""}, False),
+        ({"check.cpp": "#include <testlib.h>"}, False),
+    ],
+)
+def test_of_testlib_only_what_a_program_of_one_source_uses_is_compiled(files: dict[str, str], lean: bool) -> None:
+    language = _LANGUAGES["cpp"]
+    words = arranged(language, _files(files)).ahead
+    assert (language.with_testlib == words[-len(language.with_testlib) :]) is lean
+    assert lean or words == ()
