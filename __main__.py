@@ -26,6 +26,8 @@ pulumi.export("imageDigests", {app.key: app.image for app in deployed})
 pulumi.export("revision", first.revision)
 pulumi.export("minReplicas", first.min_replicas)
 pulumi.export("maxReplicas", first.max_replicas)
+if first.store_url is not None:
+    pulumi.export("storeUrl", first.store_url)
 
 if settings.stack_readme:
     # Pulumi Cloud shows it beside the stack, with the outputs filled in.

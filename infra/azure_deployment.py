@@ -14,6 +14,7 @@ from infra.image import ExecutorImage, ExecutorImageArgs
 from infra.live_apps import LiveApp, own_apps
 from infra.session_pool import SessionPool, SessionPoolArgs
 from infra.settings import AppSettings, Settings
+from infra.settings.telemetry import PROTOCOL_VARIABLE
 
 if TYPE_CHECKING:
     from infra.store import Store
@@ -59,6 +60,7 @@ def deploy_to_azure(settings: Settings, tags: dict[str, str]) -> tuple[DeployedA
                     executor.host,
                     executor.revision,
                     size.priced,
+                    None if store is None else store.url,
                 )
             )
             watched.append(WatchedApp(executor.id, size))
@@ -127,7 +129,11 @@ def _executor_args(
         size=size,
         api_keys=settings.access.api_keys,
         api_keys_vault_url=settings.access.api_keys_vault_url,
-        environment_variables=settings.environment_variables,
+        # Azure gives a container the agent's address; the agent takes gRPC alone.
+        environment_variables={
+            **({PROTOCOL_VARIABLE: "grpc"} if settings.telemetry.agent else {}),
+            **settings.environment_variables,
+        },
         protect=settings.protect_app,
     )
 

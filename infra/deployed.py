@@ -21,6 +21,7 @@ class DeployedApp:
         host: Host name of the URL, which only a Container App has.
         revision: The revision, likewise.
         size: What its cost is estimated from, likewise.
+        store_url: The store that its replicas share, likewise, as `EXECUTOR_STORE` takes it.
     """
 
     key: str
@@ -32,3 +33,4 @@ class DeployedApp:
     host: pulumi.Output[str] | None = None
     revision: pulumi.Output[str] | None = None
     size: Size | None = None
+    store_url: pulumi.Output[str] | None = None

@@ -12,8 +12,8 @@ from infra.settings import SharedResource, StoreSettings
 CONTRIBUTOR_ROLE = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
 """The built-in role Storage Blob Data Contributor. Source: Microsoft's list of Azure built-in roles."""
 
-RESULT_PREFIXES = ("named/execution-", "named/judge0-")
-"""Where the executor keeps results of accepted work (`runtime/http/accepted.py`)."""
+RESULT_PREFIXES = ("named/accepted/", "named/claims/", "named/replicas/", "named/results/", "named/sweeps/")
+"""Where the executor keeps accepted work and its results, which it also deletes itself (`runtime/store/pending.py`)."""
 
 
 @dataclass(frozen=True)

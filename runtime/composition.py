@@ -75,9 +75,24 @@ def start(*, slots: int = 0) -> Start:
     if not registry.languages:
         executor.close()
         raise StartError(f"EXECUTOR_PATH is {settings.path!r}: no language's toolchain is there", WRONG_SETTINGS)
-    compiled = ahead(executor, registry, settings)
-    configure(executor, registry, settings, compiled.folder)
-    return Start(settings, executor, registry, compiled, floor)
+    # A command that runs one program would be over before a header is made.
+    ahead = Ahead() if slots else _ahead(executor, registry, settings)
+    configure(executor, registry, settings, ahead.folder)
+    return Start(settings, executor, registry, ahead, floor)
+
+
+def _ahead(executor: Executor, registry: Registry, settings: Settings) -> Ahead:
+    """Where headers are that were compiled ahead, with a cache folder only where the image has none for a language."""
+    folder = ""
+    missing = any(language.ahead and not compiled_ahead(language.ahead) for language in registry.languages.values())
+    # A program that could write to the folder could put code into those of others.
+    if missing and settings.cache_dir != NO_CACHE and not executor.isolation.weak:
+        try:
+            wanted = settings.cache_dir or default_folder(os.environ)
+            folder = str(opened(wanted, readable_for_all=executor.isolation.own_uid))
+        except UnusableError as error:
+            _log.warning("EXECUTOR_CACHE_DIR is not used: %s", error)
+    return Ahead(folder, settings.path, executor.isolation.own_uid)
 
 
 def _settings() -> Settings:
@@ -93,20 +108,6 @@ def _settings() -> Settings:
     except StoreUrlError as error:
         raise SettingsError([f"EXECUTOR_STORE {error}"]) from error
     return settings
-
-
-def ahead(executor: Executor, registry: Registry, settings: Settings) -> Ahead:
-    """Where headers are that were compiled ahead, with a cache folder only where the image has none for a language."""
-    folder = ""
-    missing = any(language.ahead and not compiled_ahead(language.ahead) for language in registry.languages.values())
-    # A program that could write to the folder could put code into those of others.
-    if missing and settings.cache_dir != NO_CACHE and not executor.isolation.weak:
-        try:
-            wanted = settings.cache_dir or default_folder(os.environ)
-            folder = str(opened(wanted, readable_for_all=executor.isolation.own_uid))
-        except UnusableError as error:
-            _log.warning("EXECUTOR_CACHE_DIR is not used: %s", error)
-    return Ahead(folder, settings.path, executor.isolation.own_uid)
 
 
 def configure(executor: Executor, registry: Registry, settings: Settings, cache: str) -> None:

@@ -9,6 +9,7 @@ from infra.settings.kinds import choice, setting, switch, text
 from infra.settings.reader import ConfigReader
 
 CONNECTION_VARIABLE = "APPLICATIONINSIGHTS_CONNECTION_STRING"
+PROTOCOL_VARIABLE = "OTEL_EXPORTER_OTLP_PROTOCOL"
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class TelemetrySettings:
         switch,
         False,
         "Send through the OpenTelemetry agent of an environment that is created, which passes traces and logs on and no "
-        "metrics. An agent that an environment has already is used without any setting.",
+        "metrics. The agent of an environment that exists is its owner's.",
         key="telemetryAgent",
         hostings=("app",),
     )

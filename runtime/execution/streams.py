@@ -31,8 +31,8 @@ class Streams:
         else:
             self._file = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
             self.theirs_stdin = os.open(f"/proc/self/fd/{self._file}", os.O_RDONLY | os.O_CLOEXEC)
-        self.stdout, self.theirs_stdout = os.pipe2(os.O_CLOEXEC)
-        self.stderr, self.theirs_stderr = os.pipe2(os.O_CLOEXEC)
+        self.stdout, self.theirs_stdout = _pipe()
+        self.stderr, self.theirs_stderr = _pipe()
         for descriptor in (self.stdout, self.stderr):
             os.set_blocking(descriptor, False)
 
@@ -91,9 +91,16 @@ class Streams:
 
 def _input_pipe() -> tuple[int, int]:
     """The program's end of a new pipe, and ours, which does not block."""
-    theirs, ours = os.pipe2(os.O_CLOEXEC)
+    theirs, ours = _pipe()
     os.set_blocking(ours, False)
     return theirs, ours
+
+
+def _pipe() -> tuple[int, int]:
+    """A pipe that a program with a uid of its own may open again by a name such as /dev/stdout."""
+    reader, writer = os.pipe2(os.O_CLOEXEC)
+    os.fchmod(writer, 0o666)
+    return reader, writer
 
 
 class Output:

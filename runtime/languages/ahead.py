@@ -25,9 +25,9 @@ class Ahead:
     With `readable_for_all` programs have users of their own, who must be able to read what is in it.
     """
 
-    folder: str
-    path: str
-    readable_for_all: bool
+    folder: str = ""
+    path: str = ""
+    readable_for_all: bool = False
     #: What can be used, with what it looked like when it was verified.
     entries: dict[str, str] = field(default_factory=dict)
     _making: "asyncio.Task[None] | None" = None

@@ -73,7 +73,7 @@ class Envelopes:
             found = {"responseCode": str(code), "success": not span.fault and isinstance(code, int) and 0 < code < 400}
             tags["ai.operation.name"] = span.name
             return self._envelope("Request", "RequestData", data | found, span.began_ns, tags)
-        inner = {"type": "InProc", "resultCode": span.fault}
+        inner = {"type": "InProc", "resultCode": span.fault or "0"}
         return self._envelope("RemoteDependency", "RemoteDependencyData", data | inner, span.began_ns, tags)
 
     def _points(self, family: Metric) -> Iterator[tuple[dict[str, object], dict[str, str]]]:

@@ -23,6 +23,8 @@ from runtime.store.errors import StoreError
 _log = logging.getLogger(__name__)
 #: How many replicas may begin a piece of work before it is given up: it may be what ends them.
 MOST_OWNERS = 5
+#: All that is kept here; a store's own rule may delete it as well, once it is old.
+PARTS = ("accepted", "claims", "results", "replicas", "sweeps")
 _TIME_BYTES = 8
 _OWNER_BYTES = 32
 _HEAD_BYTES = _TIME_BYTES + _OWNER_BYTES
@@ -189,8 +191,9 @@ class PendingWork:
         if not await self._store.create_named("sweeps", str(period), b"x"):
             return 0
         count = await self._delete_older("results", seconds)
-        for scope in ("accepted", "claims", "replicas", "sweeps"):
-            count += await self._delete_older(scope, max(seconds, _LEAST_AGE_SECONDS))
+        for part in PARTS:
+            if part != "results":
+                count += await self._delete_older(part, max(seconds, _LEAST_AGE_SECONDS))
         return count
 
     async def _delete_older(self, scope: str, seconds: float) -> int:

@@ -40,6 +40,7 @@ def test_it_runs_as_anywhere_else(place: Executor, program: dict[str, Any]) -> N
     for run in _runs(place, body):
         assert run["status"] == program.get("status", "ok"), run
         assert run["stdout"] == program.get("stdout", ""), run
+        assert run["message"].startswith(program.get("message", "")), run
         if "stderr_has" in program:
             assert program["stderr_has"] in run["stderr"], run
         else:

@@ -32,5 +32,5 @@ def test_the_runbook_s_cores_are_those_of_the_stack_files(stack: str, stacks: st
 def test_the_runbook_explains_exactly_the_outputs_that_there_are() -> None:
     section = RUNBOOK.read_text(encoding="utf-8").partition("## Every output")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)) == set(
-        deploy("dev", update(), stackReadme="true").outputs
+        deploy("dev", update(), stackReadme="true", store="create", storeAccountName="aitastore").outputs
     )

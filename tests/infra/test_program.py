@@ -96,6 +96,15 @@ def test_the_outputs_tell_where_the_executor_is_what_it_runs_and_how_far_it_scal
         assert replicas == (low, high)
 
 
+@pytest.mark.parametrize("resource_type", sorted(arm_types.RESOURCES))
+def test_azures_type_is_there_to_check_each_resource_with(resource_type: str) -> None:
+    """Skips, by its name, each type whose bodies no test can check on this machine."""
+    resource = arm_types.RESOURCES[resource_type]
+    if not arm_types.published(resource_type):
+        pytest.skip(f"bodies of {resource.name} are not checked: {resource.file} is not in {arm_types.FOLDER}")
+    assert f'"name":"{resource.name}@' in (arm_types.FOLDER / resource.file).read_text("utf-8").replace('": "', '":"')
+
+
 @arm_types.NEEDED
 def test_each_declared_body_is_one_that_azure_s_published_types_allow(run: Run) -> None:
     azure_native = [resource for resource in run.engine.resources if resource.type.startswith("azure-native:")]

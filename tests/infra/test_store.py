@@ -6,11 +6,11 @@ from collections.abc import Callable
 import pulumi
 import pytest
 
-from devtools import stack_files
 from devtools.azure_double import GROUP_ID, STORE_CONTAINER_ID, STORE_IDENTITY_ID, SUBSCRIPTION
 from devtools.engine_double import EngineDouble, Unknown
 from infra.store import CONTRIBUTOR_ROLE, RESULT_PREFIXES
 from runtime.store.blobs import check_url
+from runtime.store.pending import PARTS
 from tests.infra import arm_types
 from tests.infra.program import ACCOUNT, API_KEYS, APP, BLOBS, IDENTITY, LIFETIMES, ROLE, deploy, preview, update
 
@@ -78,6 +78,7 @@ def test_the_executor_is_told_the_store_in_a_form_that_it_takes() -> None:
     assert isinstance(url, str)
     assert re.fullmatch(r"az://aitastore/executor\?client_id=[0-9a-f-]{36}", url)
     check_url(url)
+    assert engine.outputs["storeUrl"] == url
     assert isinstance(variables(deploy("dev", preview(), **CREATED))["EXECUTOR_STORE"], Unknown)
 
 
@@ -87,15 +88,12 @@ def test_results_of_accepted_work_go_after_their_days_and_nothing_else_does() ->
     assert rule["definition"]["actions"] == {"baseBlob": {"delete": {"daysAfterModificationGreaterThan": 3}}}
     assert rule["definition"]["filters"] == {
         "blobTypes": ["blockBlob"],
-        "prefixMatch": ["midterm/named/execution-", "midterm/named/judge0-"],
+        "prefixMatch": [f"midterm/named/{part}/" for part in ("accepted", "claims", "replicas", "results", "sweeps")],
     }
 
 
 def test_the_prefixes_are_those_under_which_the_executor_keeps_results() -> None:
-    source = "".join(file.read_text(encoding="utf-8") for file in (stack_files.ROOT / "runtime" / "http").rglob("*.py"))
-    kinds = re.findall(r"AcceptedWork\([^)]*?kind=\"(\w+)\"", source)
-    assert len(kinds) >= 2
-    assert {f"named/{kind}-" for kind in kinds} == set(RESULT_PREFIXES)
+    assert tuple(f"named/{part}/" for part in sorted(PARTS)) == RESULT_PREFIXES
 
 
 def test_a_store_that_exists_is_looked_up_and_only_the_identity_and_its_role_are_made(subtests: pytest.Subtests) -> None:

@@ -10,6 +10,8 @@ import pytest
 
 from devtools.azure_double import CONNECTION_STRING, WORKSPACE_ID, AzureDouble
 from devtools.engine_double import EngineDouble, Secret
+from infra.settings.telemetry import CONNECTION_VARIABLE, PROTOCOL_VARIABLE
+from runtime.observability import telemetry_settings
 from tests.infra import arm_types
 from tests.infra.program import (
     ALERT,
@@ -68,9 +70,14 @@ def test_an_agent_of_the_environment_gets_the_connection_string_instead_and_the_
         "tracesConfiguration": {"destinations": ["appInsights"]},
     }
     # Azure itself sets OTEL_EXPORTER_OTLP_ENDPOINT in the containers.
-    assert environment_variables(engine) == {}
+    (container,) = engine.only(APP).inputs["template"]["containers"]
+    assert container["env"] == [{"name": "OTEL_EXPORTER_OTLP_PROTOCOL", "value": "grpc"}]
     assert "secrets" not in engine.only(APP).inputs["configuration"]
     arm_types.check(engine.resources, subtests)
+
+
+def test_the_server_reads_the_variables_that_a_stack_gives_it() -> None:
+    assert (telemetry_settings.CONNECTION_STRING, telemetry_settings.PROTOCOL) == (CONNECTION_VARIABLE, PROTOCOL_VARIABLE)
 
 
 def test_a_resource_that_exists_is_looked_up() -> None:

@@ -169,7 +169,8 @@ def test_metrics_have_the_names_and_values_of_the_metrics_page(traced: Executor,
     assert {"executor_execution_seconds", "executor_queue_seconds"} <= histograms
     assert page == (sent - histograms) | {f"{name}_{end}" for name in histograms for end in ("bucket", "count", "sum")}
     histogram = receiver.metric("executor_queue_seconds").histogram.data_points[0]
-    assert histogram.count == sum(histogram.bucket_counts)
+    count = traced.metrics()["executor_queue_seconds_count"]
+    assert histogram.count == sum(histogram.bucket_counts) == count, "no execution has come since"
     assert len(histogram.bucket_counts) == len(histogram.explicit_bounds) + 1
 
 
