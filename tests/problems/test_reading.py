@@ -335,21 +335,6 @@ def test_a_blob_that_is_no_canonical_package_is_refused(content: bytes, tmp_path
         Package.of_file(tmp_path / "blob")
 
 
-def test_a_package_of_the_draft_has_the_newer_problem_yaml_and_the_older_test_data(tmp_path: Path) -> None:
-    yaml = NEWEST["problem.yaml"].replace("2025-09", "2023-07-draft") + "type: scoring\n"
-    files = NEWEST | {
-        "problem.yaml": yaml,
-        "data/testdata.yaml": "on_reject: continue\nrange: 0 50\ngrader_flags: ignore_sample\n",
-        "data/secret/testdata.yaml": "accept_score: 50\nrange: 0 50\ngrader_flags: min\n",
-        "output_validator/only/check.py": "",
-    }
-    problem = read(files, tmp_path)
-    assert problem.limits.time_seconds == 1.5
-    assert [program.name for program in problem.validators] == ["output_validator"]
-    assert (group(problem, "data").ignored, group(problem, "secret").aggregation) == (("sample",), Aggregation.MIN)
-    assert [case.accept_score for case in problem.data.cases()] == [1.0, 50.0]
-
-
 def test_the_examples_beside_the_text_of_2025_09_are_read_with_what_their_drafts_had(tmp_path: Path) -> None:
     files = NEWEST | {
         "problem.yaml": NEWEST["problem.yaml"] + "type: scoring multi-pass\nsource_url: https://example.org\n",
