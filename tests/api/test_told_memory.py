@@ -23,4 +23,4 @@ def test_what_is_told_is_within_the_limit_unless_that_was_exceeded(executor: Exe
     run = executor.post({**body, "memory_limit_mb": row["memory_limit_mb"]}).json()["run"]
     assert run["status"] in row["ends"], run
     if run["status"] != "memory_limit_exceeded":
-        assert row.get("at_least_mb", 0) << 20 <= run["memory"] < row["memory_limit_mb"] << 20, run
+        assert row.get("at_least_mb", 0) << 20 <= run["memory"] <= row["memory_limit_mb"] << 20, run
