@@ -90,7 +90,7 @@ class _Scaler:
         self._loop = threading.Thread(target=self._run, name="scaler")
 
     def open(self) -> None:
-        for started in [self._starts.submit(self._start, 0.0) for _ in range(self._scaling.minimum)]:
+        for started in [self._starts.submit(self._start) for _ in range(self._scaling.minimum)]:
             started.result()
         self._began = time.monotonic()
         self._loop.start()
@@ -120,19 +120,29 @@ class _Scaler:
             self._app.looks.append(Step(now - self._began, rate, desired, current + more))
             for _ in range(more):
                 delay = self._random.lognormvariate(math.log(scaling.start_seconds), scaling.start_spread)
-                threading.Timer(delay, self._begin).start()
+                later = threading.Timer(delay, self._begin)
+                later.daemon = True
+                later.start()
             if len(wishes) == wishes.maxlen:
                 self._let_go(current - max(wishes))
 
     def _begin(self) -> None:
         if not self._stopped.is_set():
-            self._starts.submit(self._start)
+            self._starts.submit(self._start_later)
 
-    def _start(self, _delay: float | None = None) -> None:
+    def _start_later(self) -> None:
+        try:
+            self._start()
+        except RuntimeError as error:
+            print(f"a replica did not start: {error}", file=sys.stderr, flush=True)
+        finally:
+            with self._changing:
+                self._starting -= 1
+
+    def _start(self) -> None:
         name = f"stand-in--{next(self._numbers):04}"
         replica = start(self._image, self._settings | {"CONTAINER_APP_REPLICA_NAME": name})
         with self._changing:
-            self._starting = max(0, self._starting - 1)
             self._app.ready.append(replica)
         self._app.came.append(time.monotonic() - self._began)
         self._ingress.join(replica)

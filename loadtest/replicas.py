@@ -22,7 +22,7 @@ from runtime.execution.process_tree import descendants
 from runtime.execution.procfs import stat_fields
 
 MOST_REPLICAS = 40
-_START_SECONDS = 30
+_START_SECONDS = 90
 _LIMITS = (
     "--cap-drop", "ALL", "--security-opt", "no-new-privileges", "--read-only", "--tmpfs", "/tmp",  # noqa: S108
     "--memory", "1g",
@@ -91,7 +91,7 @@ def start(image: str, settings: dict[str, str]) -> Replica:
         replica = Replica(int(found[1]), process.pid, process)
     deadline = time.monotonic() + _START_SECONDS
     while True:
-        with contextlib.suppress(urllib.error.URLError, ConnectionError):
+        with contextlib.suppress(urllib.error.URLError, ConnectionError, TimeoutError):
             if urllib.request.urlopen(f"http://127.0.0.1:{replica.port}/ready", timeout=5).status == 200:
                 return replica
         if time.monotonic() > deadline:

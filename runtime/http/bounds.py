@@ -94,16 +94,30 @@ EXECUTE: dict[str, Any] = {
     "allOf": [
         PROGRAM,
         {"anyOf": [{"properties": {"test_cases": _NOTHING}}, {"properties": {"return_files": {"maxItems": 0}}}]},
+        *(
+            {
+                "anyOf": [
+                    {"properties": {program: _NOTHING}},
+                    {
+                        "properties": {
+                            program: {"type": "object"},
+                            other: _NOTHING,
+                            "test_cases": {"type": "array"},
+                            "comparator": {"const": "lines"},
+                        },
+                        "required": [program, "test_cases"],
+                    },
+                ]
+            }
+            for program, other in (("checker", "interactor"), ("interactor", "checker"))
+        ),
         {
             "anyOf": [
-                {"properties": {"checker": _NOTHING}},
+                {"properties": {"transcript": {"const": False}}},
+                {"properties": {"interactor": {"type": "object"}}, "required": ["interactor"]},
                 {
-                    "properties": {
-                        "checker": {"type": "object"},
-                        "test_cases": {"type": "array"},
-                        "comparator": {"const": "lines"},
-                    },
-                    "required": ["checker", "test_cases"],
+                    "properties": {"problem": {"type": "string"}, "judge_details": {"const": True}},
+                    "required": ["problem", "judge_details"],
                 },
             ]
         },
@@ -134,6 +148,7 @@ EXECUTE: dict[str, Any] = {
                         "problem": {"type": "string"},
                         "test_cases": _NOTHING,
                         "checker": _NOTHING,
+                        "interactor": _NOTHING,
                         "comparator": {"const": "lines"},
                         "stdin": {"const": ""},
                         "args": {"maxItems": 0},

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from executor_client.doctor import host_checks
-from executor_client.doctor.findings import FAILED, OK, WARNING
+from executor_client.doctor.command import shared
+from executor_client.doctor.findings import FAILED, OK, WARNING, Finding
 
 from devtools.executor import Executor, running
 from runtime.languages.registry import load
@@ -105,3 +106,12 @@ def test_a_judging_time_beyond_azure_s_ingress_is_a_failure() -> None:
 def test_there_is_a_hello_for_every_language_of_the_executor() -> None:
     file = Path(host_checks.__file__).with_name("hellos.toml")
     assert {language.name for language in load()} <= set(tomllib.loads(file.read_text()))
+
+
+def test_names_and_keys_are_hidden_wherever_they_stand() -> None:
+    found = [Finding("ingress", "connection", FAILED, "https://app.example.org:8443/ at 10.0.0.7: app--0001-abc | bad", _KEY)]
+    said = shared(found, "https://app.example.org:8443", _KEY)
+    for secret in ("app.example.org", "10.0.0.7", "app--0001-abc", _KEY):
+        assert secret not in said
+    assert said.count("\n") == 2
+    assert "\\| bad" in said

@@ -75,6 +75,15 @@ def test_the_scaler_is_recognised_by_when_replicas_came(metric: str, law: tuple[
     assert fitted.error < 1
 
 
+def test_waits_over_time_are_those_of_the_answers_that_came_then_in_a_burst_as_well() -> None:
+    recording = _recording("rate", (4, 2.0))
+    for number, played in enumerate(recording.played):
+        played.due, played.ended = 0.0, 90.0 * (number + 1) / len(recording.played)
+    slices = _found(recording).slices
+    assert len(slices) == 60
+    assert all(each.waits and each.since < each.waits.most <= each.since + 1.5 + 1e-9 for each in slices)
+
+
 def test_of_too_few_replicas_nothing_is_concluded(tmp_path: Path) -> None:
     recording = _recording("rate", (4, 2.0), most=4)
     findings = _found(recording)

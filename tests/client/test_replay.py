@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from devtools.executor import Executor
 from tests.client.misbehaving import http, misbehaving, says
 
 _RECORD = {
@@ -88,3 +89,32 @@ def test_an_executor_that_takes_no_seed_is_too_old(tmp_path: Path) -> None:
     code, said = _replay(tmp_path, {"request": _REQUEST, "answer": _answer()}, refusal)
     assert code == 2
     assert "older than the record" in said
+
+
+def test_an_executor_s_own_answer_is_judged_again_with_the_same_seed(executor: Executor, tmp_path: Path) -> None:
+    # The order of a set of strings is the hash seed's: another seed gives another output, sooner or later.
+    code = "print(*{chr(97 + number) * 3 for number in range(20)})"
+    cases = [{"id": "a", "input": "", "expected_output": ""}]
+    first = executor.judge("python", code, cases)
+    request = {"language": "python", "code": code, "test_cases": [cases[0] | {"expected_output": _printed(first)}]}
+    kept = {"request": request, "answer": executor.post({**request, "seed": first["record"]["seed"]}).json()}
+    assert kept["answer"]["status"] == "accepted"
+    (tmp_path / "kept.json").write_text(json.dumps(kept))
+    command = (sys.executable, "-m", "executor_client.command", "replay", "--url", executor.url, "kept.json")
+    done = subprocess.run(
+        command, cwd=tmp_path, env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "The verdict accepted holds, under the same circumstances" in done.stdout
+
+
+def _printed(answer: dict[str, Any]) -> str:
+    printed: str = answer["test_results"][0]["stdout"]
+    return printed
+
+
+def test_a_program_that_does_not_compile_any_more_is_another_verdict(tmp_path: Path) -> None:
+    before = _answer("wrong_answer") | {"test_results": []}
+    code, said = _replay(tmp_path, {"request": _REQUEST, "answer": before}, _says(before | {"status": "compile_error"}))
+    assert code == 1
+    assert "The verdict wrong_answer does not hold" in said

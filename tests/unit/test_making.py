@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -167,8 +168,9 @@ def test_a_folder_that_others_can_write_to_is_not_used(machine: _Machine) -> Non
 def test_a_folder_that_cannot_be_written_to_is_used_for_what_it_has(machine: _Machine) -> None:
     made, _ = machine.make()
     shutil.rmtree(made[-1])
-    for above in (machine.cache, *machine.cache.parents[:3]):
-        if above.stat().st_uid == os.geteuid() and above != Path("/tmp"):
+    temporary = Path(tempfile.gettempdir())
+    for above in (machine.cache, *machine.cache.parents):
+        if above.is_relative_to(temporary) and above != temporary:
             above.chmod(0o755)
     machine.cache.chmod(0o555)
     (machine.cache / "lock").unlink()

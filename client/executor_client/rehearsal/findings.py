@@ -29,7 +29,7 @@ class Waits(msgspec.Struct, frozen=True):
 
 
 class Slice(msgspec.Struct, frozen=True):
-    """A part of the rehearsal's time, from `since` on: `waits` are of the submissions that were due in it."""
+    """A part of the rehearsal's time, from `since` on: `waits` are of the answers that came in it."""
 
     since: float
     due: int
@@ -205,7 +205,7 @@ def _slices(played: Sequence[Played], attempts: Sequence[Attempt], started: floa
     waited: dict[int, list[float]] = {}
     for each in played:
         if each.ended is not None:
-            waited.setdefault(place(each.due), []).append(each.wait)
+            waited.setdefault(place(each.ended), []).append(each.wait)
     for number in range(count):
         yield Slice(number * width, due[number], answers[number], refusals[number], waits(waited.get(number, ())))
 

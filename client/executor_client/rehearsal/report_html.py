@@ -49,7 +49,7 @@ def _charts(report: Report) -> Iterator[str]:
     findings = report.findings
     known = [each for each in findings.slices if each.waits is not None]
     yield chart(
-        "Wait, by when the submission was due",
+        "Wait, by when the answer came",
         "seconds",
         findings.seconds,
         [

@@ -7,6 +7,7 @@ from executor_client.rehearsal.plan import Plan
 
 HOLDS, HOLDS_WITH, FAILS, UNKNOWN = "holds", "holds with more warm replicas", "does not hold", "not known"
 
+_MORE_CPU = "The host keeps programs from its processors even without load: give replicas more `cpu`."
 _MEND = "Mend the package or the app first: `executor-client doctor`, `executor-client problem verify`."
 
 
@@ -35,7 +36,7 @@ def judge(findings: Findings, plan: Plan, warm_needed: int | None, *, forecast_m
         return Verdict(
             FAILS,
             f"does not hold even without load: {findings.quiet_faults[0]}",
-            findings.remedy or _MEND,
+            findings.remedy or (_MORE_CPU if "overloaded" in findings.quiet_faults[0] else _MEND),
         )
     if findings.wrong:
         return Verdict(
