@@ -8,7 +8,7 @@ import msgspec
 
 from runtime.execution.protocol import File
 from runtime.languages import java
-from runtime.languages.preamble import is_testlib, start_with
+from runtime.languages.preamble import start_with
 from runtime.languages.registry import Language
 
 _MARK = b"\xef\xbb\xbf"
@@ -67,10 +67,10 @@ def arranged(
     compiled = [file for file in named if file.name.endswith(language.extensions)]
     sources = tuple(file.name for file in _in_order(language, compiled))
     defined = _found(language.defines, _text(named[0]))
-    testlib = bool(language.with_testlib) and any(is_testlib(file.name, _text(file)) for file in named)
-    words = start_with(ahead, map(_text, compiled), testlib=testlib)
-    if testlib and len(compiled) == 1:
-        words = (*words, *language.with_testlib)
+    words = start_with(ahead, map(_text, compiled))
+    if language.with_testlib and len(compiled) == 1 and any(map(_is_testlib, named)):
+        # Other options than those of headers that were compiled ahead, which would not be taken.
+        words = language.with_testlib
     unit = defined[0] if defined else language.unit
     return Arranged(tuple(named), named[0], sources, unit, (*words, *options))
 
@@ -85,6 +85,11 @@ def with_made(
         unit = java.main_class(classes, sent[0].name, _text(source.main))
     places = {place for file in made for place in (file.name, *map(str, PurePosixPath(file.name).parents))}
     return (*(file for file in sent if file.name not in places), *made), unit
+
+
+def _is_testlib(file: File) -> bool:
+    """Whether a file is the testlib that checkers, interactors and validators are written with."""
+    return PurePosixPath(file.name).name == "testlib.h" and "#ifndef _TESTLIB_H_" in _text(file)
 
 
 def _main_name(language: Language, main: File) -> str:
