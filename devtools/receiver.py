@@ -9,6 +9,7 @@ from typing import Any
 
 from aiohttp import web
 from grpclib.const import Cardinality, Handler
+from grpclib.encoding.proto import ProtoCodec
 from grpclib.server import Server, Stream
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -97,7 +98,8 @@ class Receiver:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         self.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        server = Server([self])
+        # Told its codec, it does not look for Google's types, which another package of the tests defines once more.
+        server = Server([self], codec=ProtoCodec())
         # grpclib does not tell which free port it took.
         listener = await asyncio.get_running_loop().create_server(server._protocol_factory, "127.0.0.1", 0)  # noqa: SLF001
         self.grpc = f"http://127.0.0.1:{listener.sockets[0].getsockname()[1]}"

@@ -24,7 +24,7 @@ from runtime.execution.protocol import COLD, Ended, File, Job, Outcome
 from runtime.execution.resident_peak import ResidentPeak
 from runtime.execution.streams import Output
 from runtime.execution.worker_pool import WorkerPool
-from runtime.execution.workers import Worker, complain
+from runtime.execution.workers import NotTakenError, Worker, complain
 from runtime.execution.workspace import Collected
 from runtime.sandbox import rlimits
 from runtime.sandbox.impersonation import ActingAs
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from runtime.execution.live_run import LiveRun
     from runtime.execution.pair_wait import PairWait
 
+# Less than any program has used by its first line.
+_LEAST_CPU_MS = 0.1
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
 
@@ -113,6 +115,9 @@ class Run:
         ended, code, number = self._ending(cpu_ms)
         if number == signal.SIGKILL and ended is Ended.SIGNALED:
             worker.require_taken()
+            if cpu_ms < _LEAST_CPU_MS and not (stdout or stderr):
+                # The kernel can give a process the message that it waited for although its end has been decided.
+                raise NotTakenError(f"worker {worker.kind}: ended as it took its run")
         failure = worker.exec_failure() if worker.kind == COLD else ""
         if failure:
             return Outcome(Ended.FAILED, message=f"{self._job.argv[0]}: {failure}")

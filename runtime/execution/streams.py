@@ -30,6 +30,8 @@ class Streams:
             self.theirs_stdin, self.stdin = _input_pipe()
         else:
             self._file = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+            # Without Landlock, whoever has the service's uid could open it for writing.
+            os.fchmod(self._file, 0o444)
             self.theirs_stdin = os.open(f"/proc/self/fd/{self._file}", os.O_RDONLY | os.O_CLOEXEC)
         self.stdout, self.theirs_stdout = _pipe()
         self.stderr, self.theirs_stderr = _pipe()
