@@ -79,7 +79,7 @@ def _compiled(
 
 WORKLOADS = (
     Workload("Python hello", 0.20, "python3", _hello("python", "print(42)"), ((("python3", "-c", "print(42)"), ""),)),
-    Workload("Node hello", 0.12, "node", _hello("javascript", "console.log(42)"),
+    Workload("Node hello", 0.25, "node", _hello("javascript", "console.log(42)"),
              ((("node", "-e", "console.log(42)"), ""),)),
     Workload("bash hello", None, "bash", _hello("bash", "echo 42"), ((("bash", "-c", "echo 42"), ""),)),
     Workload("judge, 20 cases, Python", 0.30, "python3", _judged,

@@ -21,7 +21,7 @@ class ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no t
     """
 
     def _split_scope(self, nodeid: str) -> str:
-        place = re.search(r"\[(place_\w)", nodeid)
+        place = re.search(r"\[(place_\w+)", nodeid)
         return place[1] if place else nodeid.partition("::")[0]
 
 
