@@ -1,13 +1,13 @@
 """What the apps stand on: group, registry, environment and logs, each looked up or created, and who may pull images."""
 
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pulumi
-from pulumi_azure_native import app, authorization, containerregistry, managedidentity, operationalinsights, resources
+from pulumi_azure_native import app, containerregistry, operationalinsights, resources
 
+from infra.granted_identity import granted_identity
 from infra.settings import FoundationSettings, SharedResource, TelemetrySettings
 
 PULL_ROLES: Mapping[str, str] = {
@@ -267,29 +267,18 @@ class Foundation(pulumi.ComponentResource):
     def _pull_identity(self, registry_id: pulumi.Output[str]) -> tuple[pulumi.Output[str], pulumi.Resource | None]:
         if self._args.settings.pull_identity_id is not None:
             return pulumi.Output.from_input(self._args.settings.pull_identity_id), None
-        identity_name = self._args.identity_name
-        wanted = PULL_ROLES[self._args.settings.pull_role]
-        identity = managedidentity.UserAssignedIdentity(
-            f"{self._name}-pull-identity",
-            resource_name_=identity_name,
+        granted = granted_identity(
+            self,
+            f"{self._name}-pull",
+            identity_name=self._args.identity_name,
             resource_group_name=self.resource_group_name,
+            resource_group_id=self.resource_group_id,
             location=self._args.location,
             tags=self._args.tags,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        role = authorization.RoleAssignment(
-            f"{self._name}-pull-role",
-            role_assignment_name=pulumi.Output.all(registry_id, self.resource_group_id).apply(
-                lambda ids: role_assignment_name(ids[0], f"{ids[1]} {identity_name}", wanted)
-            ),
             scope=registry_id,
-            principal_id=identity.principal_id,
-            principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
-            role_definition_id=registry_id.apply(lambda scope: role_definition(scope, wanted)),
-            # The name is fixed and an assignment cannot change its principal, so the old one has to go first.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            role=PULL_ROLES[self._args.settings.pull_role],
         )
-        return identity.id, role
+        return granted.identity.id, granted.role
 
 
 def short_region(region: str) -> str:
@@ -326,17 +315,3 @@ def _with_profiles(found: list[Any]) -> str:
             "Nothing was made in it: have another one created (environment: create), or set hosting to app."
         )
     return str(environment_id)
-
-
-def role_assignment_name(scope: str, principal: str, role: str) -> str:
-    """Gives an assignment's GUID, the same at every run, and another for every scope, principal and role.
-
-    Azure answers with resource ids in varying letter case, hence the lower-casing.
-    """
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{scope} {principal} {role}".lower()))
-
-
-def role_definition(scope: str, role: str) -> str:
-    """Gives a role's id within the subscription of `scope`: so Azure stores it, and a refresh sees no change."""
-    subscription = scope.split("/")[2]
-    return f"/subscriptions/{subscription}/providers/Microsoft.Authorization/roleDefinitions/{role}"

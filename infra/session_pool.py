@@ -7,7 +7,7 @@ import pulumi
 from pulumi_azure_native import app, authorization
 
 from infra.executor import API_KEYS_SECRET, PORT, ExecutorArgs, variables
-from infra.foundation import role_assignment_name, role_definition
+from infra.granted_identity import role_assignment_name, role_definition
 from infra.settings import SessionSettings, pool_name
 
 SESSION_EXECUTOR_ROLE = "0fb8eba5-a2bb-4abe-b1c1-49dfad359bb0"

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pulumi
-from pulumi_azure_native import authorization, managedidentity, storage
+from pulumi_azure_native import managedidentity, storage
 
-from infra.foundation import role_assignment_name, role_definition
+from infra.granted_identity import granted_identity
 from infra.settings import SharedResource, StoreSettings
 
 CONTRIBUTOR_ROLE = "ba92f5b4-2d11-453d-a403-e96b0029c9fe"
@@ -127,27 +127,18 @@ class Store(pulumi.ComponentResource):
                 resource_group_name=parts[4], resource_name=parts[-1], opts=pulumi.InvokeOutputOptions(parent=self)
             )
             return pulumi.Output.from_input(args.settings.identity_id), found.client_id, None
-        identity = managedidentity.UserAssignedIdentity(
-            f"{self._name}-identity",
-            resource_name_=args.identity_name,
+        granted = granted_identity(
+            self,
+            self._name,
+            identity_name=args.identity_name,
             resource_group_name=args.resource_group_name,
+            resource_group_id=args.resource_group_id,
             location=args.location,
             tags=args.tags,
-            opts=pulumi.ResourceOptions(parent=self),
-        )
-        role = authorization.RoleAssignment(
-            f"{self._name}-role",
-            role_assignment_name=pulumi.Output.all(container_id, args.resource_group_id).apply(
-                lambda ids: role_assignment_name(ids[0], f"{ids[1]} {args.identity_name}", CONTRIBUTOR_ROLE)
-            ),
             scope=container_id,
-            principal_id=identity.principal_id,
-            principal_type=authorization.PrincipalType.SERVICE_PRINCIPAL,
-            role_definition_id=container_id.apply(lambda scope: role_definition(scope, CONTRIBUTOR_ROLE)),
-            # As with the identity that pulls: the name is fixed, so the old assignment has to go first.
-            opts=pulumi.ResourceOptions(parent=self, delete_before_replace=True),
+            role=CONTRIBUTOR_ROLE,
         )
-        return identity.id, identity.client_id, role
+        return granted.identity.id, granted.identity.client_id, granted.role
 
 
 def _results_go(settings: StoreSettings) -> storage.ManagementPolicyRuleArgs:
