@@ -45,7 +45,7 @@ async def _check(start: Start) -> int:
     seen = host.describe()
     known = health(executor, registry, 0.0, able=not floor)
     print(f"{known.service} {known.version} on Linux {seen.kernel} ({seen.machine})")
-    facts = [*_show("Host", _host(settings, executor)), *_show("Isolation", _isolation(known.isolation))]
+    facts = [*_show("Host", _host(seen, settings, executor)), *_show("Isolation", _isolation(known.isolation))]
     if floor:
         print(f"\nThis host cannot isolate programs, so none was run: {floor}.")
         return CANNOT_ISOLATE
@@ -73,8 +73,7 @@ def _shown(fact: _Fact) -> list[_Fact]:
     return [fact]
 
 
-def _host(settings: Settings, executor: Executor) -> Iterator[_Fact]:
-    seen = host.describe()
+def _host(seen: host.Host, settings: Settings, executor: Executor) -> Iterator[_Fact]:
     quota = "" if seen.cpu_quota is None else f", of which the container may use {seen.cpu_quota:g}"
     yield _Fact("processors", f"{seen.processors}{quota}")
     if seen.throttling is None:

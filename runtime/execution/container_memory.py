@@ -34,6 +34,11 @@ def _limited() -> tuple[tuple[str, str, str, str], ...]:
     return tuple(names for names, most in found if most.strip().isdigit() and int(most) < _UNLIMITED)
 
 
+def memory_limit() -> int | None:
+    """Bytes that the control group may use; None where it has no limit, or there is none."""
+    return min((int(read(limit)) for limit, *_ in _limited()), default=None)
+
+
 def memory_left() -> int:
     """Bytes that can still be taken before something has to be ended; without any limit it is `sys.maxsize`."""
     left = sys.maxsize

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from runtime.execution.container_memory import memory_limit
+
 _CPU = Path("/sys/fs/cgroup/cpu")
-_UNLIMITED = 1 << 60
 
 
 class Throttling(msgspec.Struct, frozen=True):
@@ -55,7 +56,7 @@ def describe() -> Host:
         processors=len(os.sched_getaffinity(0)),
         cgroup=cgroup,
         cpu_quota=_quota(unified),
-        memory_limit=_memory(unified),
+        memory_limit=memory_limit(),
         throttling=_throttling(unified),
         steal_ms=_steal_ms(),
     )
@@ -67,12 +68,6 @@ def _quota(unified: bool) -> float | None:
         return int(words[0]) / int(words[1]) if len(words) == 2 and words[0] != "max" else None
     quota, period = (_text(_CPU / name).strip() for name in ("cpu.cfs_quota_us", "cpu.cfs_period_us"))
     return int(quota) / int(period) if quota and period and int(quota) > 0 else None
-
-
-def _memory(unified: bool) -> int | None:
-    path = "/sys/fs/cgroup/memory.max" if unified else "/sys/fs/cgroup/memory/memory.limit_in_bytes"
-    text = _text(Path(path)).strip()
-    return int(text) if text.isdigit() and int(text) < _UNLIMITED else None
 
 
 def _throttling(unified: bool) -> Throttling | None:

@@ -14,10 +14,12 @@ import pytest
 from devtools.executor import Executor, running, until
 from runtime.execution.process_tree import children, descendants
 from runtime.execution.procfs import read
+from runtime.sandbox.syscall_numbers import NUMBERS
 
 ROWS = tomllib.loads((Path(__file__).parent / "interactors.toml").read_text("utf-8"))
 CASE = {"id": "1", "input": "7", "expected_output": "the answer"}
 ACCEPTS = {"language": "python", "code": "import sys; sys.stdin.read(); sys.exit(42)"}
+_CLOCK_NANOSLEEP = b"%d " % NUMBERS["clock_nanosleep"]
 _OF_INTERACTOR = {"interactor_time_limit": "time_limit", "interactor_memory_limit_mb": "memory_limit_mb"}
 
 
@@ -141,6 +143,11 @@ def test_two_supervisors_more_are_there_from_the_first_interactive_run_until_the
         assert until(lambda: len(supervisors(server)) == 1)
 
 
+def _sleeps(pid: int) -> bool:
+    """Whether it is a Python program that has called `time.sleep`."""
+    return b"main.py" in read(f"/proc/{pid}/cmdline") and read(f"/proc/{pid}/syscall").startswith(_CLOCK_NANOSLEEP)
+
+
 @pytest.mark.parametrize("which", [1, 2])
 def test_a_supervisor_that_is_lost_ends_both_and_the_next_pair_has_another_one(which: int) -> None:
     with running() as server, concurrent.futures.ThreadPoolExecutor() as pool:
@@ -148,7 +155,8 @@ def test_a_supervisor_that_is_lost_ends_both_and_the_next_pair_has_another_one(w
         stalled = pool.submit(judge, server, "print(7, flush=True); input()", "input(); import time; time.sleep(60)")
         lost = supervisors(server)[which]
         assert until(lambda: any(b"main.py" in read(f"/proc/{pid}/cmdline") for pid in descendants([lost])))
-        time.sleep(2)  # the two have begun to speak, so that neither can be run again unseen
+        # The interactor has its line and sleeps: the two have begun to speak, so that neither can be run again unseen.
+        assert until(lambda: any(_sleeps(pid) for pid in descendants([server.pid or 0])))
         os.kill(lost, signal.SIGKILL)
         assert stalled.result()["status"] == "internal_error"
         assert judge(server, "print(7)", ACCEPTS["code"])["status"] == "accepted"
