@@ -2,9 +2,7 @@
 
 import asyncio
 import hashlib
-import threading
 from collections.abc import Awaitable, Callable
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import pytest
 from executor_client import AsyncExecutorClient, Execution, InvalidRequestError, Judgement, Submission, TestCase
 
 from devtools.executor import Executor, running, until
+from devtools.local_http import Handler, serving
 
 _ASYNC = {"Prefer": "respond-async"}
 
@@ -88,26 +87,16 @@ def test_only_so_many_wait_and_each_is_its_owners(tmp_path: Path) -> None:
 def test_a_result_is_sent_to_a_host_that_is_allowed() -> None:
     taken: list[bytes] = []
 
-    class Listener(BaseHTTPRequestHandler):
-        def do_PUT(self) -> None:
-            taken.append(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(204)
-            self.end_headers()
+    class Listener(Handler):
+        def respond(self) -> None:
+            taken.append(self.body())
+            self.answer(204)
 
-        def log_message(self, *_arguments: Any) -> None:
-            pass
-
-    listener = HTTPServer(("127.0.0.1", 0), Listener)
-    thread = threading.Thread(target=listener.serve_forever)
-    thread.start()
-    url = f"http://localhost:{listener.server_port}/x"
-    settings = {"EXECUTOR_CALLBACK_HOSTS": f"localhost:{listener.server_port}", "EXECUTOR_TEST_PRIVATE_CALLBACKS": "1"}
-    with running(settings) as server:
-        assert _start(server, query=f"?callback={url}").status_code == 202
-        assert until(lambda: taken)
-    listener.shutdown()
-    thread.join()
-    listener.server_close()
+    with serving(Listener) as port:
+        settings = {"EXECUTOR_CALLBACK_HOSTS": f"localhost:{port}", "EXECUTOR_TEST_PRIVATE_CALLBACKS": "1"}
+        with running(settings) as server:
+            assert _start(server, query=f"?callback=http://localhost:{port}/x").status_code == 202
+            assert until(lambda: taken)
     assert b'"status":"done"' in taken[0]
     assert b'"stdout":"1\\n"' in taken[0]
 

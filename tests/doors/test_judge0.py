@@ -4,13 +4,11 @@ import base64
 import hashlib
 import io
 import re
-import threading
 import time
 import tomllib
 import uuid
 import zipfile
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ import httpx
 import pytest
 
 from devtools.executor import Executor, running, until
+from devtools.local_http import Handler, serving
 from runtime.http.callbacks import is_public, problem
 
 _CASES = tomllib.loads(Path(__file__).with_name("judge0.toml").read_text())
@@ -261,33 +260,21 @@ def test_a_page_of_a_named_origin_may_ask_with_a_key() -> None:
         assert "Access-Control-Allow-Origin" not in server.http.get("/languages", headers=page | {"X-API-Key": "one"}).headers
 
 
-class _Listener(BaseHTTPRequestHandler):
+class _Listener(Handler):
     """Takes results, or sends their sender elsewhere."""
 
     taken: list[tuple[str, bytes]]
 
-    def do_PUT(self) -> None:
-        body = self.rfile.read(int(self.headers["Content-Length"]))
-        type(self).taken.append((self.path, body))
-        self.send_response(302 if self.path == "/moved" else 200)
-        self.send_header("Location", "/elsewhere")
-        self.send_header("Content-Length", "0")
-        self.end_headers()
-
-    def log_message(self, *_arguments: Any) -> None:
-        pass
+    def respond(self) -> None:
+        type(self).taken.append((self.path, self.body()))
+        self.answer(302 if self.path == "/moved" else 200, Location="/elsewhere")
 
 
 @pytest.fixture
 def listener() -> Iterator[tuple[int, list[tuple[str, bytes]]]]:
     taken: list[tuple[str, bytes]] = []
-    server = HTTPServer(("127.0.0.1", 0), type("Listener", (_Listener,), {"taken": taken}))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield server.server_port, taken
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(type("Listener", (_Listener,), {"taken": taken})) as port:
+        yield port, taken
 
 
 def test_a_result_is_sent_to_a_host_that_is_allowed(listener: tuple[int, list[tuple[str, bytes]]]) -> None:

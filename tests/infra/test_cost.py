@@ -4,13 +4,11 @@ import json
 import os
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -18,6 +16,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from devtools.executor import ROOT
+from devtools.local_http import Handler, serving
 from infra.cost.figures import Figures
 from infra.resource_manager import ENDPOINT_VARIABLE
 
@@ -93,8 +92,8 @@ def azure() -> Iterator[Azure]:
 def _azure() -> Iterator[Azure]:
     stand_in = Azure()
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Endpoint(Handler):
+        def respond(self) -> None:
             url = urlsplit(self.path)
             if url.path == "/token":
                 self._answer(200, {"access_token": "t", "expires_on": str(int(time.time()) + 3600), "token_type": "Bearer"})
@@ -110,31 +109,17 @@ def _azure() -> Iterator[Azure]:
                 self._answer(200, stand_in.metrics)
 
         def _answer(self, status: int, body: object) -> None:
-            content = json.dumps(body).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
+            self.answer(status, json.dumps(body).encode())
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}"
-    stand_in.variables = {
-        ENDPOINT_VARIABLE: url,
-        "ARM_USE_MSI": "true",
-        "IDENTITY_ENDPOINT": f"{url}/token",
-        "IDENTITY_HEADER": "stand-in",
-    }
-    try:
+    with serving(Endpoint) as port:
+        url = f"http://127.0.0.1:{port}"
+        stand_in.variables = {
+            ENDPOINT_VARIABLE: url,
+            "ARM_USE_MSI": "true",
+            "IDENTITY_ENDPOINT": f"{url}/token",
+            "IDENTITY_HEADER": "stand-in",
+        }
         yield stand_in
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def run(folder: Path, *arguments: str, variables: Mapping[str, str] | None = None, **changes: Any) -> tuple[int, str, str]:

@@ -3,14 +3,13 @@
 import asyncio
 import os
 import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 from devtools.executor import Executor, running, until
+from devtools.local_http import Handler, serving
 from runtime.store.blobs import BlobStore
 from runtime.store.pending import MOST_OWNERS, PendingWork, Place
 
@@ -99,29 +98,20 @@ def test_results_past_their_lifetime_are_deleted_by_one_replica(url: str) -> Non
     asyncio.run(talk())
 
 
-class _Listener(BaseHTTPRequestHandler):
+class _Listener(Handler):
     taken: list[bytes]
 
-    def do_PUT(self) -> None:
-        type(self).taken.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self.send_response(204)
-        self.end_headers()
-
-    def log_message(self, *_arguments: Any) -> None:
-        pass
+    def respond(self) -> None:
+        type(self).taken.append(self.body())
+        self.answer(204)
 
 
 @contextmanager
 def _listening() -> Iterator[tuple[str, list[bytes]]]:
     """The address of a server that takes results, and those that it has taken."""
     taken: list[bytes] = []
-    server = ThreadingHTTPServer(("127.0.0.1", 0), type("Listener", (_Listener,), {"taken": taken}))
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"localhost:{server.server_port}", taken
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with serving(type("Listener", (_Listener,), {"taken": taken})) as port:
+        yield f"localhost:{port}", taken
 
 
 def _start(executor: Executor, code: str, query: str = "") -> str:

@@ -5,17 +5,15 @@ import json
 import os
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
 from devtools.executor import Executor, running
+from devtools.local_http import Handler, serving
 from runtime.store.blobs import BlobStore
 from runtime.store.digests import digest_of
 from runtime.store.errors import StoreUnavailableError
@@ -50,43 +48,24 @@ def azure() -> Iterator[Azure]:
     """Runs both."""
     stand_in = Azure()
 
-    class Handler(BaseHTTPRequestHandler):
+    class Endpoint(Handler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:
+        def respond(self) -> None:
             url = urlsplit(self.path)
             if url.path != "/msi/token":
                 stand_in.shown.append(self.headers["Authorization"])
-                self._answer(404, b"")
+                self.answer(404, b"")
                 return
             stand_in.asked.append((parse_qs(url.query), self.headers["X-IDENTITY-HEADER"]))
             if self.headers["X-IDENTITY-HEADER"] != HEADER:
-                self._answer(401, b"")
+                self.answer(401, b"")
                 return
             token = {"access_token": TOKEN, "expires_on": "1999999999", "resource": "x", "token_type": "Bearer"}
-            self._answer(200, json.dumps(token).encode())
+            self.answer(200, json.dumps(token).encode())
 
-        do_HEAD = do_GET  # noqa: N815 - as http.server calls it
-
-        def _answer(self, status: int, body: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-        def log_message(self, *_: Any) -> None:
-            pass
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    stand_in.port = server.server_port
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
+    with serving(Endpoint) as stand_in.port:
         yield stand_in
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def store(endpoint: str) -> str:
