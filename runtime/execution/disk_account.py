@@ -2,7 +2,9 @@
 
 A file takes up disk as long as anything refers to it: a name, a descriptor, a mapping, a program that was started from it,
 a descriptor on its way through a socket, a call that waits. Names are counted all along. The others are slow to look at, so
-that they are counted only once the run has written more than it may have, and the file system is fuller by as much.
+that they are counted only once the run may have more than its limit: since they were last counted, its processes wrote so
+much, or the file system took so much. The latter finds what nobody shows: what children wrote that ended unseen while
+their parent ignored SIGCHLD, and what a process wrote that is not to be looked into.
 """
 
 import contextlib
@@ -38,19 +40,27 @@ class DiskAccount:
         self._worker = worker
         self._limits = limits
         self._tree = tree
-        self._free = _free(worker.workspace.descriptor)
+        self._free_bytes, self._free_files = _free(worker.workspace.descriptor)
         self._pass: DiskUse | None = None
         self._counted_at, self._pass_ms = 0.0, 0.0
-        # What had been written and allocated when the names were last counted, and what was found then.
         self._written: dict[int, int] = {}
         self._allocated = 0
-        self._known, self._caused_then = 0, 0
+        # What the file system took, added up: what it gave back meanwhile may be others'.
+        self._taken = 0
+        # What was found when everything was last counted, and what had been caused and taken by then.
+        self._known = self._caused_then = self._taken_then = 0
+        # Without notifications it is not known.
+        self._has_children = worker.listener < 0
         self._on_their_way_since: float | None = None
 
     def close(self) -> None:
         """Gives back the descriptors of a pass that is under way."""
         if self._pass:
             self._pass.close()
+
+    def begin_children(self) -> None:
+        """Is called before the first process beside the program can be there."""
+        self._has_children = True
 
     def may_allocate(self, length: int) -> bool:
         """Whether so many bytes more are within the limit; counts them as allocated then."""
@@ -68,25 +78,29 @@ class DiskAccount:
         """Whether the run, which has these processes, has more on disk, or more files, than it may."""
         limits = self._limits
         caused = self._caused(pids)
-        blocks, files = self._growth()
-        beyond = self._known + caused - self._caused_then > limits.disk_bytes
-        least, share = (_URGENT_PAUSE_MS, _URGENT_SHARE) if beyond or files > limits.files else (_PAUSE_MS, _SHARE)
+        files = self._look_at_file_system()
+        taken = self._taken - self._taken_then
+        by_itself = self._known + caused - self._caused_then > limits.disk_bytes
+        # Others write as well, but it may be this run, by processes that have gone unseen.
+        unseen = taken + (self._known if self._has_children else 0) > limits.disk_bytes
+        urgent = by_itself or unseen or files > limits.files
+        least, share = (_URGENT_PAUSE_MS, _URGENT_SHARE) if urgent else (_PAUSE_MS, _SHARE)
         if now < self._counted_at + max(least, share * self._pass_ms):
             return False
         began, cpu_began = time.monotonic(), time.thread_time()
         found = self._pass = self._pass or self._worker.workspace.disk_use(limits.files)
-        if found.count(_WHOLE_SECONDS if share == _URGENT_SHARE else _PART_SECONDS):
+        if found.count(_WHOLE_SECONDS if urgent else _PART_SECONDS):
             self._pass = None
-            if not beyond:
-                self._known, self._caused_then = found.bytes, caused
         too_large = found.bytes > limits.disk_bytes or found.files > limits.files
-        if beyond and not too_large:
+        if not too_large and (by_itself or (unseen and self._has_children)):
             with self._tree.standing_still():
                 pids = self._tree.pids()
                 self._known, self._caused_then = self._counted(_WHOLE_SECONDS) + self._nameless(pids), caused
+                self._taken_then = self._taken
             too_large = self._known > limits.disk_bytes
-        elif blocks > limits.disk_bytes and not too_large:
-            # Others write as well, but it may be this run, by processes that have gone unseen.
+        elif not too_large and unseen:
+            # A single process hides nothing but what it is itself; it need not stand still because others write.
+            self._taken_then = self._taken
             too_large = found.bytes + self._nameless(pids) > limits.disk_bytes
         self._pass_ms = (time.thread_time() - cpu_began) * 1000
         self._counted_at = now + (time.monotonic() - began) * 1000
@@ -113,10 +127,12 @@ class DiskAccount:
         found.close()
         return found.bytes if through and found.files <= self._limits.files else self._limits.disk_bytes + 1
 
-    def _growth(self) -> tuple[int, int]:
-        """How many bytes and files more than at the start the file system has; others' among them."""
-        blocks, files = _free(self._worker.workspace.descriptor)
-        return self._free[0] - blocks, self._free[1] - files
+    def _look_at_file_system(self) -> int:
+        """Adds up what the file system takes; returns how many more files it has than at the start, others' among them."""
+        free, files = _free(self._worker.workspace.descriptor)
+        self._taken += max(0, self._free_bytes - free)
+        self._free_bytes = free
+        return self._free_files - files
 
     def _caused(self, pids: list[int]) -> int:
         """Bytes that the run's processes wrote to disk or had allocated; never less than what they have there."""

@@ -47,6 +47,7 @@ class MemoryAccount:
         self._resident = resident
         self._places = [(place, leftovers.used_bytes(place)) for place in facts.memory_places]
         self._overlap, self._overlap_at, self._overlap_took = 0, 0.0, 0.0
+        self._overlap_of: frozenset[int] = frozenset()
         self._kernel: int | None = None
         self._locks_at = _LOCKS_MS
         #: The most bytes that the run was seen to hold of what counts.
@@ -59,6 +60,29 @@ class MemoryAccount:
         """Bytes that the run's processes hold; noted for the peak. A worker that is no program yet holds none for the run."""
         if self._worker.kind == COLD and not self._worker.has_begun():
             return 0
+        held, told = self._counted(pids)
+        if len(pids) == 1:
+            self.peak_bytes = max(self.peak_bytes, told)
+            return held
+        limit = self._limits.memory_bytes
+        # Where nothing was forked since, what is shared has at most become less: to look again could only find more held.
+        known = self._overlap_of.issuperset(pids)
+        if not (known and held - self._overlap > limit):
+            looked = False
+            if held > limit or told > self.peak_bytes + max(_PEAK_BYTES, self.peak_bytes // _PEAK_PART):
+                looked = self._look_at_overlap(pids, _SHARE_AT_LIMIT if held > limit else _SHARE_FOR_PEAK)
+            if not looked and not known and held - self._overlap > limit:
+                looked = self._look_at_overlap(pids, 0)
+            if looked:
+                # That took its time, in which processes may have grown.
+                held, told = self._counted(pids)
+            known |= looked
+        if known:
+            self.peak_bytes = max(self.peak_bytes, told - self._overlap)
+        return held - self._overlap
+
+    def _counted(self, pids: list[int]) -> tuple[int, int]:
+        """Bytes that count against the limit, and bytes that are told; pages that are shared since a fork count for each."""
         found = self._once(pids)
         self.threads = found.threads
         self._of_files = max(self._of_files, found.most_of_files)
@@ -66,20 +90,7 @@ class MemoryAccount:
         asked = self._notifications.shared_bytes if self._notifications else 0
         files = self._files(pids)
         held = found.private + (asked if self._notifications else found.shared) + files
-        told = found.private + max(found.most_shared, files)
-        if len(pids) == 1:
-            self.peak_bytes = max(self.peak_bytes, told)
-            return held
-        limit = self._limits.memory_bytes
-        beyond = held > limit
-        fresh = False
-        if beyond or told - self._overlap > self.peak_bytes + max(_PEAK_BYTES, self.peak_bytes // _PEAK_PART):
-            fresh = self._look_at_overlap(pids, _SHARE_AT_LIMIT if beyond else _SHARE_FOR_PEAK)
-            if not fresh and held - self._overlap > limit:
-                fresh = self._look_at_overlap(pids, 0)  # nothing is said on what was shared some time ago
-        if fresh:
-            self.peak_bytes = max(self.peak_bytes, told - self._overlap)
-        return held - self._overlap
+        return held, found.private + max(found.most_shared, files)
 
     def told_bytes(self, *, is_within: bool) -> int:
         """The peak for the answer: what a process had resident, or what was counted where that is more.
@@ -135,7 +146,7 @@ class MemoryAccount:
         if time.monotonic() < self._overlap_at + share * self._overlap_took:
             return False
         began = time.thread_time()
-        self._overlap = overlap_bytes(pids, self._worker.uid)
+        self._overlap, self._overlap_of = overlap_bytes(pids, self._worker.uid), frozenset(pids)
         self._overlap_took = time.thread_time() - began
         self._overlap_at = time.monotonic()
         return True

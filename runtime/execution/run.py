@@ -59,7 +59,7 @@ class Run:
         self._disk = DiskAccount(worker, job.limits, self._tree)
         self._notifications: Notifications | None = None
         if worker.listener >= 0:
-            self._notifications = Notifications(worker, job.limits, self._tree, self._disk, self._cpu.begin_children)
+            self._notifications = Notifications(worker, job.limits, self._tree, self._disk, self._begin_children)
         self._resident = ResidentPeak(worker)
         self._memory = MemoryAccount(worker, job.limits, facts, self._notifications, self._resident)
         self._watcher = LimitWatcher(
@@ -223,6 +223,10 @@ class Run:
                     events.handle(max(0.0, wake_at - now), self._is_over)
         finally:
             os.close(pidfd)
+
+    def _begin_children(self) -> None:
+        self._cpu.begin_children()
+        self._disk.begin_children()
 
     def _excuse(self, now: float) -> None:
         """Takes down what is no wall time of a run that speaks with another one."""

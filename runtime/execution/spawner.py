@@ -21,6 +21,7 @@ from runtime.execution.supervisor import run
 from runtime.execution.workers import complain
 from runtime.sandbox import identity
 from runtime.sandbox.probe import probe
+from runtime.sandbox.scheduling import run_soon_after_waking
 from runtime.sandbox.syscalls import (
     PR_SET_CHILD_SUBREAPER,
     PR_SET_DUMPABLE,
@@ -95,6 +96,8 @@ def _fork(config: SupervisorConfig, connection: int, ours: tuple[int, ...], shar
         for descriptor in ours:
             os.close(descriptor)
         os.set_inheritable(connection, False)
+        with contextlib.suppress(OSError):  # a container's own filter may refuse it
+            run_soon_after_waking()
         run(config, socket.socket(fileno=connection), shared_memory)
     except BaseException:  # noqa: BLE001 - a forked process must end here, whatever happened
         sys.excepthook(*sys.exc_info())
