@@ -194,12 +194,14 @@ class Workspace:
         """Makes it as empty as a new one for another run, but for one file; False where it has to be removed.
 
         For each new file ext4 looks through those that were removed in the minutes before (`recently_deleted` in
-        fs/ext4/ialloc.c of the Linux source), which takes a tenth of a millisecond. A run
-        can leave no mark here: extended attributes, flags and hints of files are refused to it, and times and mode are set
-        anew. Nothing of the run may be alive any more. Raises OSError where something stays.
+        fs/ext4/ialloc.c of the Linux source), which takes a tenth of a millisecond. A run can leave no mark here: extended
+        attributes, flags and hints of files are refused to it, and times and mode are set anew. What has grown by the names
+        that were in it is not kept. Nothing of the run may be alive any more. Raises OSError where something stays.
         """
+        if _lasting(os.fstat(self.descriptor)) != self._empty:
+            return False
         entries = _entries(self.descriptor)
-        if not self._empty or len(entries) > _FEW_FILES or any(is_directory for _, is_directory in entries):
+        if len(entries) > _FEW_FILES or any(is_directory for _, is_directory in entries):
             return False
         self._open_up()
         name = self._first
@@ -207,8 +209,6 @@ class Workspace:
         for other, _ in entries:
             if not (kept and other == name):
                 os.unlink(other, dir_fd=self.descriptor)
-        if _lasting(os.fstat(self.descriptor)) != self._empty:
-            return False
         os.fchmod(self.descriptor, 0o700)
         os.utime(self.descriptor)
         self._spare = name if kept else ""
