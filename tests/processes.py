@@ -18,13 +18,26 @@ _FOR_EACH_CORE = 2
 _MOST = 8
 #: Each has an executor of its own with everything that waits in it, a container of 1 GiB, and programs up to their limits.
 _GIB_OF_EACH = 2
-#: Seconds that the longest groups take. The order alone counts: one that begins last is what all others wait for.
-LONGEST = {
-    "tests/loadtest/test_azure_stand_in.py": 150,
-    **{f"place_{letter}": 130 for letter in "abcdefg"},
-    "tests/client/test_rehearse.py": 110,
-    "tests/loadtest/test_burst.py": 60,
-}
+#: The longest groups, the longest first: one that begins last is what all others wait for.
+LONGEST = (
+    "place_own_uids",
+    "place_one_uid",
+    "tests/image/test_languages.py",
+    "tests/image/test_functions.py",
+    *(f"place_{letter}" for letter in "gbeafcd"),
+    "tests/attacks/test_layers.py",
+    "tests/loadtest/test_azure_stand_in.py",
+    "tests/client/test_rehearse.py",
+    "tests/image/test_image.py",
+    "tests/image/test_contents.py",
+    "tests/browser/test_looks.py",
+    "tests/client/test_problem_command.py",
+    "tests/commands/test_run.py",
+    "tests/client/test_client.py",
+    "tests/store/test_handover.py",
+    "tests/browser/test_playground.py",
+    "tests/loadtest/test_burst.py",
+)
 
 
 class ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
@@ -43,8 +56,9 @@ class ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no t
 
 
 def next_group(waiting: Mapping[str, Sized]) -> str:
-    """The longest of the groups that wait: by what it is known to take, else by how many tests it has."""
-    return max(waiting, key=lambda group: (LONGEST.get(group, 0), len(waiting[group])))
+    """The longest of the groups that wait; of those that are not known to be long, the one with most tests."""
+    known = (group for group in LONGEST if group in waiting)
+    return next(known, None) or max(waiting, key=lambda group: len(waiting[group]))
 
 
 def how_many() -> int:

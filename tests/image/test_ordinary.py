@@ -14,7 +14,7 @@ from tests.warm.programs import run_cold, run_warm
 
 _PROGRAMS: list[dict[str, Any]] = tomllib.loads(Path(__file__).with_name("ordinary.toml").read_text("utf-8"))["program"]
 # By names that `tests.processes` splits at. The second has a whole core, so that the many rows are through sooner.
-_PLACES = {"place_one_uid": AS_ON_AZURE, "place_own_uids": ("--memory", "1g", "--cpus", "1")}
+PLACES = {"place_one_uid": AS_ON_AZURE, "place_own_uids": ("--memory", "1g", "--cpus", "1")}
 _LIMITS = {"compile_timeout_seconds": "60", "max_timeout_seconds": "30"}
 _SENT = ("language", "code", "files", "stdin", "args", "memory_limit_mb")
 # Under another name than that with which a process was started ahead; of a JVM, with another limit of memory.
@@ -26,10 +26,10 @@ _COLD: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.fixture(scope="module", params=_PLACES)
+@pytest.fixture(scope="module", params=PLACES)
 def place(request: pytest.FixtureRequest) -> Iterator[Executor]:
     settings = {f"EXECUTOR_{name.upper()}": value for name, value in _LIMITS.items()}
-    with container(built("full"), *_PLACES[request.param], settings=settings) as executor:
+    with container(built("full"), *PLACES[request.param], settings=settings) as executor:
         yield executor
 
 

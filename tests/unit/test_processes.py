@@ -10,6 +10,7 @@ import pytest
 from devtools.executor import ROOT
 from tests import processes
 from tests.attacks.places import PLACES
+from tests.image import test_ordinary
 
 
 def test_the_tests_of_a_module_stay_in_one_process() -> None:
@@ -24,16 +25,17 @@ def test_the_tests_of_a_module_stay_in_one_process() -> None:
 
 
 def test_what_takes_longest_begins_first() -> None:
-    waiting = {"tests/a.py": range(500), **{group: range(1) for group in processes.LONGEST}, "tests/b.py": range(600)}
+    known = dict.fromkeys(reversed(processes.LONGEST), range(1))
+    waiting = {"tests/a.py": range(500), **known, "tests/b.py": range(600)}
     order = []
     while waiting:
         order.append(processes.next_group(waiting))
         del waiting[order[-1]]
-    assert order[-2:] == ["tests/b.py", "tests/a.py"]
-    seconds = [processes.LONGEST[group] for group in order[:-2]]
-    assert seconds == sorted(processes.LONGEST.values(), reverse=True)
+    assert order == [*processes.LONGEST, "tests/b.py", "tests/a.py"]
 
 
-@pytest.mark.parametrize("group", processes.LONGEST)
-def test_what_is_said_to_take_long_is_there(group: str) -> None:
-    assert group.removeprefix("place_") in PLACES or Path(ROOT / group).is_file()
+def test_what_is_known_to_take_long_is_there() -> None:
+    places = {*(f"place_{letter}" for letter in PLACES), *test_ordinary.PLACES}
+    missing = [group for group in processes.LONGEST if group not in places and not Path(ROOT / group).is_file()]
+    assert missing == []
+    assert len(set(processes.LONGEST)) == len(processes.LONGEST)
