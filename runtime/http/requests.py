@@ -12,10 +12,10 @@ from runtime.http.checks import MOST_ERRORS, Checks, check_arguments, check_limi
 from runtime.http.functions import EqualityBody, FunctionBody, arguments_of, check_function, text_of
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
 from runtime.http.unknown_fields import Shape
-from runtime.judging.checkers import FOLDER as CASE_FOLDER
 from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
 from runtime.judging.submission import Checker, RunResult, Style, Submission, TestCase
 from runtime.languages.registry import MOST_SEED, Registry, UnknownLanguageError
+from runtime.problems.programs import RESERVED_FOLDER
 from runtime.settings import Settings
 from runtime.store.digests import is_digest
 
@@ -253,8 +253,8 @@ def _checker(place: str, body: CheckerBody, settings: Settings, registry: Regist
         checks.refuse(f"{place}.language", str(error))
         return None
     files = files_of(body, language, checks, f"{place}.")
-    if any(file.name.partition("/")[0] == CASE_FOLDER for file in files):
-        checks.refuse(f"{place}.files", f"must not have {CASE_FOLDER}, where the {place} finds the case")
+    if any(file.name.startswith(RESERVED_FOLDER) for file in files):
+        checks.refuse(f"{place}.files", f"must not begin with {RESERVED_FOLDER}, as the files of the case do")
     check_arguments(f"{place}.args", body.args, checks)
     if body.style not in tuple(Style):
         checks.refuse(f"{place}.style", f"must be one of {', '.join(Style)}")

@@ -16,9 +16,9 @@ from runtime.judging.trials import Data
 from runtime.judging.verdicts import run_result
 from runtime.problems.programs import RESERVED_FOLDER
 
-#: Where a checker finds the case; its own files may have any name but this folder's.
-FOLDER = RESERVED_FOLDER
-_FEEDBACK = f"{FOLDER}/feedback/"
+# Where a checker finds the case; its own files may have any name but these.
+_FEEDBACK = f"{RESERVED_FOLDER}/"
+_INPUT, _OUTPUT, _ANSWER = f"{RESERVED_FOLDER}.in", f"{RESERVED_FOLDER}.out", f"{RESERVED_FOLDER}.ans"
 _MESSAGES_BYTES = 4 << 20
 # Kept of each message: there may be thousands of cases.
 _STUDENT_CHARACTERS = 2048
@@ -71,23 +71,23 @@ async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) ->
 def job_of(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
     """The run of a checker that has been compiled, in the box of its slot."""
     data, output = question.data, question.output
-    files = [File(f"{FOLDER}/input", memoryview(data.input)), File(f"{FOLDER}/answer", memoryview(data.answer))]
+    files = [File(_INPUT, memoryview(data.input)), File(_ANSWER, memoryview(data.answer))]
     if checker.style is Style.ICPC:
-        arguments = (f"{FOLDER}/input", f"{FOLDER}/answer", _FEEDBACK, *question.flags)
-        # A folder comes into being with its first file.
-        files += question.kept or [File(f"{_FEEDBACK}.keep", memoryview(b""))]
+        arguments = (_INPUT, _ANSWER, _FEEDBACK, *question.flags)
+        files += [File(_FEEDBACK, memoryview(b"")), *question.kept]
         stdin = output
     else:
-        arguments = (f"{FOLDER}/input", f"{FOLDER}/output", f"{FOLDER}/answer", *question.flags)
+        arguments = (_INPUT, _OUTPUT, _ANSWER, *question.flags)
         if not checker.speaks:  # an interactor may write there itself
-            files.append(File(f"{FOLDER}/output", memoryview(output)))
+            files.append(File(_OUTPUT, memoryview(output)))
         stdin = b""
     program = checker.submission
     placed = msgspec.structs.replace(program, files=(*program.files, *files), arguments=arguments)
     job = jobs.run(placed, box, stdin)
     brought = sum(len(file.content) for file in files)
     limits = msgspec.structs.replace(job.limits, disk_bytes=job.limits.disk_bytes + brought)
-    return msgspec.structs.replace(job, limits=limits, collect=Collect((f"{_FEEDBACK}*",), _MESSAGES_BYTES))
+    collect = Collect((f"{_FEEDBACK}*",), _MESSAGES_BYTES) if checker.style is Style.ICPC else None
+    return msgspec.structs.replace(job, limits=limits, collect=collect, hurried=False, expects_run=not checker.speaks)
 
 
 def verdict_of(checker: Checker, outcome: Outcome, limits: Limits) -> Checked:
