@@ -68,16 +68,17 @@ async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) ->
     return verdict_of(checker, outcome, job.limits), outcome
 
 
-def job_of(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
-    """The run of a checker that has been compiled, in the box of its slot."""
+def job_of(checker: Checker, question: Question, jobs: Jobs, box: str, *, writes: bool = False) -> Job:
+    """The run of a checker that has been compiled, in the box of its slot; `writes` brings back an interactor's output."""
     data, output = question.data, question.output
+    flags = (*checker.submission.arguments, *question.flags)
     files = [File(_INPUT, memoryview(data.input)), File(_ANSWER, memoryview(data.answer))]
     if checker.style is Style.ICPC:
-        arguments = (_INPUT, _ANSWER, _FEEDBACK, *question.flags)
+        arguments = (_INPUT, _ANSWER, _FEEDBACK, *flags)
         files += [File(_FEEDBACK, memoryview(b"")), *question.kept]
         stdin = output
     else:
-        arguments = (_INPUT, _OUTPUT, _ANSWER, *question.flags)
+        arguments = (_INPUT, _OUTPUT, _ANSWER, *flags)
         if not checker.speaks:  # an interactor may write there itself
             files.append(File(_OUTPUT, memoryview(output)))
         stdin = b""
@@ -87,7 +88,14 @@ def job_of(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
     brought = sum(len(file.content) for file in files)
     limits = msgspec.structs.replace(job.limits, disk_bytes=job.limits.disk_bytes + brought)
     collect = Collect((f"{_FEEDBACK}*",), _MESSAGES_BYTES) if checker.style is Style.ICPC else None
+    if writes:
+        collect = Collect((_OUTPUT,), limits.file_bytes)
     return msgspec.structs.replace(job, limits=limits, collect=collect, hurried=False, expects_run=not checker.speaks)
+
+
+def written_by(interactor: Outcome) -> bytes:
+    """The output that an interactor has written for a checker; empty where it has written none."""
+    return next((bytes(file.content) for file in interactor.files if file.name == _OUTPUT), b"")
 
 
 def verdict_of(checker: Checker, outcome: Outcome, limits: Limits) -> Checked:
