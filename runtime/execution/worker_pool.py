@@ -119,7 +119,7 @@ class WorkerPool:
             complain(f"workers that wait are ended, because none can be started: {error}")
             self.drop_warm()
             worker = self._take(job)
-        if not job.live or unotify.can_install(worker.listener):
+        if not job.live or worker.takes_descriptors or unotify.can_install(worker.listener):
             return worker
         # Its input file cannot be made a pipe any more.
         self._discard(worker)
