@@ -153,7 +153,9 @@ class Supervisor:
         self._clean_public(range(worker.uid, worker.uid + 1))
 
     def _remove(self, workspace: Workspace) -> None:
-        """Removes a directory at once, or behind the back of the next run where it has much in it."""
+        """Removes a directory at once, or behind the back of the next run where it has much in it; or keeps it, if empty."""
+        if self._pool.workspaces.keep(workspace):
+            return
         # Without Landlock the next run with this uid could reach it, and on a small disk it may need the room.
         reachable = self._config.first_uid > 0 and not self._config.landlock_abi
         if workspace.holds_many() and not reachable and _has_room_left(workspace.descriptor):

@@ -18,7 +18,7 @@ from runtime.execution.paths import BOX
 from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import Job, SupervisorConfig, WarmStart
 from runtime.execution.workers import Worker, WorkerError, complain, start_cold, start_interpreter
-from runtime.execution.workspace import Workspace
+from runtime.execution.workspaces import Workspaces
 from runtime.sandbox import bpf, seccomp, unotify
 from runtime.sandbox.confinement import Confinement, prepared
 
@@ -53,7 +53,8 @@ class WorkerPool:
         self._cold_ready = 0
         self._asked_for: set[str] = set()
         self._origins: dict[str, Origin] = {}
-        self._serial = 0
+        #: Where runs take place.
+        self.workspaces = Workspaces(config)
         # By their pidfds, children that end by themselves and belong to no run.
         self._ending: dict[int, int] = {}
         # What the latest run might have taken; the next one is likely to be such a one.
@@ -279,15 +280,8 @@ class WorkerPool:
         """Those of them that are not up yet."""
         return [worker for worker in self._waiting() if not worker.up]
 
-    def _next_workspace(self) -> tuple[Workspace, int]:
-        self._serial += 1
-        uid = self._config.first_uid
-        if uid:
-            uid += self._serial % self._config.uids
-        return Workspace.create(self._config.directory, f"w{self._serial}", uid), uid
-
     def _start_cold(self, *, live: bool = False) -> Worker:
-        workspace, uid = self._next_workspace()
+        workspace, uid = self.workspaces.take()
         try:
             return start_cold(self._plan, workspace, uid, live=live)
         except OSError:
@@ -296,7 +290,7 @@ class WorkerPool:
 
     def _start_warm(self, start: WarmStart) -> Worker | None:
         """One more worker, or None where its origin has failed."""
-        workspace, uid = self._next_workspace()
+        workspace, uid = self.workspaces.take()
         try:
             if not start.forks:
                 return start_interpreter(self._warm_plan, workspace, uid, start)

@@ -21,6 +21,9 @@ _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DEPTH = 16
 # Of a folder with no folder in it, and of one with few names, on file systems that tell so.
 _LINKS_WITHOUT_FOLDERS, _SMALL_FOLDER_BYTES = 2, 4096
+# More are removed with the directory.
+_FEW_FILES = 8
+_PLAIN_FILE = stat.S_IFREG | 0o644
 # Removing this many files takes a few milliseconds.
 _MANY_FILES = 300
 _WORK_SECONDS, _PAUSE_SECONDS = 0.005, 0.015
@@ -54,14 +57,24 @@ class Workspace:
         self._name = name
         self._uid = uid
         self.descriptor = os.open(self.path, _DIRECTORY)
+        # The first plain file that was written here, and the one of a former run that waits here, empty, for the next one.
+        self._first = self._spare = ""
+        # What the directory itself was when it was empty, where it was made here.
+        self._empty: tuple[int, ...] = ()
 
     @classmethod
     def create(cls, parent: str, name: str, uid: int) -> "Workspace":
         """A new one; raises OSError where that cannot be."""
         os.mkdir(f"{parent}/{name}", 0o700)
         created = cls(parent, name, uid)
-        created._share(created.descriptor, 0o770)
+        created.give_to(uid)
         return created
+
+    def give_to(self, uid: int) -> None:
+        """Makes it the next run's, which has `uid`."""
+        self._uid = uid
+        self._share(self.descriptor, 0o770)
+        self._empty = _lasting(os.fstat(self.descriptor))
 
     @property
     def path(self) -> str:
@@ -80,6 +93,11 @@ class Workspace:
 
     def place(self, files: tuple[File, ...]) -> None:
         """Writes `files`, whose names were checked; no program has run here yet. Raises OSError on a full disk."""
+        spare, self._spare = self._spare, ""
+        self._first = next((file.name for file in files if "/" not in file.name and not file.executable), "")
+        if spare and not any(file.name == spare and not file.executable for file in files):
+            os.unlink(spare, dir_fd=self.descriptor)
+            spare = ""
         for file in files:
             folder = self.descriptor
             *folders, base = file.name.split("/")
@@ -91,7 +109,9 @@ class Workspace:
                     folder = os.open(part, _DIRECTORY, dir_fd=folder)
                     opened.append(folder)
                     self._share(folder, 0o770)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+                flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                if file.name != spare:
+                    flags |= os.O_CREAT | os.O_EXCL
                 target = os.open(base, flags, 0o755 if file.executable else 0o644, dir_fd=folder)
                 opened.append(target)
                 content = file.content
@@ -170,6 +190,47 @@ class Workspace:
         if self._uid <= 0:
             os.fchmod(self.descriptor, 0o700)
 
+    def recycle(self) -> bool:
+        """Makes it as empty as a new one for another run, but for one file; False where it has to be removed.
+
+        For each new file ext4 looks through those that were removed in the minutes before (`recently_deleted` in
+        fs/ext4/ialloc.c of the Linux source), which takes a tenth of a millisecond. A run can leave no mark here: extended
+        attributes, flags and hints of files are refused to it, and times and mode are set anew. What has grown by the names
+        that were in it is not kept. Nothing of the run may be alive any more. Raises OSError where something stays.
+        """
+        if _lasting(os.fstat(self.descriptor)) != self._empty:
+            return False
+        entries = _entries(self.descriptor)
+        if len(entries) > _FEW_FILES or any(is_directory for _, is_directory in entries):
+            return False
+        self._open_up()
+        name = self._first
+        kept = (name, False) in entries and self._empty_file(name)
+        for other, _ in entries:
+            if not (kept and other == name):
+                os.unlink(other, dir_fd=self.descriptor)
+        os.fchmod(self.descriptor, 0o700)
+        os.utime(self.descriptor)
+        self._spare = name if kept else ""
+        return True
+
+    def _empty_file(self, name: str) -> bool:
+        """Makes a file as it was before it was written; False where it is not one that can be."""
+        try:
+            descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.descriptor)
+        except OSError:
+            return False  # closed by the program, or no file
+        try:
+            status = os.fstat(descriptor)
+            made = (status.st_mode, status.st_nlink, status.st_uid, status.st_gid)
+            if made != (_PLAIN_FILE, 1, os.geteuid(), os.getegid()):
+                return False
+            os.ftruncate(descriptor, 0)
+            os.utime(descriptor)
+            return True
+        finally:
+            os.close(descriptor)
+
     def holds_many(self) -> bool:
         """Whether removing it takes longer than the next run should wait."""
         status = os.fstat(self.descriptor)
@@ -226,6 +287,11 @@ class Workspace:
         finally:
             os.close(self.descriptor)
         os.rmdir(self.path)
+
+
+def _lasting(directory: os.stat_result) -> tuple[int, ...]:
+    """What a directory keeps of what was in it."""
+    return directory.st_size, directory.st_nlink, directory.st_uid, directory.st_gid
 
 
 def _is_text(name: str) -> bool:
