@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 import msgspec
 
 from runtime.execution.disk_use import DiskUse
+from runtime.execution.memory_files import in_memory
 from runtime.execution.protocol import Collect, File
 from runtime.sandbox import identity
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
@@ -115,6 +116,9 @@ class Workspace:
                 target = os.open(base, flags, 0o755 if file.executable else 0o644, dir_fd=folder)
                 opened.append(target)
                 content = file.content
+                if kept := in_memory(content):
+                    kept.write_to(target)
+                    continue
                 while content:
                     content = content[os.write(target, content) :]
             finally:

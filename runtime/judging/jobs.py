@@ -56,7 +56,7 @@ class Jobs:
             env=self.registry.environment(language, box, memory_mb),
             files=source.files,
             limits=self._compile_limits(language, submission.left_seconds),
-            collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
+            collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB, into_memory=True),
             expects_run=True,
         )
 
