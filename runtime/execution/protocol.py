@@ -43,7 +43,8 @@ class Limits(msgspec.Struct, frozen=True):
 class File(msgspec.Struct, frozen=True, array_like=True):
     """A file of the workspace; `name` is relative, with `/` between folders. One that ends so is a folder.
 
-    The content of one that was received lies in the frame that brought it: a compiled program has megabytes.
+    The content of one that was received lies in the frame that brought it, or in memory that came with it (`memory_files`):
+    a compiled program has megabytes.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Collect(msgspec.Struct, frozen=True):
 
     patterns: tuple[str, ...]
     max_bytes: int
+    #: Large ones into memory that the server keeps: what a compile step makes goes into many runs.
+    into_memory: bool = False
 
 
 class Job(msgspec.Struct, frozen=True):

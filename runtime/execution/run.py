@@ -287,6 +287,7 @@ class Run:
             self._reap(self.worker.pid)
         else:
             self._status = notifications.exit_code << 8
+            self.worker.begun = True
             self._cpu.ended_at(process_clock_ns(self.worker.pid))
             self._watcher.look_at_first()
             if self._memory.held([self.worker.pid]) > self._limits.memory_bytes and self._facts.watched:

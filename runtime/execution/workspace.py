@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import msgspec
 
 from runtime.execution.disk_use import DiskUse
+from runtime.execution.memory_files import in_memory
 from runtime.execution.protocol import Collect, File
 from runtime.sandbox.impersonation import ReadingAs
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
@@ -117,6 +118,9 @@ class Workspace:
                 target = os.open(base, flags, _mode(executable=file.executable), dir_fd=folder)
                 opened.append(target)
                 content = file.content
+                if kept := in_memory(content):
+                    kept.write_to(target)
+                    continue
                 while content:
                     content = content[os.write(target, content) :]
             finally:
