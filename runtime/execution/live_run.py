@@ -90,7 +90,10 @@ class LiveRun:
                 self._signal(number_of(content))
             case Event.TAKEN:
                 self.window += number_of(content)
-                self.stdout.resume_at = self.stderr.resume_at = 0.0
+                for stream in (self.stdout, self.stderr):
+                    # A pause goes on: a client that takes each line at once would have the program stopped for each.
+                    if math.isinf(stream.resume_at):
+                        stream.resume_at = 0.0
             case Event.EXCUSED:
                 self.excused_ms += number_of(content)
             case Event.STDOUT | Event.STDERR | Event.END_OF_STDOUT | Event.BUSY:

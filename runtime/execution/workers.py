@@ -63,6 +63,9 @@ class Worker:
         self._kept: list[int] = []
         #: The program's end of the pipe that is about to take the place of its input file at its own request, else -1.
         self.input_pipe = -1
+        #: Whether it is known to have become its program, or to have failed to. Its channel can tell that late: the first
+        #: process of its pid namespace keeps the other end until it has been given a processor.
+        self.begun = False
         #: Whether its pid was waited for once in vain.
         self.pid_overdue = False
 
@@ -140,6 +143,8 @@ class Worker:
 
     def has_begun(self) -> bool:
         """Whether a cold worker has become its program, or has failed to."""
+        if self.begun:
+            return True
         self.channel.settimeout(0)
         try:
             self.channel.recv(1, socket.MSG_PEEK)
@@ -147,6 +152,7 @@ class Worker:
             return False
         except OSError:
             pass
+        self.begun = True
         return True
 
     def exec_failure(self) -> str:

@@ -6,13 +6,14 @@ import os
 import signal
 import stat
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from runtime.execution.disk_use import DiskUse
+from runtime.execution.memory_files import in_memory
 from runtime.execution.protocol import Collect, File
-from runtime.sandbox import identity
+from runtime.sandbox.impersonation import ReadingAs
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -21,6 +22,8 @@ _REGULAR = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _DEPTH = 16
 # Of a folder with no folder in it, and of one with few names, on file systems that tell so.
 _LINKS_WITHOUT_FOLDERS, _SMALL_FOLDER_BYTES = 2, 4096
+# More are removed with the directory.
+_FEW_FILES = 8
 # Removing this many files takes a few milliseconds.
 _MANY_FILES = 300
 _WORK_SECONDS, _PAUSE_SECONDS = 0.005, 0.015
@@ -54,14 +57,25 @@ class Workspace:
         self._name = name
         self._uid = uid
         self.descriptor = os.open(self.path, _DIRECTORY)
+        # What was put here, by whether it can be executed; and files of a former run that wait here, empty, for the next one.
+        self._placed: dict[str, bool] = {}
+        self._spare: dict[str, bool] = {}
+        # What the directory itself was when it was empty, where it was made here.
+        self._empty: tuple[int, ...] = ()
 
     @classmethod
     def create(cls, parent: str, name: str, uid: int) -> "Workspace":
         """A new one; raises OSError where that cannot be."""
         os.mkdir(f"{parent}/{name}", 0o700)
         created = cls(parent, name, uid)
-        created._share(created.descriptor, 0o770)
+        created.give_to(uid)
         return created
+
+    def give_to(self, uid: int) -> None:
+        """Makes it the next run's, which has `uid`."""
+        self._uid = uid
+        self._share(self.descriptor, 0o770)
+        self._empty = _lasting(os.fstat(self.descriptor))
 
     @property
     def path(self) -> str:
@@ -80,6 +94,11 @@ class Workspace:
 
     def place(self, files: tuple[File, ...]) -> None:
         """Writes `files`, whose names were checked; no program has run here yet. Raises OSError on a full disk."""
+        waiting, self._spare = self._spare, {}
+        self._placed = {file.name: file.executable for file in files if "/" not in file.name.removesuffix("/")}
+        spare = {name for name, executable in waiting.items() if self._placed.get(name) is executable}
+        for name in waiting.keys() - spare:
+            os.unlink(name, dir_fd=self.descriptor)
         for file in files:
             folder = self.descriptor
             *folders, base = file.name.split("/")
@@ -91,10 +110,17 @@ class Workspace:
                     folder = os.open(part, _DIRECTORY, dir_fd=folder)
                     opened.append(folder)
                     self._share(folder, 0o770)
-                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-                target = os.open(base, flags, 0o755 if file.executable else 0o644, dir_fd=folder)
+                flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
+                if not base:
+                    continue
+                if file.name not in spare:
+                    flags |= os.O_CREAT | os.O_EXCL
+                target = os.open(base, flags, _mode(executable=file.executable), dir_fd=folder)
                 opened.append(target)
                 content = file.content
+                if kept := in_memory(content):
+                    kept.write_to(target)
+                    continue
                 while content:
                     content = content[os.write(target, content) :]
             finally:
@@ -170,6 +196,70 @@ class Workspace:
         if self._uid <= 0:
             os.fchmod(self.descriptor, 0o700)
 
+    def recycle(self) -> bool:
+        """Makes it as empty as a new one for another run, but for files that had a place here; False where it has to go.
+
+        For each new file ext4 looks through those that were removed in the minutes before (`recently_deleted` in
+        fs/ext4/ialloc.c of the Linux source), which takes a tenth of a millisecond. A run can leave no mark here: extended
+        attributes, flags and hints of files are refused to it, and times and mode are set anew. What has grown by the names
+        that were in it is not kept. Nothing of the run may be alive any more. Raises OSError where something stays.
+        """
+        if not self._empty or os.fstat(self.descriptor).st_size != self._empty[0]:
+            return False
+        entries = _entries(self.descriptor)
+        if len(entries) > _FEW_FILES:
+            return False
+        self._open_up()
+        kept: dict[str, bool] = {}
+        for name, is_directory in entries:
+            if is_directory:
+                if f"{name}/" not in self._placed or not self._remove_folder(name):
+                    return False
+            elif name in self._placed and self._empty_file(name, executable=self._placed[name]):
+                kept[name] = self._placed[name]
+            else:
+                os.unlink(name, dir_fd=self.descriptor)
+        if _lasting(os.fstat(self.descriptor)) != self._empty:
+            return False
+        os.fchmod(self.descriptor, 0o700)
+        os.utime(self.descriptor)
+        self._spare = kept
+        return True
+
+    def _remove_folder(self, name: str) -> bool:
+        """Removes a folder that was made here, with the few files in it; False where that cannot be done at once."""
+        try:
+            folder = _open_folder(name, self.descriptor)
+            try:
+                entries = _entries(folder)
+                if len(entries) > _FEW_FILES or any(is_directory for _, is_directory in entries):
+                    return False
+                for inner, _ in entries:
+                    os.unlink(inner, dir_fd=folder)
+            finally:
+                os.close(folder)
+            os.rmdir(name, dir_fd=self.descriptor)
+        except OSError:
+            return False  # the run has put one of its own there
+        return True
+
+    def _empty_file(self, name: str, *, executable: bool) -> bool:
+        """Makes a file as it was before it was written; False where it is not one that can be."""
+        try:
+            descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.descriptor)
+        except OSError:
+            return False  # closed by the program, or no file
+        try:
+            status = os.fstat(descriptor)
+            made = (status.st_mode, status.st_nlink, status.st_uid, status.st_gid)
+            if made != (stat.S_IFREG | _mode(executable=executable), 1, os.geteuid(), os.getegid()):
+                return False
+            os.ftruncate(descriptor, 0)
+            os.utime(descriptor)
+            return True
+        finally:
+            os.close(descriptor)
+
     def holds_many(self) -> bool:
         """Whether removing it takes longer than the next run should wait."""
         status = os.fstat(self.descriptor)
@@ -213,19 +303,29 @@ class Workspace:
     def remove(self, pauses: "_Pauses | None" = None) -> None:
         """Removes the directory with all that is in it; nothing of the run may be alive any more.
 
-        Where the run had a uid of its own and this process is not root, a child takes that uid on to empty the
-        folders that only it may enter. Raises OSError where something stays.
+        Where the run had a uid of its own and this process is not root, the folders that only that uid may enter are
+        emptied with its identity. Raises OSError where something stays.
         """
         try:
             self._open_up()
             entries = _entries(self.descriptor)
             if self._uid > 0 and any(is_directory for _, is_directory in entries) and os.geteuid() != 0:
-                _as(self._uid, lambda: _empty(self.descriptor, entries, pauses))
+                with contextlib.suppress(OSError), ReadingAs(self._uid):
+                    _empty(self.descriptor, entries, pauses)
                 entries = _entries(self.descriptor)
             _empty(self.descriptor, entries, pauses)
         finally:
             os.close(self.descriptor)
         os.rmdir(self.path)
+
+
+def _mode(*, executable: bool) -> int:
+    return 0o755 if executable else 0o644
+
+
+def _lasting(directory: os.stat_result) -> tuple[int, ...]:
+    """What a directory keeps of what was in it."""
+    return directory.st_size, directory.st_nlink, directory.st_uid, directory.st_gid
 
 
 def _is_text(name: str) -> bool:
@@ -238,24 +338,13 @@ def _is_text(name: str) -> bool:
 
 
 def empty_folder_as(uid: int, path: str, names: list[str]) -> None:
-    """Removes `names` from a folder that others use too, in a child that has taken `uid` on."""
+    """Removes `names` from a folder that others use too, with the identity of `uid`, as far as that may."""
     folder = os.open(path, _DIRECTORY)
     try:
-        _as(uid, lambda: _empty(folder, [entry for entry in _entries(folder) if entry[0] in names]))
+        with contextlib.suppress(OSError), ReadingAs(uid):
+            _empty(folder, [entry for entry in _entries(folder) if entry[0] in names])
     finally:
         os.close(folder)
-
-
-def _as(uid: int, action: Callable[[], None]) -> None:
-    """Runs `action` in a child with the run's identity; what it could not do, the parent sees when it looks."""
-    child = os.fork()
-    if child == 0:
-        try:
-            identity.become(uid)
-            action()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
 
 
 def _entries(directory: int) -> list[tuple[str, bool]]:

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from devtools.executor import Executor, running, until
+from runtime.execution.streams import READ_PAUSE_MS
 from tests.warm.programs import warm_runs
 
 _EXCHANGES = tomllib.loads(Path(__file__).with_name("piston_live.toml").read_text())["exchange"]
@@ -107,6 +108,17 @@ def test_output_comes_while_the_program_runs(executor: Executor) -> None:
         assert _text(await _rest(socket)) == "last\n"
 
     _live(executor, talk)
+
+
+def test_many_lines_come_together_though_the_client_takes_each_message_at_once(executor: Executor) -> None:
+    async def talk(socket: Socket) -> list[dict[str, Any]]:
+        await socket.send_json(_python("for n in range(30_000): print('line', n, flush=True)", run_timeout=9000))
+        return await _rest(socket)
+
+    messages = _live(executor, talk)
+    assert _text(messages).count("\n") == 30_000
+    came = sum(message["type"] == "data" for message in messages)
+    assert came <= messages[-1]["wall_time"] / READ_PAUSE_MS + 10
 
 
 def test_what_was_printed_before_an_error_comes_before_it(executor: Executor) -> None:

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -143,3 +145,120 @@ def test_a_large_file_comes_back_as_a_descriptor_after_the_others(workspace: Wor
     assert (small.name, small.content, small.descriptor) == ("b", b"small", -1)
     assert (large.name, large.size, os.read(large.descriptor, 1 << 20)) == ("a", 1 << 18, b"x" * (1 << 18))
     large.close()
+
+
+_FILES = (
+    File("main.py", memoryview(b"print(1)\n")),
+    File("data.txt", memoryview(b"2")),
+    File("main", memoryview(b"\x7fELF"), executable=True),
+    File("notes/", memoryview(b"")),
+)
+
+
+def _many_names(top: Path) -> None:
+    for number in range(500):
+        (top / f"{'n' * 100}{number}").touch()
+    for path in filter(Path.is_file, top.iterdir()):
+        path.unlink()
+
+
+def _set_times(top: Path) -> None:
+    for path in (top, top / "main.py"):
+        os.utime(path, (1, 1))
+
+
+def _replace(top: Path, make: Callable[[Path], object]) -> None:
+    (top / "main.py").unlink()
+    make(top / "main.py")
+
+
+def _replace_folder(top: Path, make: Callable[[Path], object]) -> None:
+    (top / "notes").rmdir()
+    make(top / "notes")
+
+
+_DEEDS: dict[str, Callable[[Path], object]] = {
+    "nothing": lambda _: None,
+    "a longer file": lambda top: (top / "main.py").write_bytes(b"x" * 5_000_000),
+    "a file with a hole": lambda top: os.truncate(top / "main.py", 1 << 30),
+    "a closed file": lambda top: (top / "main.py").chmod(0),
+    "an executable file": lambda top: (top / "main.py").chmod(0o755),
+    "a closed folder": lambda top: top.chmod(0),
+    "a folder that is open to everyone": lambda top: top.chmod(0o1777),
+    "times of a former year": _set_times,
+    "no file": lambda top: (top / "main.py").unlink(),
+    "a link": lambda top: _replace(top, lambda path: path.symlink_to("/etc/passwd")),
+    "a link to itself": lambda top: _replace(top, lambda path: path.symlink_to("main.py")),
+    "a folder": lambda top: _replace(top, lambda path: path.mkdir()),
+    "a pipe": lambda top: _replace(top, os.mkfifo),
+    "another file of the name": lambda top: _replace(top, lambda path: path.write_text("another")),
+    "a second name": lambda top: os.link(top / "main.py", top / "second"),
+    "a name outside": lambda top: os.link(top / "main.py", top.parent / "outside"),
+    "another name": lambda top: (top / "main.py").rename(top / "renamed.py"),
+    "some more files": lambda top: [(top / f"f{number}").write_text("x") for number in range(5)],
+    "many names": _many_names,
+    "folders": lambda top: (top / "a/b").mkdir(parents=True),
+    "another program": lambda top: (top / "main").write_bytes(b"another"),
+    "a program that cannot be executed": lambda top: (top / "main").chmod(0o644),
+    "a note": lambda top: (top / "notes/1").write_text("x"),
+    "a folder in the folder": lambda top: (top / "notes/1").mkdir(),
+    "many notes": lambda top: [(top / f"notes/{number}").write_text("x") for number in range(50)],
+    "a closed folder of notes": lambda top: (top / "notes").chmod(0),
+    "a link in the place of a folder": lambda top: _replace_folder(top, lambda path: path.symlink_to("/etc")),
+    "a folder in the place of a folder": lambda top: _replace_folder(top, lambda path: (path / "1").mkdir(parents=True)),
+}
+
+
+def _state(top: Path) -> list[object]:
+    """All that a later run can see of a folder and its files."""
+    found: list[object] = []
+    for path in (top, *sorted(top.iterdir())):
+        status = path.lstat()
+        fields = (status.st_mode, status.st_size, status.st_blocks, status.st_nlink, status.st_uid, status.st_gid)
+        found.append((path.name if path != top else "", *fields, path.read_bytes() if path.is_file() else b""))
+    return found
+
+
+@pytest.mark.parametrize("later", [_FILES, _FILES[1:], (File("main.py/in", memoryview(b"3")),)], ids=["same", "other", "in"])
+@pytest.mark.parametrize("deed", _DEEDS)
+def test_a_directory_that_serves_again_is_as_a_new_one(tmp_path: Path, deed: str, later: tuple[File, ...]) -> None:
+    workspace = Workspace.create(str(tmp_path), "w1", 0)
+    workspace.place(_FILES)
+    before = time.time_ns()
+    _DEEDS[deed](Path(workspace.path))
+    if not workspace.recycle():
+        workspace.remove()
+        workspace = Workspace.create(str(tmp_path), "w1", 0)
+    workspace.give_to(0)
+    workspace.place(later)
+    new = Workspace.create(str(tmp_path), "w2", 0)
+    new.place(later)
+    assert _state(Path(workspace.path)) == _state(Path(new.path))
+    times = [path.lstat().st_mtime_ns for path in (Path(workspace.path), *Path(workspace.path).iterdir())]
+    assert all(each >= before - 20_000_000 for each in times)  # a file's time is that of the latest tick
+
+
+def test_what_a_usual_run_leaves_serves_again(workspace: Workspace) -> None:
+    before = os.stat(workspace.path).st_ino
+    workspace.place(_FILES)
+    names = ("main.py", "data.txt", "main")
+    files = [os.stat(f"{workspace.path}/{name}").st_ino for name in names]
+    if os.stat(workspace.path).st_size != 4096:
+        pytest.skip("this file system's directories grow with each name")
+    (Path(workspace.path) / "notes/1").write_text("a note")
+    (Path(workspace.path) / "made").write_text("a file of the run")
+    assert workspace.recycle()
+    assert sorted(os.listdir(workspace.path)) == sorted(names)
+    workspace.give_to(0)
+    workspace.place(_FILES)
+    assert os.stat(workspace.path).st_ino == before
+    assert [os.stat(f"{workspace.path}/{name}").st_ino for name in names] == files
+
+
+def test_a_file_does_not_wait_for_one_that_is_executed(workspace: Workspace) -> None:
+    workspace.place((File("main", memoryview(b"1")),))
+    if not workspace.recycle():
+        pytest.skip("this file system's directories grow with each name")
+    workspace.give_to(0)
+    workspace.place((File("main", memoryview(b"2"), executable=True),))
+    assert os.access(f"{workspace.path}/main", os.X_OK)
