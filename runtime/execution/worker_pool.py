@@ -72,28 +72,34 @@ class WorkerPool:
         """Whether a worker is there that can become any program."""
         return bool(self._cold)
 
-    def prepare(self) -> None:
-        """Brings every kind of worker to the number that is to be ready, as far as the machine has room for them."""
+    def prepare(self, *, beside_run: bool = False) -> None:
+        """Brings every kind of worker to the number that is to be ready, as far as the machine has room for them.
+
+        `beside_run` says that a run is on, which does not watch any worker yet that is starting.
+        """
         try:
-            self._prepare()
+            self._prepare(beside_run=beside_run)
         except OSError as error:
             # The next job is answered so, unless there is room by then.
             complain(f"no worker can be kept ready: {error}")
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, beside_run: bool) -> None:
         while len(self._cold) < self._cold_ready:
             self._cold.append(self._start_cold())
         now = time.monotonic()
-        if now >= self._next_memory:
+        # What a run has just taken of the memory says nothing of what there is for the next one.
+        if now >= self._next_memory and not beside_run:
             self._next_memory = now + _MEMORY_SECONDS
             self._memory_left = memory_left()
             self.oom_kills = oom_kills()
         left = self._memory_left
-        if left < self._wanted_bytes:
+        if left < self._wanted_bytes and not beside_run:
             self.drop_warm()
         for start in self._config.warm:
             if start.on_demand and start.name not in self._asked_for:
                 continue
+            if beside_run and start.forks and start.name not in self._origins:
+                continue  # an origin starts where the run is
             queue = self._warm[start.name]
             while len(queue) < start.ready and left >= self._wanted_bytes + _WARM_BYTES:
                 worker = self._start_warm(start)
@@ -115,7 +121,7 @@ class WorkerPool:
             complain(f"workers that wait are ended, because none can be started: {error}")
             self.drop_warm()
             worker = self._take(job)
-        if not job.live or unotify.can_install(worker.listener):
+        if not job.live or worker.takes_descriptors or unotify.can_install(worker.listener):
             return worker
         # Its input file cannot be made a pipe any more.
         self._discard(worker)

@@ -25,7 +25,11 @@ class Workspaces:
             uid += self._uids % self._config.uids
         if self._spare:
             workspace = self._spare.pop()
-            workspace.give_to(uid)
+            try:
+                workspace.give_to(uid)
+            except OSError:
+                workspace.remove()
+                raise
             return workspace, uid
         return Workspace.create(self._config.directory, self._next_name(), uid), uid
 

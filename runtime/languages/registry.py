@@ -113,6 +113,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     extensions: tuple[str, ...] = ()
     compile: tuple[str, ...] = ()
     artifacts: tuple[str, ...] = ()
+    #: A program that, where it is there, gets the compiler's words for one source file and does the same in less time.
+    steps: str = ""
     env: dict[str, str] = {}
     #: Commands and absolute paths that must be there beside the commands above.
     needs: tuple[str, ...] = ()

@@ -129,6 +129,18 @@ def test_what_was_printed_before_an_error_comes_before_it(executor: Executor) ->
     assert [_live(executor, talk) for _ in range(10)] == ["1\nerror"] * 10
 
 
+def test_a_live_program_costs_little_more_than_a_plain_one(executor: Executor) -> None:
+    """Its interpreter need not take itself apart either, though its standard input became a pipe just before."""
+
+    async def cpu_time(socket: Socket) -> float:
+        await socket.send_json(_python("print(1)"))
+        return float((await _rest(socket))[-1]["cpu_time"])
+
+    live = min(_live(executor, cpu_time) for _ in range(10))
+    plain = min(executor.execute("python", "print(1)")["cpu_time"] for _ in range(10))
+    assert live < 3 * plain, (live, plain)
+
+
 def test_a_client_that_leaves_ends_its_program(executor: Executor) -> None:
     async def talk(socket: Socket) -> None:
         await socket.send_json(_python("print(1, flush=True)\nwhile True: pass", run_timeout=10_000))
