@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -37,8 +38,13 @@ def reachable() -> bool:
 
 
 def build(target: str = "judge", *options: str) -> str:
-    """Builds the image of a target and gives its tag; raises RuntimeError where the build fails."""
+    """Builds the image of a target and gives its tag; raises RuntimeError where the build fails.
+
+    Other options make another tag: while one process builds, another may ask what the target's own image is.
+    """
     tag = f"{_REPOSITORY}:test-{target}"
+    if options:
+        tag += f"-{zlib.crc32(' '.join(options).encode()):08x}"
     docker("build", "-q", "--target", target, "-t", tag, *options, str(ROOT / "runtime"))
     return tag
 

@@ -3,15 +3,28 @@
 import os
 import re
 import subprocess
+from collections.abc import Mapping, Sized
 
 from xdist.scheduler import LoadScopeScheduling
+from xdist.workermanage import WorkerController
 
 from runtime.sandbox.syscalls import unshare
 
 _CLONE_NEWNS = 0x00020000
 _CLONE_NEWIPC = 0x08000000
-#: Each has an executor of its own, with everything that waits in it.
-_MOST = 4
+#: Most tests wait: for a limit, for a watch, for a container that has half of a core. A place of the corpus has a third of a
+#: core at work.
+_FOR_EACH_CORE = 2
+_MOST = 8
+#: Each has an executor of its own with everything that waits in it, a container of 1 GiB, and programs up to their limits.
+_GIB_OF_EACH = 2
+#: Seconds that the longest groups take. The order alone counts: one that begins last is what all others wait for.
+LONGEST = {
+    "tests/loadtest/test_azure_stand_in.py": 150,
+    **{f"place_{letter}": 130 for letter in "abcdefg"},
+    "tests/client/test_rehearse.py": 110,
+    "tests/loadtest/test_burst.py": 60,
+}
 
 
 class ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no types
@@ -24,12 +37,26 @@ class ByWhatTheyShare(LoadScopeScheduling):  # type: ignore[misc]  # it has no t
         place = re.search(r"\[(place_\w+)", nodeid)
         return place[1] if place else nodeid.partition("::")[0]
 
+    def _assign_work_unit(self, node: WorkerController) -> None:
+        self.workqueue.move_to_end(next_group(self.workqueue), last=False)
+        super()._assign_work_unit(node)
+
+
+def next_group(waiting: Mapping[str, Sized]) -> str:
+    """The longest of the groups that wait: by what it is known to take, else by how many tests it has."""
+    return max(waiting, key=lambda group: (LONGEST.get(group, 0), len(waiting[group])))
+
 
 def how_many() -> int:
-    """One for each core. One in all where they could not be kept apart, which takes root and the right to mount."""
+    """Two for each core, where memory suffices.
+
+    One in all where they could not be kept apart, which takes root and the right to mount.
+    """
     command = ("unshare", "--mount", "--ipc", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm")
-    apart = os.geteuid() == 0 and subprocess.run(command, capture_output=True, check=False).returncode == 0
-    return min(len(os.sched_getaffinity(0)), _MOST) if apart else 1
+    if os.geteuid() != 0 or subprocess.run(command, capture_output=True, check=False).returncode:
+        return 1
+    by_memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // (_GIB_OF_EACH << 30)
+    return max(1, min(_FOR_EACH_CORE * len(os.sched_getaffinity(0)), by_memory, _MOST))
 
 
 def leave_shared_places() -> None:

@@ -75,7 +75,7 @@ ATTACKS = _read("attack")
 BENIGN = _read("program")
 
 
-@pytest.fixture(scope="session", params=[pytest.param(letter, id=f"place_{letter}") for letter in _LETTERS])
+@pytest.fixture(scope="module", params=[pytest.param(letter, id=f"place_{letter}") for letter in _LETTERS])
 def here(request: pytest.FixtureRequest) -> Iterator[Place]:
     """One place after the other; each is looked at as a whole when its programs are through."""
     letter: str = request.param

@@ -213,7 +213,8 @@ class JobeDoor:
         language = spec.language.commands(
             spec.base, Program(file, arguments, main_class if isinstance(main_class, str) else "")
         )
-        contents = {file: spec.code.encode(errors="replace")} | files
+        code = spec.code.encode(errors="replace")
+        contents = {file: code, file + spec.language.copy_suffix: code} | files
         memory_mb = limit("memorylimit", spec.language.memory_mb) if spec.language.memory_mb else 0
         memory = int(memory_mb * _MB) if 0 < memory_mb < math.inf else settings.max_memory_mb << 20
         disk_mb = limit("disklimit", _DISK_MB)
