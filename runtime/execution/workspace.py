@@ -5,12 +5,12 @@ import fnmatch
 import os
 import signal
 import stat
-import time
 from collections.abc import Iterator
 
 import msgspec
 
 from runtime.execution.disk_use import DiskUse
+from runtime.execution.emptying import Pauses, empty, entries_of, open_folder
 from runtime.execution.memory_files import in_memory
 from runtime.execution.protocol import Collect, File
 from runtime.sandbox.impersonation import ReadingAs
@@ -26,7 +26,6 @@ _LINKS_WITHOUT_FOLDERS, _SMALL_FOLDER_BYTES = 2, 4096
 _FEW_FILES = 8
 # Removing this many files takes a few milliseconds.
 _MANY_FILES = 300
-_WORK_SECONDS, _PAUSE_SECONDS = 0.005, 0.015
 _NICENESS = 19
 _FIRST_OWN_DESCRIPTOR = 3
 # Large enough for no more of them than a process may have open to fit into what may come back.
@@ -206,7 +205,7 @@ class Workspace:
         """
         if not self._empty or os.fstat(self.descriptor).st_size != self._empty[0]:
             return False
-        entries = _entries(self.descriptor)
+        entries = entries_of(self.descriptor)
         if len(entries) > _FEW_FILES:
             return False
         self._open_up()
@@ -229,9 +228,9 @@ class Workspace:
     def _remove_folder(self, name: str) -> bool:
         """Removes a folder that was made here, with the few files in it; False where that cannot be done at once."""
         try:
-            folder = _open_folder(name, self.descriptor)
+            folder = open_folder(name, self.descriptor)
             try:
-                entries = _entries(folder)
+                entries = entries_of(folder)
                 if len(entries) > _FEW_FILES or any(is_directory for _, is_directory in entries):
                     return False
                 for inner, _ in entries:
@@ -294,13 +293,13 @@ class Workspace:
                 os.nice(_NICENESS)
                 # Nothing of a later run may be kept open by this process.
                 close_from(_FIRST_OWN_DESCRIPTOR)
-                Workspace(self._parent, self._name, self._uid).remove(_Pauses())
+                Workspace(self._parent, self._name, self._uid).remove(Pauses())
             finally:
                 os._exit(0)
         os.close(self.descriptor)
         return child
 
-    def remove(self, pauses: "_Pauses | None" = None) -> None:
+    def remove(self, pauses: Pauses | None = None) -> None:
         """Removes the directory with all that is in it; nothing of the run may be alive any more.
 
         Where the run had a uid of its own and this process is not root, the folders that only that uid may enter are
@@ -308,12 +307,12 @@ class Workspace:
         """
         try:
             self._open_up()
-            entries = _entries(self.descriptor)
+            entries = entries_of(self.descriptor)
             if self._uid > 0 and any(is_directory for _, is_directory in entries) and os.geteuid() != 0:
                 with contextlib.suppress(OSError), ReadingAs(self._uid):
-                    _empty(self.descriptor, entries, pauses)
-                entries = _entries(self.descriptor)
-            _empty(self.descriptor, entries, pauses)
+                    empty(self.descriptor, entries, pauses)
+                entries = entries_of(self.descriptor)
+            empty(self.descriptor, entries, pauses)
         finally:
             os.close(self.descriptor)
         os.rmdir(self.path)
@@ -333,95 +332,5 @@ def _is_text(name: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return False
-    return True
-
-
-def empty_folder_as(uid: int, path: str, names: list[str]) -> None:
-    """Removes `names` from a folder that others use too, with the identity of `uid`, as far as that may."""
-    folder = os.open(path, _DIRECTORY)
-    try:
-        with contextlib.suppress(OSError), ReadingAs(uid):
-            _empty(folder, [entry for entry in _entries(folder) if entry[0] in names])
-    finally:
-        os.close(folder)
-
-
-def _entries(directory: int) -> list[tuple[str, bool]]:
-    with os.scandir(directory) as entries:
-        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-
-
-def _empty(directory: int, remaining: list[tuple[str, bool]], pauses: "_Pauses | None" = None) -> None:
-    """Removes entries of a directory, of any depth and without recursion: inner folders are first moved up to the top."""
-    serial = 0
-    while remaining:
-        moved: list[tuple[str, bool]] = []
-        for name, is_directory in remaining:
-            if pauses:
-                pauses.take()
-            if not is_directory:
-                os.unlink(name, dir_fd=directory)
-                continue
-            inner = _open_folder(name, directory)
-            try:
-                for child, child_is_directory in _entries(inner):
-                    if child_is_directory:
-                        os.close(_open_folder(child, inner))
-                        serial = _move_up(child, inner, directory, serial)
-                        moved.append((_removed(serial), True))
-                    else:
-                        if pauses:
-                            pauses.take()
-                        os.unlink(child, dir_fd=inner)
-            finally:
-                os.close(inner)
-            os.rmdir(name, dir_fd=directory)
-        remaining = moved
-
-
-class _Pauses:
-    """Work that yields: after so much CPU time it waits three times as long."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    def take(self) -> None:
-        """Waits where it is time to."""
-        now = time.thread_time()
-        if now >= self._until:
-            time.sleep(_PAUSE_SECONDS)
-            self._until = now + _WORK_SECONDS
-
-
-def _removed(serial: int) -> str:
-    return f".removed-{os.getpid()}-{serial}"
-
-
-def _open_folder(name: str, parent: int) -> int:
-    """Opens a folder that the program may have closed to everyone, its owner included."""
-    with contextlib.suppress(PermissionError):  # it belongs to the service itself and is open to it
-        os.chmod(name, 0o700, dir_fd=parent)
-    return os.open(name, _DIRECTORY, dir_fd=parent)
-
-
-def _move_up(name: str, parent: int, top: int, serial: int) -> int:
-    """Moves a folder to the top under a name that is free there; returns the next serial number to try."""
-    while True:
-        serial += 1
-        target = _removed(serial)
-        try:
-            os.rename(name, target, src_dir_fd=parent, dst_dir_fd=top)
-        except OSError:
-            if not _is_taken(target, top):
-                raise
-            continue
-        return serial
-
-
-def _is_taken(name: str, directory: int) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
         return False
     return True

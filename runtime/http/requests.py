@@ -322,9 +322,8 @@ def _check_judging(body: ExecuteBody, checks: Checks) -> None:
         checks.refuse("problem", "must be sha256: and 64 hexadecimal digits in lower case, as PUT /problems has given them")
     others = {
         "test_cases": body.test_cases is not None, "checker": body.checker is not None,
-        "interactor": body.interactor is not None,
-        "comparator": body.comparator != "lines", "stdin": body.stdin != "", "args": body.args != [],
-        "return_files": body.return_files != [], "stop_on_failure": body.stop_on_failure,
+        "interactor": body.interactor is not None, "comparator": body.comparator != "lines", "stdin": body.stdin != "",
+        "args": body.args != [], "return_files": body.return_files != [], "stop_on_failure": body.stop_on_failure,
     }  # fmt: skip
     for field, there in others.items():
         if there:
