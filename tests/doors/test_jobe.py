@@ -146,7 +146,9 @@ def test_a_class_that_submits_at_once_waits_and_is_run() -> None:
     answers: list[dict[str, Any]] = []
     with running({"EXECUTOR_QUEUE_LENGTH": "0"}) as server:
         assert _run(server, _hello()).json()["outcome"] == 15
-        threads = [threading.Thread(target=lambda: answers.append(_run(server, _hello("print(2)")).json())) for _ in range(30)]
+        threads = [
+            threading.Thread(target=lambda: answers.append(_run(server, _hello("print(2)")).json())) for _ in range(30)
+        ]
         for thread in threads:
             thread.start()
         for thread in threads:
