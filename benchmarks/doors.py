@@ -10,12 +10,12 @@ import statistics
 import sys
 import time
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from devtools.executor import Executor, running
+from benchmarks.place import Place, proportional_mb
+from devtools.executor import Executor
 
 _CODE = "print(1)"
 _PAUSE_SECONDS = 0.02
@@ -31,9 +31,10 @@ def main() -> int:
     """Prints each figure with its bound; 1 where one is not kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=100, help="how often each is measured; the median counts")
-    times = parser.parse_args().times
-    with running(_SETTINGS) as executor:
-        kept = asyncio.run(_measure(executor, times))
+    parser.add_argument("--image", default="", help="measure in a container of this image instead of on this machine")
+    options = parser.parse_args()
+    with Place(options.image).executor(_SETTINGS) as (executor, _):
+        kept = asyncio.run(_measure(executor, options.times))
     return 0 if all(kept) else 1
 
 
@@ -93,6 +94,7 @@ def _init(code: str, **fields: Any) -> str:
 
 
 async def _first_byte(session: aiohttp.ClientSession) -> float:
+    """From the first message on a connection that is open, as that of the other requests is, to the first output."""
     async with session.ws_connect("/api/v2/connect") as socket:
         started, took = time.perf_counter(), 0.0
         await socket.send_str(_init(_CODE))
@@ -138,18 +140,19 @@ async def _healths(session: aiohttp.ClientSession) -> float:
 
 
 async def _sessions(session: aiohttp.ClientSession, executor: Executor) -> bool:
-    before = _memory_mb(executor)
+    before = _memory_mb(executor)  # nothing has run for a moment, so the same workers wait before and after
     opened = await asyncio.gather(*(session.ws_connect("/api/v2/connect") for _ in range(_SESSIONS)))
     used = _memory_mb(executor) - before
     for socket in opened:
         await socket.close()
-    return _held(f"{_SESSIONS} live sessions that send nothing take", used, 30, "MB")
+    return _held(f"{_SESSIONS} live sessions that send nothing take", used, 30, "MiB")
 
 
 def _memory_mb(executor: Executor) -> float:
-    """The server's own memory, with its share of what it has in common with others."""
-    lines = Path(f"/proc/{executor.pid}/smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:")) / 1000
+    """Of all its processes together."""
+    if executor.pid is None:
+        raise RuntimeError("the executor's processes are not on this machine")
+    return sum(proportional_mb(executor.pid).values())
 
 
 def _held(what: str, found: float, most: float, unit: str) -> bool:

@@ -100,7 +100,7 @@ class Submission(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
         comparator: `lines`, `exact`, `tokens`, `float` or another name, or one with parameters.
         checker: Judges instead of the comparator.
         function: Is called in each case, instead of `test_cases`; what it returns is judged.
-        interactor: Judges instead of both, and speaks with the program meanwhile.
+        interactor: Speaks with the program and judges it. A `checker` beside one of style `testlib` judges what it writes.
         transcript: What the program and the interactor said comes back as well; with `problem` it needs `judge_details`.
         problem: The name of a package that was put, which has the test cases; `put_problem` gives it.
         judge_details: With `problem`: outputs, answers and the checkers' words for the judge come back as well.

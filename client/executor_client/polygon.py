@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree as ET
 
+from executor_client.polygon_interactive import with_checker
 from executor_client.problem_folder import FolderError
 
 
@@ -69,7 +70,12 @@ def import_package(source: Path, target: Path) -> list[str]:
         log.setLevel(level)
         log.handlers, log.propagate = handlers, propagate
     # The author's own file, which p2d has read before.
-    return [*said.lines, *_with_points(ET.fromstring(_description(source)), target)]  # noqa: S314
+    problem = ET.fromstring(_description(source))  # noqa: S314
+    try:
+        lost = with_checker(problem, source, target)
+    except (OSError, ValueError, KeyError) as error:
+        raise FolderError(f"{source} is no package of Polygon that can be read: {error}") from error
+    return [*said.lines, *lost, *_with_points(problem, target)]
 
 
 def _description(source: Path) -> bytes:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import itertools
 import logging
 import os
 import shutil
@@ -10,13 +11,15 @@ import socket
 import tempfile
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from runtime.execution import leftovers
-from runtime.execution.codec import CANCEL, HEADER_BYTES, frame_parts, is_event, message_of, rest_of_frame
+from runtime.execution.codec import CANCEL, frame_parts, message_of
+from runtime.execution.connection import Connection
 from runtime.execution.isolation import Isolation, isolation
+from runtime.execution.memory_files import Memory
 from runtime.execution.paths import BOOTSTRAP, BOX
 from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig, WarmStart
 from runtime.execution.spawner_process import SpawnerProcess
@@ -42,49 +45,6 @@ class WeakIsolationError(Exception):
     """This host cannot enforce what is necessary to run a stranger's code; the message says what is missing."""
 
 
-class _Connection(asyncio.BufferedProtocol):
-    """The connection to one supervisor: one job at a time, one message each way, read straight into its place.
-
-    Where the job is live, events come before its answer.
-    """
-
-    def __init__(self) -> None:
-        self.answer: asyncio.Future[tuple[bytes, memoryview]] | None = None
-        #: What events of the present job are for.
-        self.live: LiveStreams | None = None
-        self.lost = False
-        #: Until when the answer is waited for.
-        self.timer: asyncio.TimerHandle | None = None
-        self.transport: asyncio.WriteTransport | None = None
-        self._header = bytearray(HEADER_BYTES)
-        self._rest: memoryview | None = None
-        self._filled = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast(asyncio.WriteTransport, transport)
-
-    def get_buffer(self, _sizehint: int) -> memoryview:
-        return memoryview(self._header if self._rest is None else self._rest)[self._filled :]
-
-    def buffer_updated(self, count: int) -> None:
-        self._filled += count
-        if self._rest is None and self._filled == HEADER_BYTES:
-            self._rest = rest_of_frame(self._header)
-            self._filled = 0
-        elif self._rest is not None and self._filled == len(self._rest):
-            rest, self._rest, self._filled = self._rest, None, 0
-            if self.live and is_event(self._header):
-                self.live.event_arrived(rest)
-                return
-            if self.answer and not self.answer.done():
-                self.answer.set_result((bytes(self._header), rest))
-
-    def connection_lost(self, _exc: Exception | None) -> None:
-        self.lost = True
-        if self.answer and not self.answer.done():
-            self.answer.set_exception(ConnectionError("the supervisor is gone"))
-
-
 class Slot:
     """One place where a program can run. Its user must hold it alone."""
 
@@ -101,7 +61,7 @@ class Slot:
         self.silent = False
         self._no_room = ""
         self._busy = False
-        self._connection: _Connection | None = None
+        self._connection: Connection | None = None
         self._decoder = msgspec.msgpack.Decoder(Outcome)
         self._encoder = msgspec.msgpack.Encoder()
         #: Runs that a warm worker could serve, by its kind and by whether one did.
@@ -128,7 +88,7 @@ class Slot:
         with contextlib.suppress(FileExistsError):
             os.mkdir(self._directory, 0o711)
         ours = self._executor.spawn(self._directory, self.number)
-        _, self._connection = await asyncio.get_running_loop().create_connection(_Connection, sock=ours)
+        _, self._connection = await asyncio.get_running_loop().create_connection(lambda: Connection(ours), sock=ours)
 
     def _close_halves(self) -> None:
         """A run in this slot counts on being the only one in it."""
@@ -173,7 +133,7 @@ class Slot:
         finally:
             self._busy = False
 
-    def _overdue(self, connection: _Connection, seconds: float) -> None:
+    def _overdue(self, connection: Connection, seconds: float) -> None:
         """The answer has not come in time. The supervisor is given up after `seconds` more, and what it watched with it."""
         answer = connection.answer
         if answer is None or answer.done():
@@ -199,7 +159,9 @@ class Slot:
         connection.answer = answer = asyncio.get_running_loop().create_future()
         seconds = max(job.limits.wall_ms, job.limits.max_wall_ms) / 1000 + _ANSWER_SECONDS
         connection.timer = asyncio.get_running_loop().call_later(seconds, self._overdue, connection, _EXTRA_SECONDS)
-        connection.transport.writelines(frame_parts(self._encoder, job))
+        parts, memories = frame_parts(self._encoder, job)
+        into = Memory.create() if job.collect and job.collect.into_memory else None
+        connection.send(parts, (*memories, into) if into else memories)
         if live:
             connection.live = live
             live.begin(connection.transport.write)
@@ -216,7 +178,10 @@ class Slot:
                 connection.live = None
                 live.pause()
         self.silent = False
-        return message_of(self._decoder, header, rest)
+        if into is None or not into.size:
+            return message_of(self._decoder, header, rest)
+        into.seal()
+        return message_of(self._decoder, header, rest, itertools.repeat(into))
 
     def close(self) -> None:
         """Lets the supervisor end; another run opens the slot again."""

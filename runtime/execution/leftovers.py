@@ -6,8 +6,8 @@ import stat
 import sys
 from collections.abc import Collection, Iterator
 
+from runtime.execution.emptying import empty_folder_as
 from runtime.execution.procfs import PAGE, has_memory, living_thread, read_whole
-from runtime.execution.workspace import empty_folder_as
 from runtime.sandbox.impersonation import ReadingAs
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's name for it, not a file of ours

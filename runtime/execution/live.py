@@ -4,7 +4,10 @@ import asyncio
 from collections.abc import Callable
 
 from runtime.execution.codec import CANCEL, event_frame, event_of, number_event_frame, number_of
-from runtime.execution.protocol import LIVE_INPUT_WINDOW, Event
+from runtime.execution.protocol import LIVE_INPUT_WINDOW, LIVE_OUTPUT_WINDOW, Event
+
+# Of output. A program waits only once a whole window is on its way, so nobody has to hear of each line that was taken.
+_LEAST_TOLD_BYTES = LIVE_OUTPUT_WINDOW // 4
 
 
 class LiveStreams:
@@ -23,12 +26,15 @@ class LiveStreams:
         self._over = False
         self._given_up = False
         self._window = LIVE_INPUT_WINDOW
+        # Bytes of output that the client has taken, of which the supervisor has not been told.
+        self._untold = 0
         #: Whether the program was seen to run, or was given anything: it cannot be run again unseen.
         self.is_in_use = False
 
     def begin(self, send: Callable[[bytes], None]) -> None:
         """The job has been sent to its supervisor, which `send` speaks to."""
         self._send = send
+        self._untold = 0
         if self._given_up:
             send(CANCEL)
         self._changed.set()
@@ -55,8 +61,10 @@ class LiveStreams:
 
     def taken(self, size: int) -> None:
         """The client has taken so many bytes of output."""
-        if self._send and size:
-            self._send(number_event_frame(Event.TAKEN, size))
+        self._untold += size
+        if self._send and self._untold >= _LEAST_TOLD_BYTES:
+            self._send(number_event_frame(Event.TAKEN, self._untold))
+            self._untold = 0
 
     async def write(self, data: bytes) -> None:
         """Gives the program more standard input; waits while it does not read what it has. Dropped after its end."""

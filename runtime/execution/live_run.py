@@ -15,12 +15,14 @@ from collections import deque
 from runtime.execution.codec import event_frame, event_of, is_event, number_event_frame, number_of, receive_frame
 from runtime.execution.events import Events
 from runtime.execution.procfs import is_exiting
-from runtime.execution.protocol import LIVE_OUTPUT_WINDOW, Event, Job
+from runtime.execution.protocol import LIVE_INPUT_WINDOW, LIVE_OUTPUT_WINDOW, Event, Job
 from runtime.execution.streams import CHUNK, READ_PAUSE_MS, Output
 from runtime.execution.workers import Worker
 
 # Of stderr, for the verdict: a runtime's last words.
 _TAIL_BYTES = 4096
+# Of input, as the server does it with output.
+_LEAST_TOLD_BYTES = LIVE_INPUT_WINDOW // 4
 # By then a program that is ending is gone, or it has another thread that goes on.
 _MOST_ENDS_SEEN = 50
 
@@ -47,6 +49,8 @@ class LiveRun:
         self._input = deque([memoryview(job.stdin)] if job.stdin else [])
         # What the job brought along is not part of the window.
         self._unaccounted = len(job.stdin)
+        # What the program has taken of the window, of which the server has not been told.
+        self._untold = 0
         self._input_ends = False
         #: Whether anything came for the program that another attempt would not get.
         self.has_taken = False
@@ -72,6 +76,9 @@ class LiveRun:
             return False
         self.has_taken = True
         event, content = event_of(rest)
+        if event is not Event.EXCUSED and self.window:
+            # Somebody waits for what the program makes of it.
+            self.stdout.resume_at = self.stderr.resume_at = 0.0
         match event:
             case Event.STDIN:
                 self._input.append(content)
@@ -83,7 +90,10 @@ class LiveRun:
                 self._signal(number_of(content))
             case Event.TAKEN:
                 self.window += number_of(content)
-                self.stdout.resume_at = self.stderr.resume_at = 0.0
+                for stream in (self.stdout, self.stderr):
+                    # A pause goes on: a client that takes each line at once would have the program stopped for each.
+                    if math.isinf(stream.resume_at):
+                        stream.resume_at = 0.0
             case Event.EXCUSED:
                 self.excused_ms += number_of(content)
             case Event.STDOUT | Event.STDERR | Event.END_OF_STDOUT | Event.BUSY:
@@ -147,8 +157,10 @@ class LiveRun:
     def _took(self, size: int) -> None:
         free = min(size, self._unaccounted)
         self._unaccounted -= free
-        if size > free:
-            self.send(number_event_frame(Event.TAKEN, size - free))
+        self._untold += size - free
+        if self._untold >= _LEAST_TOLD_BYTES:
+            self.send(number_event_frame(Event.TAKEN, self._untold))
+            self._untold = 0
 
     def _on_stdin(self, event: int) -> None:
         if event & select.POLLERR:

@@ -97,13 +97,14 @@ class MemoryAccount:
 
         Pages of files, a program's own and its libraries', are in it as in what other judges tell. They do not count against
         the limit, as the kernel takes them away where it needs the room. So they are left out of the peak of a run that
-        was within its limit where they would take it beyond.
+        was within its limit where they would take it beyond. How many they were at the peak is known only about, so that
+        such a run is never told more than its limit.
         """
         told = max(self.peak_bytes, self._resident.bytes)
         limit = self._limits.memory_bytes
         if is_within and told > limit:
-            # One that ended before it was looked at has touched little beside them.
-            told = max(self.peak_bytes, told - self._of_files if self._of_files else limit - PAGE)
+            without_files = told - self._of_files if self._of_files else limit
+            told = max(self.peak_bytes, min(without_files, limit - PAGE))
         return told
 
     def kernel_holds_more(self, memory_unused: int) -> bool:

@@ -41,9 +41,10 @@ class Limits(msgspec.Struct, frozen=True):
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
-    """A file of the workspace; `name` is relative, with `/` between folders.
+    """A file of the workspace; `name` is relative, with `/` between folders. One that ends so is a folder.
 
-    The content of one that was received lies in the frame that brought it: a compiled program has megabytes.
+    The content of one that was received lies in the frame that brought it, or in memory that came with it (`memory_files`):
+    a compiled program has megabytes.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Collect(msgspec.Struct, frozen=True):
 
     patterns: tuple[str, ...]
     max_bytes: int
+    #: Large ones into memory that the server keeps: what a compile step makes goes into many runs.
+    into_memory: bool = False
 
 
 class Job(msgspec.Struct, frozen=True):
@@ -72,8 +75,11 @@ class Job(msgspec.Struct, frozen=True):
     arguments: tuple[str, ...] = ()
     warm: str = ""
     collect: Collect | None = None
-    #: A compile step: the run of what it makes comes next, and the supervisor puts its clean-up off until then.
+    #: Another one comes next, as after a compile step that succeeds: the supervisor puts its clean-up off until then.
     expects_run: bool = False
+    #: Whether what was put off waits until this one is answered, too. Else it is done while this one runs, and the next one
+    #: comes however this one ends.
+    hurried: bool = True
     #: Output goes to the server as it comes, and standard input stays open after `stdin`. The outcome has no output then,
     #: but for the end of stderr.
     live: bool = False

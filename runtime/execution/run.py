@@ -7,6 +7,7 @@ import select
 import signal
 import socket
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runtime.execution.codec import HEADER_BYTES
@@ -91,8 +92,10 @@ class Run:
         """Whether another worker would be given all that came for the program."""
         return self._live is None or not self._live.has_taken
 
-    def serve(self) -> Outcome:
-        """Runs the job to its end. Raises NotTakenError where the worker was gone before it took it.
+    def serve(self, meanwhile: Callable[[], None]) -> Outcome:
+        """Runs the job to its end; `meanwhile` is called once it has begun, and must not take longer than moments.
+
+        Raises NotTakenError where the worker was gone before it took the job.
 
         What is left of its processes then cannot change the outcome any more, and is still to be ended.
         """
@@ -105,6 +108,7 @@ class Run:
         self._started = time.monotonic()
         worker.go(self._job)
         try:
+            meanwhile()
             self._watch()
         finally:
             wall_ms = self._now()
@@ -202,7 +206,7 @@ class Run:
         if self._live:
             self._live.start()
         self._pool.watch_starting(events)
-        look_at = FIRST_LOOK_MS if watched else math.inf
+        look_at = self._now() + FIRST_LOOK_MS if watched else math.inf
         wall_at: float = min(limits.wall_ms, limits.max_wall_ms or limits.wall_ms)
         try:
             while self._ended is None:
@@ -283,6 +287,7 @@ class Run:
             self._reap(self.worker.pid)
         else:
             self._status = notifications.exit_code << 8
+            self.worker.begun = True
             self._cpu.ended_at(process_clock_ns(self.worker.pid))
             self._watcher.look_at_first()
             if self._memory.held([self.worker.pid]) > self._limits.memory_bytes and self._facts.watched:

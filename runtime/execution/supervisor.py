@@ -14,8 +14,9 @@ from collections import deque
 import msgspec
 
 from runtime.execution import leftovers
-from runtime.execution.codec import frame, is_event, message_of, receive_frame
+from runtime.execution.codec import frame, is_event, message_of, part_in_memory, receive_frame
 from runtime.execution.limit_facts import SlotFacts
+from runtime.execution.memory_files import Memory
 from runtime.execution.paths import BOX
 from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig
 from runtime.execution.run import Run
@@ -54,6 +55,8 @@ class Supervisor:
         # Directories of earlier runs, which no program can reach any more.
         self._left: deque[Workspace] = deque()
         self._expects_run = False
+        # Whether no run of another program could reach the directory of an earlier one.
+        self._hides_left = config.landlock_abi > 0 or config.first_uid > 0
         self._serial = 0
         self._decoder = msgspec.msgpack.Decoder(Job)
         self._encoder = msgspec.msgpack.Encoder()
@@ -71,7 +74,8 @@ class Supervisor:
             self._remove_left()
             self._pool.prepare()
         self._pool.tend_until(self._control.fileno())
-        received = receive_frame(self._control)
+        memories: list[Memory] = []
+        received = receive_frame(self._control, memories)
         if received is None:
             return False
         header, rest = received
@@ -79,14 +83,15 @@ class Supervisor:
             return True  # a cancellation that came after its job had been answered
         if is_event(header):
             return True  # as late as that
-        job = message_of(self._decoder, header, rest)
+        job = message_of(self._decoder, header, rest, memories)
         if self._config.shared_memory and not self._config.first_uid and self._shared_memory_state != _shared_memory_state():
             # What is there now is somebody else's.
             self._shared_memory_before = leftovers.names_in(leftovers.SHARED_MEMORY)
         run, outcome = self._run(job)
-        self._expects_run = job.expects_run and outcome.code == 0
+        self._expects_run = job.expects_run and (outcome.code == 0 or (not job.hurried and self._hides_left))
         with contextlib.suppress(BrokenPipeError):  # the server is gone, which the next read finds out
-            self._answer(outcome, run.collected if run else ())
+            into = memories[-1] if job.collect and job.collect.into_memory else None
+            self._answer(outcome, run.collected if run else (), into)
         if run:
             if run.was_alone:
                 self._pool.start_successor(run.worker.kind)
@@ -103,7 +108,7 @@ class Supervisor:
         try:
             worker.workspace.place(job.files)
             worker.workspace.rename(BOX)
-            return run, run.serve()
+            return run, run.serve(_nothing if job.hurried else self._catch_up)
         except NotTakenError as error:
             if attempts == 1 or not run.can_be_repeated:
                 return run, Outcome(Ended.FAILED, message=str(error))
@@ -113,13 +118,25 @@ class Supervisor:
         self._finish(run)
         return self._run(job, attempts - 1)
 
-    def _answer(self, outcome: Outcome, collected: tuple[Collected, ...]) -> None:
-        """Large files go from where they are to the server, without a copy here."""
+    def _catch_up(self) -> None:
+        """Does what was put off when the job at hand was expected."""
+        self._remove_left()
+        self._pool.prepare(beside_run=True)
+
+    def _answer(self, outcome: Outcome, collected: tuple[Collected, ...], into: Memory | None) -> None:
+        """Large files go from where they are to the server, or into its memory, without a copy here."""
         try:
-            start = frame(self._encoder, outcome, [file.size for file in collected])
-            self._control.sendall(b"".join((start, *(file.content for file in collected if file.descriptor < 0))))
+            sizes, contents = [], []
             for file in collected:
-                if file.descriptor >= 0:
+                if into and file.descriptor >= 0:
+                    size, content = part_in_memory(file.size, into.take(file.descriptor, file.size))
+                else:
+                    size, content = file.size, memoryview(file.content)
+                sizes.append(size)
+                contents.append(content)
+            self._control.sendall(b"".join((frame(self._encoder, outcome, sizes), *contents)))
+            for file in collected:
+                if file.descriptor >= 0 and not into:
                     self._send_file(file)
         finally:
             for file in collected:
@@ -195,6 +212,10 @@ class Supervisor:
                 leftovers.remove_new(leftovers.SHARED_MEMORY, self._shared_memory_before)
             leftovers.touch(leftovers.SHARED_MEMORY)
             self._shared_memory_state = _shared_memory_state()
+
+
+def _nothing() -> None:
+    """Where nothing is to be done meanwhile."""
 
 
 def _shared_memory_state() -> tuple[int, int]:

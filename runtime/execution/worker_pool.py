@@ -15,12 +15,13 @@ from runtime.execution.cpu_time import clocks_ns
 from runtime.execution.events import Events
 from runtime.execution.origin import Origin
 from runtime.execution.paths import BOX
+from runtime.execution.plans import Plans
 from runtime.execution.procfs import process_clock_ns
 from runtime.execution.protocol import Job, SupervisorConfig, WarmStart
 from runtime.execution.workers import Worker, WorkerError, complain, start_cold, start_interpreter
 from runtime.execution.workspaces import Workspaces
-from runtime.sandbox import bpf, seccomp, unotify
-from runtime.sandbox.confinement import Confinement, prepared
+from runtime.sandbox import unotify
+from runtime.sandbox.confinement import Confinement
 
 _COLD_SECONDS = 10.0
 # How long a run waits for the confinement of a worker that has been forked; it takes 2 ms, and the cold way at least 12.
@@ -38,6 +39,8 @@ _MEMORY_SECONDS = 0.05
 # With two, one is confined while the other serves. There are none before a job has needed one: a service whose languages
 # all have warm workers does without.
 _COLD_READY = 2
+# What a program may take before it is first looked at. With a limit below this, only an end that is announced shows it.
+_TAKEN_UNSEEN_BYTES = 64 << 20
 
 
 class WorkerPool:
@@ -46,8 +49,7 @@ class WorkerPool:
     def __init__(self, config: SupervisorConfig) -> None:
         """Starts nothing before the first `prepare`."""
         self._config = config
-        self._plan = _confinement(config, warm=False)
-        self._warm_plan = _confinement(config, warm=True)
+        self._plans = Plans(config)
         self._warm: dict[str, deque[Worker]] = {start.name: deque() for start in config.warm}
         self._cold: deque[Worker] = deque()
         self._cold_ready = 0
@@ -70,28 +72,34 @@ class WorkerPool:
         """Whether a worker is there that can become any program."""
         return bool(self._cold)
 
-    def prepare(self) -> None:
-        """Brings every kind of worker to the number that is to be ready, as far as the machine has room for them."""
+    def prepare(self, *, beside_run: bool = False) -> None:
+        """Brings every kind of worker to the number that is to be ready, as far as the machine has room for them.
+
+        `beside_run` says that a run is on, which does not watch any worker yet that is starting.
+        """
         try:
-            self._prepare()
+            self._prepare(beside_run=beside_run)
         except OSError as error:
             # The next job is answered so, unless there is room by then.
             complain(f"no worker can be kept ready: {error}")
 
-    def _prepare(self) -> None:
+    def _prepare(self, *, beside_run: bool) -> None:
         while len(self._cold) < self._cold_ready:
             self._cold.append(self._start_cold())
         now = time.monotonic()
-        if now >= self._next_memory:
+        # What a run has just taken of the memory says nothing of what there is for the next one.
+        if now >= self._next_memory and not beside_run:
             self._next_memory = now + _MEMORY_SECONDS
             self._memory_left = memory_left()
             self.oom_kills = oom_kills()
         left = self._memory_left
-        if left < self._wanted_bytes:
+        if left < self._wanted_bytes and not beside_run:
             self.drop_warm()
         for start in self._config.warm:
             if start.on_demand and start.name not in self._asked_for:
                 continue
+            if beside_run and start.forks and start.name not in self._origins:
+                continue  # an origin starts where the run is
             queue = self._warm[start.name]
             while len(queue) < start.ready and left >= self._wanted_bytes + _WARM_BYTES:
                 worker = self._start_warm(start)
@@ -113,7 +121,7 @@ class WorkerPool:
             complain(f"workers that wait are ended, because none can be started: {error}")
             self.drop_warm()
             worker = self._take(job)
-        if not job.live or unotify.can_install(worker.listener):
+        if not job.live or worker.takes_descriptors or unotify.can_install(worker.listener):
             return worker
         # Its input file cannot be made a pipe any more.
         self._discard(worker)
@@ -133,6 +141,8 @@ class WorkerPool:
                 self._discard(queue[0])
                 continue
             return queue.popleft()
+        if job.limits.memory_bytes < _TAKEN_UNSEEN_BYTES:
+            return self._checked(self._start_cold(self._plans.announcing))
         if job.files:  # not where a toolchain is asked for its version
             self._cold_ready = _COLD_READY
         while self._cold:
@@ -280,10 +290,10 @@ class WorkerPool:
         """Those of them that are not up yet."""
         return [worker for worker in self._waiting() if not worker.up]
 
-    def _start_cold(self, *, live: bool = False) -> Worker:
+    def _start_cold(self, plan: Confinement | None = None, *, live: bool = False) -> Worker:
         workspace, uid = self.workspaces.take()
         try:
-            return start_cold(self._plan, workspace, uid, live=live)
+            return start_cold(plan or self._plans.cold, workspace, uid, live=live)
         except OSError:
             workspace.remove()
             raise
@@ -293,7 +303,7 @@ class WorkerPool:
         workspace, uid = self.workspaces.take()
         try:
             if not start.forks:
-                return start_interpreter(self._warm_plan, workspace, uid, start)
+                return start_interpreter(self._plans.warm, workspace, uid, start)
             return (self._origins.get(start.name) or self._start_origin(start)).fork(workspace, uid)
         except WorkerError as error:
             # The next run of this kind goes the cold way, and the run after it finds a new origin.
@@ -308,7 +318,7 @@ class WorkerPool:
         # Its programs will run in the directory of this name, which need not be there any more by then.
         box = f"{self._config.directory}/{BOX}"
         os.makedirs(box, exist_ok=True)
-        origin = Origin(start, self._warm_plan, box, own_uids=self._config.first_uid > 0)
+        origin = Origin(start, self._plans.warm, box, own_uids=self._config.first_uid > 0)
         try:
             origin.wait_up()
         except WorkerError:
@@ -371,19 +381,3 @@ def _on_starting_call(events: Events, worker: Worker, event: int) -> None:
         unotify.let_next_through(worker.listener)
     else:
         events.ignore(worker.listener)  # it is gone, which its channel tells too
-
-
-def _confinement(config: SupervisorConfig, *, warm: bool) -> Confinement:
-    program = b""
-    if config.seccomp:
-        table = seccomp.rules(
-            notify=config.notify,
-            shared_uid=config.first_uid == 0,
-            own_pid_namespace=config.own_pid_namespace,
-            devices_readable_only=config.landlock_abi > 0,
-            neighbours=not config.alone,
-            warm=warm,
-            service_pids=(*config.service_pids, os.getpid()),
-        )
-        program = bpf.assemble(table, "ENOSYS")
-    return prepared(config.rules, config.landlock_abi, program, notify=config.notify, own_pids=config.own_pid_namespace)

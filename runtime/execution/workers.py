@@ -9,6 +9,7 @@ import contextlib
 import os
 import signal
 import socket
+import sys
 import time
 from collections.abc import Callable
 
@@ -60,10 +61,18 @@ class Worker:
         self.up = False
         # Its files under /proc, which its rules name: the kernel makes new ones where it has forgotten them.
         self._kept: list[int] = []
-        #: The program's end of the pipe that is about to take the place of its input file, else -1.
+        #: The program's end of the pipe that is about to take the place of its input file at its own request, else -1.
         self.input_pipe = -1
+        #: Whether it is known to have become its program, or to have failed to. Its channel can tell that late: the first
+        #: process of its pid namespace keeps the other end until it has been given a processor.
+        self.begun = False
         #: Whether its pid was waited for once in vain.
         self.pid_overdue = False
+
+    @property
+    def takes_descriptors(self) -> bool:
+        """Whether its pipe can come along with its run. Node reads its channel as a file, and has to ask for it."""
+        return self.forked or self.kind == COLD
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -134,6 +143,8 @@ class Worker:
 
     def has_begun(self) -> bool:
         """Whether a cold worker has become its program, or has failed to."""
+        if self.begun:
+            return True
         self.channel.settimeout(0)
         try:
             self.channel.recv(1, socket.MSG_PEEK)
@@ -141,6 +152,7 @@ class Worker:
             return False
         except OSError:
             pass
+        self.begun = True
         return True
 
     def exec_failure(self) -> str:
@@ -159,11 +171,16 @@ class Worker:
         else:
             words = job.arguments
         replaces = job.live and self.streams.stdin < 0
-        if replaces:
-            self.input_pipe = self.streams.replace_input_by_pipe()
+        message = b"\0".join(os.fsencode(word) for word in ("live" if replaces else "go", *words))
         self.channel.settimeout(0)  # nothing lies there yet, so it never has to wait
         try:
-            self.channel.send(b"\0".join(os.fsencode(word) for word in ("live" if replaces else "go", *words)))
+            if replaces:
+                self.input_pipe = self.streams.replace_input_by_pipe()
+            if replaces and self.takes_descriptors:
+                socket.send_fds(self.channel, [message], [self.input_pipe])
+                self._close_input_pipe()
+            else:
+                self.channel.send(message)
         except OSError as error:
             raise NotTakenError(f"worker {self.kind} did not take its run: {error}") from error
 
@@ -262,11 +279,6 @@ def _confine_here(plan: Confinement, directory: str, uid: int, streams: Streams,
     return confine(plan, directory, uid)
 
 
-def await_input_pipe() -> None:
-    """Has the supervisor put a pipe in the place of this process's input file: it does so in answer to this call."""
-    os.utime(".")
-
-
 def restore_signals() -> None:
     """Every signal at its default and none blocked: Python ignores two for itself, and a shell two for what it started."""
     for number in range(1, signal.NSIG):
@@ -279,10 +291,15 @@ def _cold_worker(plan: Confinement, directory: str, uid: int, streams: Streams, 
     """Never returns: the process becomes a program, or ends with what went wrong on its channel."""
     try:
         listener = _confine_here(plan, directory, uid, streams, channel)
+        channel = socket.socket(fileno=CHANNEL)
         _report(listener, b"up")
-        words = os.read(CHANNEL, 1 << 18).split(b"\0")
+        message, pipes, _, _ = channel.recvmsg(1 << 18, socket.CMSG_SPACE(4))
+        words = message.split(b"\0")
         if words[0] == b"live":
-            await_input_pipe()
+            [(_, _, pipe)] = pipes
+            descriptor = int.from_bytes(pipe, sys.byteorder)
+            os.dup2(descriptor, 0)
+            os.close(descriptor)
         elif words[0] != b"go":
             os._exit(0)
         end = 2 + int(words[1])

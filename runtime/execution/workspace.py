@@ -5,14 +5,15 @@ import fnmatch
 import os
 import signal
 import stat
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 
 from runtime.execution.disk_use import DiskUse
+from runtime.execution.emptying import Pauses, empty, entries_of, open_folder
+from runtime.execution.memory_files import in_memory
 from runtime.execution.protocol import Collect, File
-from runtime.sandbox import identity
+from runtime.sandbox.impersonation import ReadingAs
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, close_from, prctl
 
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -23,10 +24,8 @@ _DEPTH = 16
 _LINKS_WITHOUT_FOLDERS, _SMALL_FOLDER_BYTES = 2, 4096
 # More are removed with the directory.
 _FEW_FILES = 8
-_PLAIN_FILE = stat.S_IFREG | 0o644
 # Removing this many files takes a few milliseconds.
 _MANY_FILES = 300
-_WORK_SECONDS, _PAUSE_SECONDS = 0.005, 0.015
 _NICENESS = 19
 _FIRST_OWN_DESCRIPTOR = 3
 # Large enough for no more of them than a process may have open to fit into what may come back.
@@ -57,8 +56,9 @@ class Workspace:
         self._name = name
         self._uid = uid
         self.descriptor = os.open(self.path, _DIRECTORY)
-        # The first plain file that was written here, and the one of a former run that waits here, empty, for the next one.
-        self._first = self._spare = ""
+        # What was put here, by whether it can be executed; and files of a former run that wait here, empty, for the next one.
+        self._placed: dict[str, bool] = {}
+        self._spare: dict[str, bool] = {}
         # What the directory itself was when it was empty, where it was made here.
         self._empty: tuple[int, ...] = ()
 
@@ -93,11 +93,11 @@ class Workspace:
 
     def place(self, files: tuple[File, ...]) -> None:
         """Writes `files`, whose names were checked; no program has run here yet. Raises OSError on a full disk."""
-        spare, self._spare = self._spare, ""
-        self._first = next((file.name for file in files if "/" not in file.name and not file.executable), "")
-        if spare and not any(file.name == spare and not file.executable for file in files):
-            os.unlink(spare, dir_fd=self.descriptor)
-            spare = ""
+        waiting, self._spare = self._spare, {}
+        self._placed = {file.name: file.executable for file in files if "/" not in file.name.removesuffix("/")}
+        spare = {name for name, executable in waiting.items() if self._placed.get(name) is executable}
+        for name in waiting.keys() - spare:
+            os.unlink(name, dir_fd=self.descriptor)
         for file in files:
             folder = self.descriptor
             *folders, base = file.name.split("/")
@@ -110,11 +110,16 @@ class Workspace:
                     opened.append(folder)
                     self._share(folder, 0o770)
                 flags = os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC
-                if file.name != spare:
+                if not base:
+                    continue
+                if file.name not in spare:
                     flags |= os.O_CREAT | os.O_EXCL
-                target = os.open(base, flags, 0o755 if file.executable else 0o644, dir_fd=folder)
+                target = os.open(base, flags, _mode(executable=file.executable), dir_fd=folder)
                 opened.append(target)
                 content = file.content
+                if kept := in_memory(content):
+                    kept.write_to(target)
+                    continue
                 while content:
                     content = content[os.write(target, content) :]
             finally:
@@ -191,30 +196,53 @@ class Workspace:
             os.fchmod(self.descriptor, 0o700)
 
     def recycle(self) -> bool:
-        """Makes it as empty as a new one for another run, but for one file; False where it has to be removed.
+        """Makes it as empty as a new one for another run, but for files that had a place here; False where it has to go.
 
         For each new file ext4 looks through those that were removed in the minutes before (`recently_deleted` in
         fs/ext4/ialloc.c of the Linux source), which takes a tenth of a millisecond. A run can leave no mark here: extended
         attributes, flags and hints of files are refused to it, and times and mode are set anew. What has grown by the names
         that were in it is not kept. Nothing of the run may be alive any more. Raises OSError where something stays.
         """
-        if _lasting(os.fstat(self.descriptor)) != self._empty:
+        if not self._empty or os.fstat(self.descriptor).st_size != self._empty[0]:
             return False
-        entries = _entries(self.descriptor)
-        if len(entries) > _FEW_FILES or any(is_directory for _, is_directory in entries):
+        entries = entries_of(self.descriptor)
+        if len(entries) > _FEW_FILES:
             return False
         self._open_up()
-        name = self._first
-        kept = (name, False) in entries and self._empty_file(name)
-        for other, _ in entries:
-            if not (kept and other == name):
-                os.unlink(other, dir_fd=self.descriptor)
+        kept: dict[str, bool] = {}
+        for name, is_directory in entries:
+            if is_directory:
+                if f"{name}/" not in self._placed or not self._remove_folder(name):
+                    return False
+            elif name in self._placed and self._empty_file(name, executable=self._placed[name]):
+                kept[name] = self._placed[name]
+            else:
+                os.unlink(name, dir_fd=self.descriptor)
+        if _lasting(os.fstat(self.descriptor)) != self._empty:
+            return False
         os.fchmod(self.descriptor, 0o700)
         os.utime(self.descriptor)
-        self._spare = name if kept else ""
+        self._spare = kept
         return True
 
-    def _empty_file(self, name: str) -> bool:
+    def _remove_folder(self, name: str) -> bool:
+        """Removes a folder that was made here, with the few files in it; False where that cannot be done at once."""
+        try:
+            folder = open_folder(name, self.descriptor)
+            try:
+                entries = entries_of(folder)
+                if len(entries) > _FEW_FILES or any(is_directory for _, is_directory in entries):
+                    return False
+                for inner, _ in entries:
+                    os.unlink(inner, dir_fd=folder)
+            finally:
+                os.close(folder)
+            os.rmdir(name, dir_fd=self.descriptor)
+        except OSError:
+            return False  # the run has put one of its own there
+        return True
+
+    def _empty_file(self, name: str, *, executable: bool) -> bool:
         """Makes a file as it was before it was written; False where it is not one that can be."""
         try:
             descriptor = os.open(name, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=self.descriptor)
@@ -223,7 +251,7 @@ class Workspace:
         try:
             status = os.fstat(descriptor)
             made = (status.st_mode, status.st_nlink, status.st_uid, status.st_gid)
-            if made != (_PLAIN_FILE, 1, os.geteuid(), os.getegid()):
+            if made != (stat.S_IFREG | _mode(executable=executable), 1, os.geteuid(), os.getegid()):
                 return False
             os.ftruncate(descriptor, 0)
             os.utime(descriptor)
@@ -265,28 +293,33 @@ class Workspace:
                 os.nice(_NICENESS)
                 # Nothing of a later run may be kept open by this process.
                 close_from(_FIRST_OWN_DESCRIPTOR)
-                Workspace(self._parent, self._name, self._uid).remove(_Pauses())
+                Workspace(self._parent, self._name, self._uid).remove(Pauses())
             finally:
                 os._exit(0)
         os.close(self.descriptor)
         return child
 
-    def remove(self, pauses: "_Pauses | None" = None) -> None:
+    def remove(self, pauses: Pauses | None = None) -> None:
         """Removes the directory with all that is in it; nothing of the run may be alive any more.
 
-        Where the run had a uid of its own and this process is not root, a child takes that uid on to empty the
-        folders that only it may enter. Raises OSError where something stays.
+        Where the run had a uid of its own and this process is not root, the folders that only that uid may enter are
+        emptied with its identity. Raises OSError where something stays.
         """
         try:
             self._open_up()
-            entries = _entries(self.descriptor)
+            entries = entries_of(self.descriptor)
             if self._uid > 0 and any(is_directory for _, is_directory in entries) and os.geteuid() != 0:
-                _as(self._uid, lambda: _empty(self.descriptor, entries, pauses))
-                entries = _entries(self.descriptor)
-            _empty(self.descriptor, entries, pauses)
+                with contextlib.suppress(OSError), ReadingAs(self._uid):
+                    empty(self.descriptor, entries, pauses)
+                entries = entries_of(self.descriptor)
+            empty(self.descriptor, entries, pauses)
         finally:
             os.close(self.descriptor)
         os.rmdir(self.path)
+
+
+def _mode(*, executable: bool) -> int:
+    return 0o755 if executable else 0o644
 
 
 def _lasting(directory: os.stat_result) -> tuple[int, ...]:
@@ -299,106 +332,5 @@ def _is_text(name: str) -> bool:
     try:
         name.encode()
     except UnicodeEncodeError:
-        return False
-    return True
-
-
-def empty_folder_as(uid: int, path: str, names: list[str]) -> None:
-    """Removes `names` from a folder that others use too, in a child that has taken `uid` on."""
-    folder = os.open(path, _DIRECTORY)
-    try:
-        _as(uid, lambda: _empty(folder, [entry for entry in _entries(folder) if entry[0] in names]))
-    finally:
-        os.close(folder)
-
-
-def _as(uid: int, action: Callable[[], None]) -> None:
-    """Runs `action` in a child with the run's identity; what it could not do, the parent sees when it looks."""
-    child = os.fork()
-    if child == 0:
-        try:
-            identity.become(uid)
-            action()
-        finally:
-            os._exit(0)
-    os.waitpid(child, 0)
-
-
-def _entries(directory: int) -> list[tuple[str, bool]]:
-    with os.scandir(directory) as entries:
-        return [(entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries]
-
-
-def _empty(directory: int, remaining: list[tuple[str, bool]], pauses: "_Pauses | None" = None) -> None:
-    """Removes entries of a directory, of any depth and without recursion: inner folders are first moved up to the top."""
-    serial = 0
-    while remaining:
-        moved: list[tuple[str, bool]] = []
-        for name, is_directory in remaining:
-            if pauses:
-                pauses.take()
-            if not is_directory:
-                os.unlink(name, dir_fd=directory)
-                continue
-            inner = _open_folder(name, directory)
-            try:
-                for child, child_is_directory in _entries(inner):
-                    if child_is_directory:
-                        os.close(_open_folder(child, inner))
-                        serial = _move_up(child, inner, directory, serial)
-                        moved.append((_removed(serial), True))
-                    else:
-                        if pauses:
-                            pauses.take()
-                        os.unlink(child, dir_fd=inner)
-            finally:
-                os.close(inner)
-            os.rmdir(name, dir_fd=directory)
-        remaining = moved
-
-
-class _Pauses:
-    """Work that yields: after so much CPU time it waits three times as long."""
-
-    def __init__(self) -> None:
-        self._until = 0.0
-
-    def take(self) -> None:
-        """Waits where it is time to."""
-        now = time.thread_time()
-        if now >= self._until:
-            time.sleep(_PAUSE_SECONDS)
-            self._until = now + _WORK_SECONDS
-
-
-def _removed(serial: int) -> str:
-    return f".removed-{os.getpid()}-{serial}"
-
-
-def _open_folder(name: str, parent: int) -> int:
-    """Opens a folder that the program may have closed to everyone, its owner included."""
-    with contextlib.suppress(PermissionError):  # it belongs to the service itself and is open to it
-        os.chmod(name, 0o700, dir_fd=parent)
-    return os.open(name, _DIRECTORY, dir_fd=parent)
-
-
-def _move_up(name: str, parent: int, top: int, serial: int) -> int:
-    """Moves a folder to the top under a name that is free there; returns the next serial number to try."""
-    while True:
-        serial += 1
-        target = _removed(serial)
-        try:
-            os.rename(name, target, src_dir_fd=parent, dst_dir_fd=top)
-        except OSError:
-            if not _is_taken(target, top):
-                raise
-            continue
-        return serial
-
-
-def _is_taken(name: str, directory: int) -> bool:
-    try:
-        os.stat(name, dir_fd=directory, follow_symlinks=False)
-    except FileNotFoundError:
         return False
     return True

@@ -101,7 +101,6 @@ EXECUTE: dict[str, Any] = {
                     {
                         "properties": {
                             program: {"type": "object"},
-                            other: _NOTHING,
                             "test_cases": {"type": "array"},
                             "comparator": {"const": "lines"},
                         },
@@ -109,8 +108,20 @@ EXECUTE: dict[str, Any] = {
                     },
                 ]
             }
-            for program, other in (("checker", "interactor"), ("interactor", "checker"))
+            for program in ("checker", "interactor")
         ),
+        {
+            "anyOf": [
+                {"properties": {"checker": _NOTHING}},
+                {"properties": {"interactor": _NOTHING}},
+                {
+                    "properties": {
+                        "interactor": {"type": "object", "properties": {"style": {"const": "testlib"}}, "required": ["style"]}
+                    },
+                    "required": ["interactor"],
+                },
+            ]
+        },
         {
             "anyOf": [
                 {"properties": {"transcript": {"const": False}}},

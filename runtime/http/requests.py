@@ -7,15 +7,15 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from runtime.http import bounds
+from runtime.http import admission, bounds
 from runtime.http.checks import MOST_ERRORS, Checks, check_arguments, check_limits, files_of, name_problem
 from runtime.http.functions import EqualityBody, FunctionBody, arguments_of, check_function, text_of
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
 from runtime.http.unknown_fields import Shape
-from runtime.judging.checkers import FOLDER as CASE_FOLDER
 from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
 from runtime.judging.submission import Checker, RunResult, Style, Submission, TestCase
 from runtime.languages.registry import MOST_SEED, Registry, UnknownLanguageError
+from runtime.problems.programs import RESERVED_FOLDER
 from runtime.settings import Settings
 from runtime.store.digests import is_digest
 
@@ -109,8 +109,8 @@ class Call(msgspec.Struct, frozen=True):
     judge_details: bool = False
     check_version: Callable[[str], None] | None = None
     follow_up: Callable[[RunResult], Submission | None] | None = None
-    #: The longest wait for a slot, where it is not the server's usual one.
-    queue_seconds: float | None = None
+    #: For a slot, where it is not the server's usual one.
+    wait: admission.Wait | None = None
     #: Fields that are not known here and were ignored.
     warnings: tuple[FieldError, ...] = ()
 
@@ -189,10 +189,10 @@ def submission(
     memory = settings.default_memory_mb if body.memory_limit_mb is None else body.memory_limit_mb
     check_limits("", body.timeout, body.time_limit, memory, settings, checks=checks)
     comparator = _comparator(body.comparator, checks)
-    checker = None
-    for place, given in (("checker", body.checker), ("interactor", body.interactor)):
-        if given is not None:
-            checker = _checker(place, given, settings, registry, checks)
+    checker, interactor = (
+        None if given is None else _checker(place, given, settings, registry, checks)
+        for place, given in (("checker", body.checker), ("interactor", body.interactor))
+    )
     for field in ("user_id", "question_id"):
         value = getattr(body, field)
         if value is not None and len(value) > bounds.ID_LENGTH:
@@ -205,7 +205,7 @@ def submission(
         comparator = _equality(body.function.comparator, checks)
         cases = _test_cases(_calls(body.function), "function.cases", settings, checks)
     _check_judging(body, checks)
-    if comparator and not checker and body.function is None:
+    if comparator and body.checker is None and body.interactor is None and body.function is None:
         _check_expected(body, comparator, checks)
     _check_return_files(body, checks)
     checks.raise_if_any()
@@ -221,6 +221,7 @@ def submission(
         comparator=comparator or Comparator(),
         stop_on_failure=body.stop_on_failure,
         checker=checker,
+        interactor=interactor,
         function=body.function.name if body.function is not None else "",
         transcript=body.transcript,
         return_files=tuple(dict.fromkeys(body.return_files)),
@@ -253,8 +254,8 @@ def _checker(place: str, body: CheckerBody, settings: Settings, registry: Regist
         checks.refuse(f"{place}.language", str(error))
         return None
     files = files_of(body, language, checks, f"{place}.")
-    if any(file.name.partition("/")[0] == CASE_FOLDER for file in files):
-        checks.refuse(f"{place}.files", f"must not have {CASE_FOLDER}, where the {place} finds the case")
+    if any(file.name.startswith(RESERVED_FOLDER) for file in files):
+        checks.refuse(f"{place}.files", f"must not begin with {RESERVED_FOLDER}, as the files of the case do")
     check_arguments(f"{place}.args", body.args, checks)
     if body.style not in tuple(Style):
         checks.refuse(f"{place}.style", f"must be one of {', '.join(Style)}")
@@ -308,8 +309,8 @@ def _check_judging(body: ExecuteBody, checks: Checks) -> None:
             checks.refuse(place, "goes with test_cases")
         if body.comparator != "lines":
             checks.refuse("comparator", f"goes without {place}, which judges instead of it")
-    if body.checker is not None and body.interactor is not None:
-        checks.refuse("checker", "goes without interactor, which judges instead of it")
+    if body.checker is not None and body.interactor is not None and body.interactor.style != Style.TESTLIB:
+        checks.refuse("checker", "goes without interactor, unless that is of style testlib and writes an output for it")
     if body.transcript and body.interactor is None and not (body.problem is not None and body.judge_details):
         checks.refuse("transcript", "goes with interactor, or with the judge_details of a problem")
     _check_function_alone(body, checks)
@@ -321,9 +322,8 @@ def _check_judging(body: ExecuteBody, checks: Checks) -> None:
         checks.refuse("problem", "must be sha256: and 64 hexadecimal digits in lower case, as PUT /problems has given them")
     others = {
         "test_cases": body.test_cases is not None, "checker": body.checker is not None,
-        "interactor": body.interactor is not None,
-        "comparator": body.comparator != "lines", "stdin": body.stdin != "", "args": body.args != [],
-        "return_files": body.return_files != [], "stop_on_failure": body.stop_on_failure,
+        "interactor": body.interactor is not None, "comparator": body.comparator != "lines", "stdin": body.stdin != "",
+        "args": body.args != [], "return_files": body.return_files != [], "stop_on_failure": body.stop_on_failure,
     }  # fmt: skip
     for field, there in others.items():
         if there:

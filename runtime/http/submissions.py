@@ -40,6 +40,8 @@ class Served(msgspec.Struct, frozen=True):
     call: Call
     version: str
     result: Result
+    #: The directory that the program was run in.
+    folder: str
     #: Of `Call.follow_up`.
     further: RunResult | None = None
     #: Of a judged submission.
@@ -170,7 +172,7 @@ class Submissions:
         call, opened = await self._packages.of_call(sender.caller, call)
         submission = call.submission
         arrived = time.perf_counter()
-        async with self._admission.slot(_user(sender, call), call.queue_seconds) as slot:
+        async with self._admission.slot(_user(sender, call), call.wait) as slot:
             queued = (arrived, time.perf_counter())
             version = await self._judge.version(submission.language, slot)
             if call.check_version is not None:
@@ -182,7 +184,7 @@ class Submissions:
                     result = run = await self._judge.run(submission, slot, watcher)
                     status = run.run.status
                     if call.follow_up and (further := call.follow_up(run)):
-                        return Served(call, version, run, await self._judge.run(further, slot))
+                        return Served(call, version, run, slot.box, await self._judge.run(further, slot))
                 else:
                     task = (
                         inline(submission, submission.test_cases)
@@ -193,7 +195,7 @@ class Submissions:
                     status = result.status
                 if slot.no_room:
                     raise NoRoomError(f"{slot.no_room}. Try again, another replica has room.", headers={"Retry-After": "1"})
-                return Served(call, version, result, record=self._judging_record(files, call, version))
+                return Served(call, version, result, slot.box, record=self._judging_record(files, call, version))
             except Exception:
                 status = Status.INTERNAL_ERROR
                 raise

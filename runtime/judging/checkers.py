@@ -16,9 +16,9 @@ from runtime.judging.trials import Data
 from runtime.judging.verdicts import run_result
 from runtime.problems.programs import RESERVED_FOLDER
 
-#: Where a checker finds the case; its own files may have any name but this folder's.
-FOLDER = RESERVED_FOLDER
-_FEEDBACK = f"{FOLDER}/feedback/"
+# Where a checker finds the case; its own files may have any name but these.
+_FEEDBACK = f"{RESERVED_FOLDER}/"
+_INPUT, _OUTPUT, _ANSWER = f"{RESERVED_FOLDER}.in", f"{RESERVED_FOLDER}.out", f"{RESERVED_FOLDER}.ans"
 _MESSAGES_BYTES = 4 << 20
 # Kept of each message: there may be thousands of cases.
 _STUDENT_CHARACTERS = 2048
@@ -68,26 +68,34 @@ async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) ->
     return verdict_of(checker, outcome, job.limits), outcome
 
 
-def job_of(checker: Checker, question: Question, jobs: Jobs, box: str) -> Job:
-    """The run of a checker that has been compiled, in the box of its slot."""
+def job_of(checker: Checker, question: Question, jobs: Jobs, box: str, *, writes: bool = False) -> Job:
+    """The run of a checker that has been compiled, in the box of its slot; `writes` brings back an interactor's output."""
     data, output = question.data, question.output
-    files = [File(f"{FOLDER}/input", memoryview(data.input)), File(f"{FOLDER}/answer", memoryview(data.answer))]
+    flags = (*checker.submission.arguments, *question.flags)
+    files = [File(_INPUT, memoryview(data.input)), File(_ANSWER, memoryview(data.answer))]
     if checker.style is Style.ICPC:
-        arguments = (f"{FOLDER}/input", f"{FOLDER}/answer", _FEEDBACK, *question.flags)
-        # A folder comes into being with its first file.
-        files += question.kept or [File(f"{_FEEDBACK}.keep", memoryview(b""))]
+        arguments = (_INPUT, _ANSWER, _FEEDBACK, *flags)
+        files += [File(_FEEDBACK, memoryview(b"")), *question.kept]
         stdin = output
     else:
-        arguments = (f"{FOLDER}/input", f"{FOLDER}/output", f"{FOLDER}/answer", *question.flags)
+        arguments = (_INPUT, _OUTPUT, _ANSWER, *flags)
         if not checker.speaks:  # an interactor may write there itself
-            files.append(File(f"{FOLDER}/output", memoryview(output)))
+            files.append(File(_OUTPUT, memoryview(output)))
         stdin = b""
     program = checker.submission
     placed = msgspec.structs.replace(program, files=(*program.files, *files), arguments=arguments)
     job = jobs.run(placed, box, stdin)
     brought = sum(len(file.content) for file in files)
     limits = msgspec.structs.replace(job.limits, disk_bytes=job.limits.disk_bytes + brought)
-    return msgspec.structs.replace(job, limits=limits, collect=Collect((f"{_FEEDBACK}*",), _MESSAGES_BYTES))
+    collect = Collect((f"{_FEEDBACK}*",), _MESSAGES_BYTES) if checker.style is Style.ICPC else None
+    if writes:
+        collect = Collect((_OUTPUT,), limits.file_bytes)
+    return msgspec.structs.replace(job, limits=limits, collect=collect, hurried=False, expects_run=not checker.speaks)
+
+
+def written_by(interactor: Outcome) -> bytes:
+    """The output that an interactor has written for a checker; empty where it has written none."""
+    return next((bytes(file.content) for file in interactor.files if file.name == _OUTPUT), b"")
 
 
 def verdict_of(checker: Checker, outcome: Outcome, limits: Limits) -> Checked:

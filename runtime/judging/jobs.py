@@ -39,21 +39,24 @@ class Jobs:
     def compile(self, submission: Submission, source: Arranged, box: str) -> Job:
         """Compiles the submission's files, as they were arranged for that, and brings back what it makes."""
         language, memory_mb = submission.language, self.settings.compile_memory_mb
+        words = self.registry.command(
+            language.compile,
+            box=box,
+            file=source.main.name,
+            folder=source.folder,
+            sources=source.sources,
+            unit=source.unit,
+            ahead=source.ahead,
+            memory_mb=memory_mb,
+        )
+        if language.steps and len(source.sources) == 1 and self.registry.find(language.steps):
+            words = (language.steps, *words)
         return Job(
-            argv=self.registry.command(
-                language.compile,
-                box=box,
-                file=source.main.name,
-                folder=source.folder,
-                sources=source.sources,
-                unit=source.unit,
-                ahead=source.ahead,
-                memory_mb=memory_mb,
-            ),
+            argv=words,
             env=self.registry.environment(language, box, memory_mb),
             files=source.files,
             limits=self._compile_limits(language, submission.left_seconds),
-            collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB),
+            collect=Collect(language.artifacts, _COMPILE_FILE_MB * _MB, into_memory=True),
             expects_run=True,
         )
 

@@ -27,7 +27,7 @@ from runtime.judging.verdicts import (
 )
 from runtime.languages.ahead import Ahead
 from runtime.languages.registry import Language, Registry
-from runtime.languages.sources import arranged, unmarked, with_made
+from runtime.languages.sources import arranged, unmarked, with_made, without_sources
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -136,7 +136,9 @@ class Judge:
                 status = step.status if step.status in _NOBODYS_FAULT else Status.JUDGE_ERROR
                 results = [blank(trial, status) for trial in task.trials]
                 return self._put_together(task, results, compiled, _not_compiled_checker(step, checker.role))
-            seeded = msgspec.structs.replace(program, seed=submission.seed)
+            # Written anew for each case, and testlib.h is large.
+            files = without_sources(program.language, program.files)
+            seeded = msgspec.structs.replace(program, files=files, seed=submission.seed)
             ready.append(msgspec.structs.replace(checker, submission=seeded))
         interactor = ready.pop() if task.interactor else None
         task = msgspec.structs.replace(task, checkers=tuple(ready), interactor=interactor)
@@ -209,7 +211,8 @@ class Judge:
         language = submission.language
         if not language.compiled:
             return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
-        source = arranged(language, submission.files, self._ahead.folders(language), functions.options(submission))
+        options = (*self._ahead.words(language), *functions.options(submission))
+        source = arranged(language, submission.files, self._ahead.folders(language), options)
         job = self._jobs.compile(submission, source, slot.box)
         # Where the directory is does not change what is made.
         words = tuple(word.replace(slot.box, "") for word in job.argv)

@@ -111,6 +111,8 @@ class Submission(msgspec.Struct, frozen=True):
     function: str = ""
     #: Instead of the comparator; an interactor too.
     checker: Checker | None = None
+    #: With a checker, that judges what this one has written.
+    interactor: Checker | None = None
     #: Whether the answer has what the program and the interactor said to each other.
     transcript: bool = False
     #: Names of the files that come back from a plain run.

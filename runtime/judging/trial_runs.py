@@ -11,7 +11,7 @@ from runtime.execution.executor import Slot
 from runtime.execution.protocol import Ended, File, Limits, Outcome
 from runtime.judging import functions, interaction, points
 from runtime.judging.case_results import failed, judged, with_returned
-from runtime.judging.checkers import Checked, Question, check, job_of, verdict_of
+from runtime.judging.checkers import Checked, Question, check, job_of, verdict_of, written_by
 from runtime.judging.comparators import ExpectedOutputError
 from runtime.judging.jobs import Jobs
 from runtime.judging.submission import CaseResult, Checker, Status, StepResult, Submission
@@ -106,7 +106,7 @@ class TrialRuns:
         of_program, of_interactor = turn.slot.halves
         job, other = interaction.paired(
             self._jobs.run(until(turn.over_at, program), of_program.box, b""),
-            job_of(limited, question, self._jobs, of_interactor.box),
+            job_of(limited, question, self._jobs, of_interactor.box, writes=bool(self._task.checkers)),
             left_seconds=max(0.0, turn.over_at - time.monotonic()),
             output_bytes=settings.max_case_output_kb << 10,
         )
@@ -123,7 +123,14 @@ class TrialRuns:
         self._timeline.add("interactor", trial.id, began, spoken.interactor)
         checked = verdict_of(interactor, spoken.interactor, other.limits)
         _warn(checked)
-        return interaction.verdict(spoken, self._step(spoken.program, program, job.limits), checked)
+        step, found = interaction.verdict(spoken, self._step(spoken.program, program, job.limits), checked)
+        if found is None or found.status is not Status.ACCEPTED or not self._task.checkers:
+            return step, found
+        # Where the interactor was, nothing of the program's has ever been.
+        written = msgspec.structs.replace(question, output=written_by(spoken.interactor))
+        judged_by = await self._check(trial, written, turn._replace(slot=of_interactor))
+        said = "\n".join(filter(None, (found.judge_feedback, judged_by.judge_feedback)))
+        return step, msgspec.structs.replace(judged_by, judge_feedback=said)
 
     def _step(self, outcome: Outcome, program: Submission, limits: Limits) -> StepResult:
         if outcome.ended is Ended.FAILED:

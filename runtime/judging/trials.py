@@ -112,7 +112,7 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     plan: Callable[[], Plan]
     #: All of them must accept.
     checkers: tuple[Checker, ...] = ()
-    #: Speaks with the program, and judges it alone.
+    #: Speaks with the program, and judges it; what it accepts the checkers judge by what it has written.
     interactor: Checker | None = None
     #: Whether an accepted run has the score that a checker gives, and no other.
     custom_score: bool = False
@@ -129,12 +129,11 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
 
 def inline(submission: Submission, cases: tuple[TestCase, ...]) -> Task:
     """The task of a submission that brought its own test cases."""
-    checker = submission.checker
     return Task(
         trials=tuple(_trial(submission, case) for case in cases),
         plan=lambda: InOrder(stops=submission.stop_on_failure),
-        checkers=(checker,) if checker and not checker.speaks else (),
-        interactor=checker if checker and checker.speaks else None,
+        checkers=(submission.checker,) if submission.checker else (),
+        interactor=submission.interactor,
         details=True,
         transcript=submission.transcript,
     )
@@ -146,7 +145,6 @@ def _trial(submission: Submission, case: TestCase) -> Trial:
         load=lambda: Data(case.input.encode(), case.expected_output.encode()),
         submission=submission.for_case(case),
         hidden=case.hidden,
-        checker_flags=submission.checker.submission.arguments if submission.checker else (),
         accept_score=case.max_score,
         max_score=case.max_score,
     )

@@ -12,6 +12,7 @@ from runtime.languages.preamble import start_with
 from runtime.languages.registry import Language
 
 _MARK = b"\xef\xbb\xbf"
+_HEADERS = (".h", ".hh", ".hpp", ".hxx")
 # Of each file so much is looked through for what it defines and uses.
 _TEXT_BYTES = 1 << 18
 
@@ -85,6 +86,13 @@ def with_made(
         unit = java.main_class(classes, sent[0].name, _text(source.main))
     places = {place for file in made for place in (file.name, *map(str, PurePosixPath(file.name).parents))}
     return (*(file for file in sent if file.name not in places), *made), unit
+
+
+def without_sources(language: Language, files: tuple[File, ...]) -> tuple[File, ...]:
+    """The files of a run without those that only a compiler reads, where what that made runs by itself."""
+    if not language.compiled or not language.run[0].startswith("{box}/"):
+        return files
+    return tuple(file for file in files if not file.name.endswith((*language.extensions, *_HEADERS)))
 
 
 def _is_testlib(file: File) -> bool:

@@ -4,7 +4,7 @@ from pathlib import PurePosixPath
 
 from runtime.languages.registry import Language, Registry
 
-#: Of a validator's working directory: where it finds the case.
+#: Of a program's working directory: where it finds the case. Names that begin so are not for its own files.
 RESERVED_FOLDER = ".case"
 
 

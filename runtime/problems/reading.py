@@ -97,8 +97,8 @@ def _below(package: Package, folder: str) -> tuple[tuple[str, str], ...]:
 def _check(program: Program, registry: Registry, faults: Faults) -> None:
     names = [name for name, _ in program.files]
     for name, path in program.files:
-        if name.partition("/")[0] == RESERVED_FOLDER:
-            faults.add(path, f"is in {RESERVED_FOLDER}, where a validator finds the case")
+        if name.startswith(RESERVED_FOLDER):
+            faults.add(path, f"begins with {RESERVED_FOLDER}, as the files of the case do that a validator is given")
         _check_name(name, path, faults)
     for script in _SCRIPTS:
         if script in names:

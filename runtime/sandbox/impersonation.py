@@ -6,9 +6,10 @@ from runtime.sandbox.syscalls import setfsgid, setfsuid
 
 
 class ReadingAs:
-    """While entered, files under /proc are opened with the identity of `uid`, which may look into its own processes.
+    """While entered, files are reached with the identity of `uid`, which may look into its own processes and folders.
 
-    Without it a supervisor that has CAP_SETUID but not CAP_SYS_PTRACE could not see how much memory a run shares.
+    Without it a supervisor that has CAP_SETUID, but neither CAP_SYS_PTRACE nor CAP_DAC_OVERRIDE, could not see how much
+    memory a run shares, nor remove what is in a folder that the run has closed.
     """
 
     def __init__(self, uid: int) -> None:

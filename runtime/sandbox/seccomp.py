@@ -57,6 +57,7 @@ def rules(
     devices_readable_only: bool,
     neighbours: bool = False,
     warm: bool = False,
+    announced_end: bool = False,
     service_pids: "tuple[int, ...]" = (),
 ) -> "tuple[Rule, ...]":
     """The rules of the programs of one executor.
@@ -64,9 +65,9 @@ def rules(
     `notify`: the supervisor answers some calls (user notification). `shared_uid`: programs have the uid of the
     service, so that the kernel's own permission checks do not protect its files. `own_pid_namespace`: they cannot
     even name a process that is not theirs. `devices_readable_only`: Landlock keeps them from writing to /dev/zero.
-    `neighbours`: there are other slots. `warm`: for runtimes that are started ahead. The supervisor learns of the program's
-    end before the kernel takes its memory apart; their signal handlers restart system calls or are gone by then, else an
-    interrupted exit would be a crash.
+    `neighbours`: there are other slots. `warm`: for runtimes that are started ahead; it implies `announced_end`: the
+    supervisor learns of a program's end before the kernel takes its memory apart. Their signal handlers restart system
+    calls or are gone by then, else an interrupted exit would be a crash.
     `service_pids`: what they may not signal.
     """
     ask = NOTIFY if notify else ALLOW
@@ -228,12 +229,13 @@ def rules(
                  "memory before it is used", When(1, ">=", LARGE_RESERVATION_BYTES), When(2, "bits", PROT_WRITE)),
             Rule("mremap", NOTIFY, "the same when a block grows", When(2, ">=", large)),
         ]  # fmt: skip
-    if notify and warm:
+    if notify and (warm or announced_end):
         table.append(
             Rule(
                 "exit_group",
                 NOTIFY,
-                "no attack: the answer of a warm worker leaves before the kernel has taken its memory apart",
+                "no attack: the answer of a warm worker leaves before the kernel has taken its memory apart, and a memory "
+                "limit that is exceeded before the first look is told from what is held then",
             )
         )
     return (*table, *ALLOWED)

@@ -169,6 +169,7 @@ def test_checkers_run_beside_one_another_where_there_are_slots(executor: Executo
         ({"checker": {"language": "python", "code": "x", "memory_limit_mb": 0}}, "checker.memory_limit_mb"),
         ({"checker": {"language": "python", "code": "x", "args": ["a\0b"]}}, "checker.args[0]"),
         ({"checker": {"language": "python", "files": [{"name": ".case/input", "content": "x"}]}}, "checker.files"),
+        ({"checker": {"language": "python", "files": [{"name": ".case.ans", "content": "x"}]}}, "checker.files"),
         ({"checker": {"language": "python", "files": [{"name": "../a", "content": "x"}]}}, "checker.files[0].name"),
         ({"checker": {"language": "python", "code": "x"}, "comparator": "tokens"}, "comparator"),
         ({"checker": {"language": "python", "code": "x"}, "test_cases": None}, "checker"),

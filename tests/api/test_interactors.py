@@ -215,3 +215,93 @@ def test_a_request_that_cannot_be_judged_names_its_field(
     response = executor.post({"language": "python", "code": "print(2)", "test_cases": [CASE], **fields})
     assert response.status_code == 422
     assert [error["field"] for error in response.json()["errors"]] == wrong
+
+
+# Tells a number, hears two, and writes down what it heard. Its output is called as testlib's is.
+WRITES = {
+    "language": "python",
+    "style": "testlib",
+    "code": """
+import sys
+print(open(sys.argv[1]).read(), flush=True)
+heard = input()
+if heard == "silence":
+    sys.exit(0)
+with open(sys.argv[2], "w") as output:
+    output.write(heard)
+sys.exit(1 if heard == "nonsense" else 0)
+""",
+}
+SUMS = {
+    "language": "python",
+    "style": "testlib",
+    "code": """
+import sys
+given, output, answer = (open(name).read() for name in sys.argv[1:4])
+if not output:
+    print("nothing was written", file=sys.stderr)
+    sys.exit(2)
+if output == "9 9":
+    print("points 2.5", file=sys.stderr)
+    sys.exit(7)
+assert answer == "the answer" and sys.argv[4:] == ["strict"], sys.argv
+sys.exit(0 if sum(map(int, output.split())) == int(given) else 1)
+""",
+    "args": ["strict"],
+}
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "said"),
+    [
+        ("input(); print('3 4')", "accepted", ""),
+        ("input(); print('3 5')", "wrong_answer", ""),
+        ("input(); print('9 9')", "accepted", "points 2.5"),
+        ("input(); print('silence')", "wrong_answer", "nothing was written"),
+        ("input(); print('nonsense')", "wrong_answer", ""),
+        ("input(); print('3 4', flush=True); raise SystemExit(5)", "runtime_error", ""),
+    ],
+)
+def test_what_an_interactor_accepts_a_checker_judges_by_what_it_has_written(
+    executor: Executor, program: str, status: str, said: str
+) -> None:
+    case = CASE | {"max_score": 10}
+    answer = executor.judge("python", program, [case], interactor=WRITES, checker=SUMS, time_limit=0.5)
+    (found,) = answer["test_results"]
+    assert found["status"] == status, found
+    assert said in found.get("judge_feedback", ""), found
+    assert found["score"] == {"accepted": 2.5 if said else 10}.get(status, 0)
+
+
+def test_the_checker_beside_an_interactor_sees_nothing_of_the_other_two_but_the_output(executor: Executor) -> None:
+    looks = """
+import os, sys
+seen = sorted(name for _, folders, files in os.walk(".") for name in files + folders)
+print(seen, sys.stdin.read(), file=sys.stderr)
+"""
+    checker = {"language": "python", "style": "testlib", "code": looks}
+    program = "open('mine', 'w').close(); input(); print('3 4')"
+    (found,) = executor.judge("python", program, [CASE], interactor=WRITES, checker=checker)["test_results"]
+    assert (found["status"], found["judge_feedback"].strip()) == (
+        "accepted",
+        "['.case.ans', '.case.in', '.case.out', 'main.py']",
+    )
+
+
+def test_a_broken_checker_beside_an_interactor_is_no_students_fault(executor: Executor) -> None:
+    checker = {"language": "python", "style": "icpc", "code": "raise SystemExit(0)"}
+    answer = executor.judge("python", "input(); print('3 4')", [CASE], interactor=WRITES, checker=checker)
+    assert answer["status"] == "judge_error"
+    assert answer["test_results"][0]["judge_feedback"] == "the checker exited with 0, and not with 42 or 43"
+
+
+def test_only_an_interactor_that_writes_an_output_has_a_checker_beside_it(executor: Executor) -> None:
+    body = {
+        "language": "python",
+        "code": "1",
+        "test_cases": [CASE],
+        "checker": SUMS,
+        "interactor": WRITES | {"style": "icpc"},
+    }
+    refused = executor.post(body)
+    assert (refused.status_code, [error["field"] for error in refused.json()["errors"]]) == (422, ["checker"])

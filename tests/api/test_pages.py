@@ -40,7 +40,7 @@ def test_each_answer_has_a_nonce_of_its_own(executor: Executor) -> None:
     nonces = set()
     for _ in range(3):
         response = executor.http.get("/")
-        [nonce] = re.findall(r"'nonce-([\w-]{22})'", response.headers["Content-Security-Policy"])
+        [nonce] = re.findall(r"'nonce-([\w-]{24})'", response.headers["Content-Security-Policy"])
         assert f'data-nonce="{nonce}"' in response.text
         nonces.add(nonce)
     assert len(nonces) == 3

@@ -17,6 +17,7 @@ import aiohttp
 import pytest
 
 from devtools.executor import Executor, running, until
+from runtime.execution.streams import READ_PAUSE_MS
 from tests.warm.programs import warm_runs
 
 _EXCHANGES = tomllib.loads(Path(__file__).with_name("piston_live.toml").read_text())["exchange"]
@@ -109,12 +110,35 @@ def test_output_comes_while_the_program_runs(executor: Executor) -> None:
     _live(executor, talk)
 
 
+def test_many_lines_come_together_though_the_client_takes_each_message_at_once(executor: Executor) -> None:
+    async def talk(socket: Socket) -> list[dict[str, Any]]:
+        await socket.send_json(_python("for n in range(30_000): print('line', n, flush=True)", run_timeout=9000))
+        return await _rest(socket)
+
+    messages = _live(executor, talk)
+    assert _text(messages).count("\n") == 30_000
+    came = sum(message["type"] == "data" for message in messages)
+    assert came <= messages[-1]["wall_time"] / READ_PAUSE_MS + 10
+
+
 def test_what_was_printed_before_an_error_comes_before_it(executor: Executor) -> None:
     async def talk(socket: Socket) -> str:
         await socket.send_json(_python("import sys\nprint(1)\nsys.stderr.write('error')"))
         return "".join(message["data"] for message in await _rest(socket) if message["type"] == "data")
 
     assert [_live(executor, talk) for _ in range(10)] == ["1\nerror"] * 10
+
+
+def test_a_live_program_costs_little_more_than_a_plain_one(executor: Executor) -> None:
+    """Its interpreter need not take itself apart either, though its standard input became a pipe just before."""
+
+    async def cpu_time(socket: Socket) -> float:
+        await socket.send_json(_python("print(1)"))
+        return float((await _rest(socket))[-1]["cpu_time"])
+
+    live = min(_live(executor, cpu_time) for _ in range(10))
+    plain = min(executor.execute("python", "print(1)")["cpu_time"] for _ in range(10))
+    assert live < 3 * plain, (live, plain)
 
 
 def test_a_client_that_leaves_ends_its_program(executor: Executor) -> None:
@@ -131,7 +155,7 @@ def test_a_client_that_leaves_ends_its_program(executor: Executor) -> None:
     assert time.monotonic() - started < 9
 
 
-def test_a_program_that_is_not_read_from_waits() -> None:
+def test_a_program_that_is_not_read_from_waits_and_one_that_is_goes_on() -> None:
     code = "import os, time\nend = time.time() + 2\nsize = 0\nwhile time.time() < end: size += os.write(1, b'x' * 65536)"
 
     async def talk(socket: Socket) -> int:
@@ -139,9 +163,16 @@ def test_a_program_that_is_not_read_from_waits() -> None:
         await asyncio.sleep(5)
         return len(_text(await _rest(socket)))
 
+    async def all_of_it(socket: Socket) -> tuple[int, int]:
+        # In pieces of which no number fills a window, with both outputs in it.
+        await socket.send_json(_python("import os\nfor _ in range(2000): os.write(1, b'x' * 4999); os.write(2, b'y' * 77)"))
+        messages = await _rest(socket)
+        return len(_text(messages)), len(_text(messages, "stderr"))
+
     with running({"EXECUTOR_MAX_OUTPUT_KB": "65536"}) as server:
         # What the windows, the sockets and the pipes hold, where the program would write some hundred times as much.
         received = _live(server, talk)
+        assert _live(server, all_of_it) == (2000 * 4999, 2000 * 77)
     assert received < 40 << 20
 
 

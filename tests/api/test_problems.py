@@ -1,17 +1,26 @@
 """Problem packages over HTTP: put once, judged by from then on, and never told to whoever may not see them."""
 
 import hashlib
+import http.client
 import json
+import os
 import socket
+import subprocess
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
+from http import HTTPStatus
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import boto3
 import httpx
 import pytest
+from moto.server import ThreadedMotoServer
 
 from devtools.executor import Executor, running
+from devtools.local_http import Handler, serving
 from tests.problems.packages import FOLDER, LEGACY, NEWEST, folder_files, zipped
 
 ZIP = {"Content-Type": "application/zip"}
@@ -288,21 +297,65 @@ def test_a_problem_that_is_not_there_is_said_to_be_unknown(executor: Executor) -
     assert executor.http.get("/problems/../../etc/passwd").status_code == 404
 
 
-def test_replicas_share_a_store_and_each_fetches_a_package_once_however_many_ask(tmp_path: Path) -> None:
-    settings = {"EXECUTOR_STORE": f"file://{tmp_path}/store", "EXECUTOR_QUEUE_SECONDS": "60", "EXECUTOR_QUEUE_LENGTH": "1000"}
-    with running(settings) as first, running(settings) as second:
-        problem = digest(first, LEGACY)
-        replicas = [first, second]
+class _CountingStore(Handler):
+    """Passes everything on to an S3 server, and takes down what was read from it."""
+
+    behind: str
+    read: ClassVar[list[str]] = []
+
+    def respond(self) -> None:
+        content = self.body() if "Content-Length" in self.headers else b""
+        headers = {name: value for name, value in self.headers.items() if name != "Connection"}
+        with closing(http.client.HTTPConnection(self.behind, timeout=30)) as connection:
+            connection.request(self.command, self.path, content, headers)
+            response = connection.getresponse()
+            answer = response.read()
+        if self.command == "GET" and response.status == HTTPStatus.OK:
+            self.read.append(self.path)
+        self.send_response(response.status)
+        for name, value in response.getheaders():
+            if name.lower() not in ("connection", "content-length", "transfer-encoding"):
+                self.send_header(name, value)
+        self.send_header("Content-Length", response.getheader("Content-Length") or str(len(answer)))
+        self.end_headers()
+        self.wfile.write(answer)
+
+
+@pytest.fixture
+def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
+    """The URL of an empty store in S3, and the names of what is read from it."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "test")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="problems")
+    _CountingStore.behind = f"{host}:{port}"
+    _CountingStore.read.clear()
+    with serving(_CountingStore) as front:
+        yield f"s3://problems/kept?region=us-east-1&endpoint=http://127.0.0.1:{front}", _CountingStore.read
+    server.stop()
+
+
+def test_four_replicas_fetch_a_package_from_their_store_four_times_however_many_ask(counted: tuple[str, list[str]]) -> None:
+    url, read = counted
+    settings = {"EXECUTOR_STORE": url, "EXECUTOR_QUEUE_SECONDS": "60", "EXECUTOR_QUEUE_LENGTH": "1000"}
+    with ExitStack() as servers:
+        replicas = [servers.enter_context(running(settings)) for _ in range(4)]
+        problem = digest(replicas[0], LEGACY)
+        read.clear()
 
         def ask(number: int) -> str:
-            with httpx.Client(base_url=replicas[number % 2].url, timeout=120) as http:
+            with httpx.Client(base_url=replicas[number % 4].url, timeout=120) as client:
                 body = {"language": "python", "code": ADDS, "problem": problem, "user_id": f"{number}"}
-                answer = http.post("/execute", json=body)
+                answer = client.post("/execute", json=body)
             return str(answer.json().get("status"))
 
-        with ThreadPoolExecutor(20) as pool:
-            assert set(pool.map(ask, range(60))) == {"accepted"}
-        assert [server.metrics()["executor_problems_fetched_total"] for server in replicas] == [1, 1]
+        with ThreadPoolExecutor(40) as pool:
+            assert set(pool.map(ask, range(120))) == {"accepted"}
+        assert [server.metrics()["executor_problems_fetched_total"] for server in replicas] == [1] * 4
+    name = problem.partition(":")[2]
+    assert [name in path for path in read] == [True] * 4
 
 
 def test_a_damaged_blob_is_never_judged_by(tmp_path: Path) -> None:
@@ -335,6 +388,54 @@ def test_a_store_that_is_away_or_slow_delays_nobody_else_and_is_said_to_be_so(mo
             assert (found[0].status_code, found[0].json()["code"]) == (503, "store_unavailable")
             assert "did not answer within 3 s" in found[0].json()["detail"]
             assert found[0].headers["retry-after"] == "1"
+
+
+def test_a_full_store_takes_no_package_says_so_and_takes_it_once_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.call(("mount", "-t", "tmpfs", "-o", "size=2m", "none", disk)):
+        pytest.skip("a small disk needs root and mount")
+    try:
+        with running({"EXECUTOR_STORE": f"file://{disk}/store"}) as server:
+            small = digest(server, LEGACY)
+            (disk / "others").write_bytes(bytes(1 << 20))
+            large = LEGACY | {"data/secret/2.in": os.urandom(1 << 20), "data/secret/2.ans": ""}
+            refused = put(server, large)
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+            assert "is full" in refused.json()["detail"]
+            assert refused.headers["retry-after"] == "1"
+            assert judge(server, small, ADDS)["status"] == "accepted"
+            (disk / "others").unlink()
+            assert judge(server, digest(server, large), "print(11)")["total"] == 3
+    finally:
+        subprocess.check_call(("umount", disk))
+
+
+def test_a_package_for_a_store_that_is_away_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = {
+        "EXECUTOR_STORE": f"az://account/problems?endpoint=http://127.0.0.1:{port}/account",
+        "EXECUTOR_STORE_SECONDS": "3",
+    }
+    with running(settings) as server:
+        refused = put(server, LEGACY)
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        assert server.execute("python", "print(1)")["stdout"] == "1\n"
+
+
+@pytest.mark.parametrize("language", ["python", "cpp"])
+def test_a_validator_that_cannot_be_started_or_compiled_is_the_packages_fault(executor: Executor, language: str) -> None:
+    if language not in executor.languages():
+        pytest.skip(f"no toolchain for {language} on this machine")
+    files = LEGACY | {
+        "problem.yaml": "name: Sum\nvalidation: custom\n",
+        f"output_validators/check/check.{language[:3].removesuffix('t')}": "this is no program",
+    }
+    answer = judge(executor, digest(executor, files), ADDS)
+    assert answer["status"] == "judge_error"
+    assert {case["status"] for case in answer["test_results"]} <= {"judge_error", "skipped"}
 
 
 @pytest.fixture

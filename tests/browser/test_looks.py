@@ -78,6 +78,16 @@ def test_axe_finds_nothing_on_the_playground_whatever_it_shows(page: Page, axe: 
     shot(f"playground-{scheme}")
 
 
+@pytest.mark.parametrize("width", [360, 800, 1280])
+def test_nothing_sticks_out_of_a_menu(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 740})
+    playground.visit(page)
+    for menu in ("#share", "#more", "#key-menu"):
+        page.locator(f"{menu} summary").click()
+        assert page.locator(f"{menu} > div").evaluate("menu => menu.scrollWidth <= menu.clientWidth"), menu
+        page.keyboard.press("Escape")
+
+
 def test_the_page_is_usable_at_360_pixels(page: Page, shot: Shot) -> None:
     page.set_viewport_size({"width": 360, "height": 740})
     playground.visit(page)

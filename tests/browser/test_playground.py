@@ -50,6 +50,10 @@ def test_a_first_visit_ends_in_a_judged_program_without_reading_anything(page: P
     shot("wrong")
     wrong = page.get_by_label("Test case 3", exact=True)
     expect(wrong.locator(".missing")).to_contain_text("3")
+    # The end of the last line is shown only where it counts.
+    expect(wrong.locator(".extra")).to_have_text(re.compile("came: 2$"))
+    page.locator("#comparator").select_option("exact")
+    assert playground.judge(page) == "Wrong answer 2 of 3 test cases passed."
     expect(wrong.locator(".extra")).to_contain_text("2⏎")
 
 
@@ -91,6 +95,8 @@ def test_a_running_program_can_be_stopped(page: Page) -> None:
 def test_a_link_has_the_whole_work_and_leaves_the_reader_s_own_alone(page: Page, context: BrowserContext) -> None:
     playground.visit(page)
     playground.write(page, "print('shared ü')")
+    page.locator("#tab-judge").click()
+    page.get_by_label("Input, test case 1").fill("one of theirs")
     link = playground.copied(page, "link")
     assert "#" in link
     reader = context.browser.new_context() if context.browser else context
@@ -101,8 +107,12 @@ def test_a_link_has_the_whole_work_and_leaves_the_reader_s_own_alone(page: Page,
     other.goto("about:blank")
     playground.visit(other, link)
     expect(other.locator(".cm-content")).to_contain_text("shared ü")
+    # A question opens where its test cases are.
+    expect(other.get_by_label("Input, test case 1")).to_have_value("one of theirs")
+    expect(other.get_by_label("Input, test case 1")).to_be_visible()
     other.get_by_role("button", name="Back to my own program").click()
     expect(other.locator(".cm-content")).to_contain_text("mine")
+    expect(other.locator("#panel-run")).to_be_visible()
     reader.close()
 
 
@@ -163,6 +173,21 @@ def test_expected_outputs_are_taken_from_a_teacher_s_program(page: Page) -> None
     expect(page.locator("#judge-result")).to_contain_text("2 expected outputs were taken")
     expect(page.get_by_label("Expected output, test case 1")).to_have_value("1900\n")
     assert playground.judge(page) == "Accepted 2 of 2 test cases passed."
+    playground.write(page, "print(5)")
+    page.locator("#generate").click()
+    expect(page.get_by_label("Expected output, test case 1")).to_have_value("5\n")
+    page.get_by_role("button", name="Bring back the ones before").click()
+    expect(page.get_by_label("Expected output, test case 1")).to_have_value("1900\n")
+
+
+def test_what_was_started_over_can_be_brought_back(page: Page) -> None:
+    playground.visit(page)
+    playground.write(page, "print('mine')")
+    page.locator("#more summary").click()
+    page.locator("#start-over").click()
+    expect(page.locator(".cm-content")).to_contain_text("Prints the sum")
+    page.get_by_role("button", name="Bring back the one before").click()
+    expect(page.locator(".cm-content")).to_contain_text("mine")
 
 
 def test_a_problem_package_judges_with_its_groups_and_points(page: Page, shot: Shot, tmp_path: Path) -> None:
@@ -290,6 +315,22 @@ def test_a_replica_that_goes_in_the_middle_of_a_run_is_told_and_the_text_kept(br
     page.locator("#run").click()
     expect(page.locator("#run-result .trouble")).to_contain_text("could not be reached")
     expect(page.locator(".cm-content")).to_contain_text("begun")
+    page.close()
+
+
+def test_a_connection_that_is_lost_in_the_middle_of_a_run_is_told_and_the_text_kept(browser: Browser) -> None:
+    with running(exit_code=-signal.SIGKILL) as executor:
+        page = browser.new_page(base_url=executor.url)
+        playground.visit(page)
+        playground.write(page, 'print("begun", flush=True)\nwhile True: pass')
+        page.locator("#run").click()
+        expect(page.locator("#run-output")).to_contain_text("begun")
+        assert executor.pid
+        os.kill(executor.pid, signal.SIGKILL)
+        expect(page.locator("#run-result .trouble")).to_contain_text("The connection was lost in the middle of the run")
+        expect(page.locator("#run-output")).to_contain_text("begun")
+        expect(page.locator(".cm-content")).to_contain_text("begun")
+        expect(page.locator("#run")).to_be_enabled()
     page.close()
 
 

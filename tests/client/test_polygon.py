@@ -78,6 +78,83 @@ def test_groups_and_points_are_taken_over_and_what_is_not_is_said(executor: Exec
         assert f"{points} points of 100" in printed, printed
 
 
+# It tells a number and hears two; that they sum up to it is for the checker. Both have names in common.
+_INTERACTOR = """
+#include <chrono>
+#include "testlib.h"
+using namespace std;
+int total;
+int main(int argc, char *argv[]) {
+  registerInteraction(argc, argv);
+  total = inf.readInt();
+  cout << total << endl;
+  int a = ouf.readInt(-1000, 1000, "a"), b = ouf.readInt(-1000, 1000, "b");
+  tout << a << " " << b << endl;
+  quitf(_ok, "heard two numbers");
+}
+"""
+_CHECKER_OF_SUMS = """
+#include "testlib.h"
+using namespace std;
+int total;
+int main(int argc, char *argv[]) {
+  registerTestlibCmd(argc, argv);
+  total = inf.readInt();
+  int a = ouf.readInt(), b = ouf.readInt();
+  if (a + b != total) quitf(_wa, "%d is not the sum", total);
+  quitf(_ok, "the sum is right");
+}
+"""
+_SPEAKERS = {
+    "right.py": ("main", "n = int(input())\nprint(n - 3, 3, flush=True)\ninput_is_over = open(0).read()\n"),
+    "wrong_sum.py": ("wrong-answer", "n = int(input())\nprint(n, 3 if n == 20 else 0)\n"),
+    "too_large.py": ("wrong-answer", "n = int(input())\nprint(n + 5000, -5000)\n"),
+    "no_number.py": ("wrong-answer", "input()\nprint('x y')\n"),
+}
+
+
+def speaking(folder: Path) -> Path:
+    """The package with an interactor beside its checker, of style testlib both."""
+    polygon(folder, scored=False)
+    solutions = "".join(
+        f'<solution tag="{tag}"><source path="solutions/{name}" type="python.3"/></solution>'
+        for name, (tag, _) in _SPEAKERS.items()
+    )
+    xml = (folder / "problem.xml").read_text()
+    begin, end = xml.index("<solutions>"), xml.index("</solutions>")
+    interactor = '<interactor><source path="files/interactor.cpp" type="cpp.g++17"/></interactor>'
+    (folder / "problem.xml").write_text(f"{xml[:begin]}{interactor}<solutions>{solutions}{xml[end:]}")
+    (folder / "files").mkdir()
+    (folder / "files/interactor.cpp").write_text(_INTERACTOR)
+    (folder / "check.cpp").write_text(_CHECKER_OF_SUMS)
+    for name, (_, text) in _SPEAKERS.items():
+        (folder / "solutions" / name).write_text(text)
+    return folder
+
+
+def test_an_interactor_and_a_checker_judge_together_after_the_import(executor: Executor, tmp_path: Path) -> None:
+    if "cpp" not in executor.languages():
+        pytest.skip("no toolchain for cpp on this machine")
+    target = tmp_path / "out"
+    code, printed = run(executor, "import-polygon", speaking(tmp_path / "polygon"), target)
+    assert code == 0, printed
+    assert "left out" not in printed
+    code, printed = run(executor, "verify", target)
+    assert code == 0, printed
+    for name in _SPEAKERS:
+        assert name in printed
+
+
+def test_a_checker_that_cannot_be_added_to_an_interactor_is_told(executor: Executor, tmp_path: Path) -> None:
+    source = speaking(tmp_path / "polygon")
+    xml = source / "problem.xml"
+    xml.write_text(xml.read_text().replace("check.cpp", "check.py"))
+    (source / "check.cpp").rename(source / "check.py")
+    code, printed = run(executor, "import-polygon", source, tmp_path / "out")
+    assert code == 0, printed
+    assert "the checker check.py is left out" in printed
+
+
 @pytest.mark.parametrize("kind", ["nothing", "no zip", "no xml", "taken"])
 def test_what_is_no_package_of_polygon_is_one_line(executor: Executor, tmp_path: Path, kind: str) -> None:
     source, target = tmp_path / "polygon", tmp_path / "out"

@@ -23,7 +23,7 @@ def test_a_job_comes_over_with_the_contents_of_its_files(contents: tuple[bytes, 
     with ours, theirs:
         # More than the kernel takes at once.
         sender = threading.Thread(
-            target=ours.sendall, args=(b"".join((*frame_parts(msgspec.msgpack.Encoder(), job), CANCEL)),)
+            target=ours.sendall, args=(b"".join((*frame_parts(msgspec.msgpack.Encoder(), job)[0], CANCEL)),)
         )
         sender.start()
         received = receive_frame(theirs)
@@ -38,5 +38,5 @@ def test_a_stream_that_ends_within_a_frame_gives_none() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
     with theirs:
         with ours:
-            ours.sendall(b"".join(frame_parts(msgspec.msgpack.Encoder(), _job(b"one")))[:-1])
+            ours.sendall(b"".join(frame_parts(msgspec.msgpack.Encoder(), _job(b"one"))[0])[:-1])
         assert receive_frame(theirs) is None

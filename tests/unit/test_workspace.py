@@ -147,13 +147,18 @@ def test_a_large_file_comes_back_as_a_descriptor_after_the_others(workspace: Wor
     large.close()
 
 
-_FILES = (File("main.py", memoryview(b"print(1)\n")), File("data.txt", memoryview(b"2")))
+_FILES = (
+    File("main.py", memoryview(b"print(1)\n")),
+    File("data.txt", memoryview(b"2")),
+    File("main", memoryview(b"\x7fELF"), executable=True),
+    File("notes/", memoryview(b"")),
+)
 
 
 def _many_names(top: Path) -> None:
     for number in range(500):
         (top / f"{'n' * 100}{number}").touch()
-    for path in top.iterdir():
+    for path in filter(Path.is_file, top.iterdir()):
         path.unlink()
 
 
@@ -165,6 +170,11 @@ def _set_times(top: Path) -> None:
 def _replace(top: Path, make: Callable[[Path], object]) -> None:
     (top / "main.py").unlink()
     make(top / "main.py")
+
+
+def _replace_folder(top: Path, make: Callable[[Path], object]) -> None:
+    (top / "notes").rmdir()
+    make(top / "notes")
 
 
 _DEEDS: dict[str, Callable[[Path], object]] = {
@@ -188,6 +198,14 @@ _DEEDS: dict[str, Callable[[Path], object]] = {
     "some more files": lambda top: [(top / f"f{number}").write_text("x") for number in range(5)],
     "many names": _many_names,
     "folders": lambda top: (top / "a/b").mkdir(parents=True),
+    "another program": lambda top: (top / "main").write_bytes(b"another"),
+    "a program that cannot be executed": lambda top: (top / "main").chmod(0o644),
+    "a note": lambda top: (top / "notes/1").write_text("x"),
+    "a folder in the folder": lambda top: (top / "notes/1").mkdir(),
+    "many notes": lambda top: [(top / f"notes/{number}").write_text("x") for number in range(50)],
+    "a closed folder of notes": lambda top: (top / "notes").chmod(0),
+    "a link in the place of a folder": lambda top: _replace_folder(top, lambda path: path.symlink_to("/etc")),
+    "a folder in the place of a folder": lambda top: _replace_folder(top, lambda path: (path / "1").mkdir(parents=True)),
 }
 
 
@@ -223,11 +241,24 @@ def test_a_directory_that_serves_again_is_as_a_new_one(tmp_path: Path, deed: str
 def test_what_a_usual_run_leaves_serves_again(workspace: Workspace) -> None:
     before = os.stat(workspace.path).st_ino
     workspace.place(_FILES)
-    file = os.stat(f"{workspace.path}/main.py").st_ino
+    names = ("main.py", "data.txt", "main")
+    files = [os.stat(f"{workspace.path}/{name}").st_ino for name in names]
     if os.stat(workspace.path).st_size != 4096:
         pytest.skip("this file system's directories grow with each name")
+    (Path(workspace.path) / "notes/1").write_text("a note")
+    (Path(workspace.path) / "made").write_text("a file of the run")
     assert workspace.recycle()
-    assert os.listdir(workspace.path) == ["main.py"]
+    assert sorted(os.listdir(workspace.path)) == sorted(names)
     workspace.give_to(0)
     workspace.place(_FILES)
-    assert (os.stat(workspace.path).st_ino, os.stat(f"{workspace.path}/main.py").st_ino) == (before, file)
+    assert os.stat(workspace.path).st_ino == before
+    assert [os.stat(f"{workspace.path}/{name}").st_ino for name in names] == files
+
+
+def test_a_file_does_not_wait_for_one_that_is_executed(workspace: Workspace) -> None:
+    workspace.place((File("main", memoryview(b"1")),))
+    if not workspace.recycle():
+        pytest.skip("this file system's directories grow with each name")
+    workspace.give_to(0)
+    workspace.place((File("main", memoryview(b"2"), executable=True),))
+    assert os.access(f"{workspace.path}/main", os.X_OK)

@@ -45,6 +45,10 @@ def _serve(bootstrap):
     for descriptor in (0, 1, 2):
         os.dup2(null, descriptor)
     os.close(null)
+    # For standard input that becomes a pipe: the one in use keeps what it knows of its file, and one that is made later is an
+    # open file of the program's, of which `fast_exit` cannot know that nobody would notice its end.
+    raw = type(sys.stdin.buffer.raw)(0, "rb", False)
+    raw.name = "<stdin>"
     rehearsal = bootstrap + "/rehearsal.py"
     learn(rehearsal)
     # Where output is buffered, no worker may begin with what the rehearsal has written.
@@ -157,23 +161,24 @@ def _serve(bootstrap):
         # An open listener here would make this process's own end wait for an answer that nothing gives.
         if listener >= 0:
             os.close(listener)
-        message = message and channel.recv(1 << 18)
+        if message:
+            message, pipes, _, _ = channel.recvmsg(1 << 18, _socket.CMSG_SPACE(4))
         channel.close()
         if not message:
             os._exit(0)
         word, *arguments = message.split(b"\0")
         if word == b"live":
-            _have_input_pipe()
+            [(_, _, pipe)] = pipes
+            _take_input_pipe(int.from_bytes(pipe, sys.byteorder), raw)
         return arguments
 
 
-def _have_input_pipe():
-    """Has the input file replaced by a pipe, and standard input opened as if it had been one from the start."""
-    os.utime(".")  # which the supervisor answers with the pipe
+def _take_input_pipe(pipe, raw):
+    """Puts a pipe in the place of the input file, and opens standard input, on `raw`, as if it had been one all along."""
+    os.dup2(pipe, 0)
+    os.close(pipe)
     text, binary = sys.stdin, sys.stdin.buffer
     encoding, errors = text.encoding, text.errors
-    raw = type(binary.raw)(0, "rb", False)  # a used one keeps what it knows of its file
-    raw.name = "<stdin>"
     binary.__init__(raw, raw._blksize)  # noqa: SLF001 - the size that the interpreter chooses
     text.__init__(binary, encoding, errors, "\n")
 

@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from runtime.execution.protocol import File
+from runtime.http.admission import Wait
 from runtime.http.answers import json_response
 from runtime.http.auth import CALLER
 from runtime.http.doors import jobe_languages
@@ -36,7 +37,8 @@ from runtime.store.named import NamedFiles
 
 _MB = 1_000_000
 # Jobe's own: how long a request waits for a place, its usual limits, and the source that asks for the answer without one.
-_WAIT_SECONDS = 10.0
+# As many wait as the Apache that it runs under serves at once (MaxRequestWorkers): CodeRunner does not ask again.
+_WAIT = Wait(10.0, 150)
 _CPU_SECONDS, _STREAM_MB, _DISK_MB, _PROCESSES = 5, 2, 20, 30
 _MOST_CPU_SECONDS = 120
 _OVERLOAD_TEST = "!** TESTING OVERLOAD EXCEPTION **!"
@@ -213,7 +215,8 @@ class JobeDoor:
         language = spec.language.commands(
             spec.base, Program(file, arguments, main_class if isinstance(main_class, str) else "")
         )
-        contents = {file: spec.code.encode(errors="replace")} | files
+        code = spec.code.encode(errors="replace")
+        contents = {file: code, file + spec.language.copy_suffix: code} | files
         memory_mb = limit("memorylimit", spec.language.memory_mb) if spec.language.memory_mb else 0
         memory = int(memory_mb * _MB) if 0 < memory_mb < math.inf else settings.max_memory_mb << 20
         disk_mb = limit("disklimit", _DISK_MB)
@@ -237,7 +240,7 @@ class JobeDoor:
             ),
             keeps_bytes=True,
         )
-        return Call(submission, follow_up=_follow_up(submission, spec), queue_seconds=_WAIT_SECONDS)
+        return Call(submission, follow_up=_follow_up(submission, spec), wait=_WAIT)
 
 
 def _follow_up(submission: Submission, spec: _Spec) -> Callable[[RunResult], Submission | None]:

@@ -43,6 +43,8 @@ class JobeLanguage(NamedTuple):
     file: str
     commands: Callable[[Language, Program], Language]
     memory_mb: int = 400
+    #: Of a copy of the main file beside it, whose name is longer by this.
+    copy_suffix: str = ""
     #: Whether stderr, where there is any, may mean that the program does not even compile; and what finds that out.
     check: tuple[str, ...] = ()
 
@@ -179,7 +181,12 @@ LANGUAGES = {
     "java": JobeLanguage("java", "prog.java", _java, memory_mb=0),
     "nodejs": JobeLanguage("javascript", "prog.js", _interpreted("node", ("--use_strict",))),
     "octave": JobeLanguage(
-        "octave", "prog.m", _interpreted("octave", ("--norc", "--no-window-system", "--silent", "-H")), memory_mb=500
+        "octave",
+        "prog.m",
+        _interpreted("octave", ("--norc", "--no-window-system", "--silent", "-H")),
+        memory_mb=500,
+        # CodeRunner calls the program `prog`. Octave then executes `prog.m`, and names it in its messages.
+        copy_suffix=".m",
     ),
     "pascal": JobeLanguage("pascal", "prog.pas", _pascal),
     "php": JobeLanguage("php", "prog.php", _interpreted("php", ("--no-php-ini",)), check=("php", "-l", "{file}")),

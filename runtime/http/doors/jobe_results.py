@@ -14,6 +14,8 @@ COMPILE_ERROR, _RUNTIME_ERROR, _TIME_LIMIT, _SUCCESS = 11, 12, 13, 15
 _MEMORY_LIMIT, _ILLEGAL_CALL, _INTERNAL_ERROR, OVERLOAD = 17, 19, 20, 21
 # Jobe shows what the compiler has to say, without what the program says that starts it.
 _FPCS_OWN = re.compile(r"^Error: \S+ returned an error exitcode\n", re.MULTILINE)
+# CodeRunner takes the path of a run's directory on a Jobe server out of what it shows and compares: /home/jobe/runs/jobe_*.
+_FOLDER = "/home/jobe/runs/jobe_run"
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\xff]")
 
 
@@ -31,14 +33,18 @@ def answer(name: str, served: Served, warning: str) -> JobeResult:
     """What came of a run, in Jobe's numbers."""
     result = cast(RunResult, served.result)
     run = result.run
+
+    def shown(text: str) -> str:
+        return _clean(text.replace(served.folder, _FOLDER))
+
     # Also where the compile step met it: `run` then has that step's status.
     if run.status is Status.OVERLOADED:
         return JobeResult("0", OVERLOAD)
     if run.status is Status.INTERNAL_ERROR:
-        return JobeResult(None, _INTERNAL_ERROR, "", _clean(run.stdout), _clean(run.stderr or f"{run.message}\n"))
+        return JobeResult(None, _INTERNAL_ERROR, "", shown(run.stdout), shown(run.stderr or f"{run.message}\n"))
     compiler = _compiler_words(name, result, served.further)
     if compiler:
-        return JobeResult(None, COMPILE_ERROR, warning + compiler)
+        return JobeResult(None, COMPILE_ERROR, warning + shown(compiler))
     stderr = _filtered(name, run.stderr)
     outcome = _outcome(run, stderr)
     if outcome == _TIME_LIMIT or run.signal == "SIGSEGV":
@@ -47,7 +53,7 @@ def answer(name: str, served: Served, warning: str) -> JobeResult:
         stderr += f"runguard: warning: command terminated with signal {_signal_number(run.signal)}\n"
     elif not stderr and outcome != _SUCCESS:
         stderr = f"{run.message}\n"
-    return JobeResult(None, outcome, "", _clean(run.stdout), _clean(stderr))
+    return JobeResult(None, outcome, "", shown(run.stdout), shown(stderr))
 
 
 def _compiler_words(name: str, result: RunResult, check: RunResult | None) -> str:
@@ -56,13 +62,13 @@ def _compiler_words(name: str, result: RunResult, check: RunResult | None) -> st
     if compiled is not None:
         if name == "pascal":
             words = _FPCS_OWN.sub("", compiled.stdout)
-            return _clean(words or compiled.message) if compiled.status is not Status.OK else ""
+            return (words or compiled.message) if compiled.status is not Status.OK else ""
         failed = compiled.message or "the compiler failed" if compiled.status is not Status.OK else ""
-        return _clean(compiled.stderr or failed)
+        return compiled.stderr or failed
     if check is not None and check.run.stderr:
         # Two characters where Jobe's Python task means an end of line.
         between = {"php": "\n", "python3": "\\n"}[name]
-        return _clean(between.join(filter(None, (check.run.stdout, check.run.stderr))))
+        return between.join(filter(None, (check.run.stdout, check.run.stderr)))
     return ""
 
 

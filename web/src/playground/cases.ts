@@ -27,7 +27,7 @@ export class Cases {
         field("input", "Input"), field("expected", "Expected output"),
         make("button", {
           type: "button", "aria-label": `Remove test case ${number}`, title: "Remove",
-          onclick: () => { this.cases().splice(position, 1); this.changed(); this.draw(); },
+          onclick: () => { this.cases().splice(position, 1); this.changed(); this.draw(); this.focusRemove(position); },
         }, "×")),
       this.verdicts[position] ?? null);
   }
@@ -46,6 +46,12 @@ export class Cases {
   clear(): void {
     this.verdicts.forEach(verdict => empty(verdict));
     this.list.querySelectorAll(":scope > .only").forEach(row => row.remove());
+  }
+
+  /* A keyboard goes on where the row was that is gone. */
+  private focusRemove(position: number): void {
+    const buttons = this.list.querySelectorAll<HTMLButtonElement>(".case > button");
+    (buttons[Math.min(position, buttons.length - 1)] ?? document.getElementById("add-case"))?.focus();
   }
 
   focusLast(): void { this.list.querySelector<HTMLTextAreaElement>(":scope > li:last-child textarea")?.focus(); }

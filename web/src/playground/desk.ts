@@ -10,19 +10,19 @@ import { area, field, notice, place } from "./notices";
 import { decoded, save, saved, sources, type Work } from "./work";
 
 export const embedded = new URLSearchParams(location.search).has("embed");
-export let work: Work = { language: "python", files: [], args: "", stdin: "", cases: [], comparator: "lines", timeLimit: "", problem: "", template: "" };
+export let work: Work = { language: "python", files: [], args: "", stdin: "", cases: [], comparator: "lines", timeLimit: "", problem: "", tab: "run", template: "" };
 /* What this executor has. */
 export const known: Language[] = [];
 let link = "";
 let open = 0;
 let saving = 0;
 let start = (): void => {};
-let drawCases = (): void => {};
+let drawOthers = (): void => {};
 
-/* What Ctrl+Enter does, and what shows the test cases of other work. */
+/* What Ctrl+Enter does, and what shows the test cases and the tab of other work. */
 export function whenAsked(toStart: () => void, toDraw: () => void): void {
   start = toStart;
-  drawCases = toDraw;
+  drawOthers = toDraw;
 }
 
 export function changed(): void {
@@ -130,7 +130,7 @@ function show(): void {
   find("comparator", HTMLSelectElement).value = work.comparator;
   code.forget();
   openFile(0);
-  drawCases();
+  drawOthers();
   markPackage();
   void showLanguage();
 }
@@ -138,7 +138,7 @@ function show(): void {
 async function fresh(language: string): Promise<Work> {
   return {
     language, files: [{ name: mainFile(language), content: await starter(language) }], args: "", stdin: "19 23\n",
-    cases: starterCases(), comparator: "lines", timeLimit: "", problem: "", template: "",
+    cases: starterCases(), comparator: "lines", timeLimit: "", problem: "", tab: work.tab, template: "",
   };
 }
 
@@ -162,11 +162,12 @@ export async function load(): Promise<void> {
 }
 
 export async function startOver(): Promise<void> {
+  const before = work;
+  const begin = (other: Work): void => { work = other; show(); keep(); };
   link = "";
   history.replaceState(null, "", `${location.pathname}${location.search}`);
-  work = await fresh(work.language);
-  show();
-  keep();
+  begin(await fresh(work.language));
+  notice("This is a new program. ", make("button", { type: "button", onclick: () => { begin(before); notice(""); } }, "Bring back the one before"));
 }
 
 /* ---- places in the program ---- */

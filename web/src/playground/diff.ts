@@ -46,14 +46,15 @@ function line(row: Row): HTMLElement {
     make("span", { className: "sign", "aria-hidden": "true" }, sign), make("span", { className: "unseen" }, word), visible(text));
 }
 
-function split(text: string): string[] {
+function split(text: string, marksEnds: boolean): string[] {
+  if (!marksEnds) return text.replace(/\n+$/, "").split("\n");
   const lines = text.split("\n");
-  /* The end of the last line is shown where it is there, since a comparator may ask for it. */
   return lines.map((each, position) => position < lines.length - 1 ? `${each}⏎` : each).filter((each, position) => each || position < lines.length - 1);
 }
 
-export function diff(expected: string, got: string): HTMLElement {
-  const all = rows(split(expected), split(got));
+/* `marksEnds` shows the ends of lines, for a comparator that asks for the last one too. */
+export function diff(expected: string, got: string, marksEnds: boolean): HTMLElement {
+  const all = rows(split(expected, marksEnds), split(got, marksEnds));
   const first = Math.max(all.findIndex(row => row.kind !== "same") - 3, 0);
   const part = all.slice(first, first + MOST_LINES);
   return make("div", { className: "diff", tabIndex: 0, role: "group", "aria-label": "Expected output (−) and what came (+)" },

@@ -8,6 +8,13 @@ import { caseResult, compileOutput, groups, judgeSummary, reason } from "./resul
 import { COMPARATORS, judgeRequest } from "./work";
 
 let judging: AbortController | null = null;
+const COMPARED: Record<string, string> = {
+  lines: "spaces at a line's end do not count", exact: "every character counts", tokens: "any space between words",
+  float: "numbers may differ a little", case_insensitive: "letter case does not count", space_change_sensitive: "every space counts",
+  unordered_lines: "lines in any order", regex: "the expected output is a pattern", json: "as values of JSON",
+};
+/* A line's end counts where a package's own rules are not known here, too. */
+const marksEnds = (): boolean => Boolean(work.problem) || ["exact", "space_change_sensitive", "regex"].includes(work.comparator);
 export const cases = new Cases(place("cases"), () => work.cases, changed);
 
 export async function judge(generate = false): Promise<void> {
@@ -33,18 +40,25 @@ export async function judge(generate = false): Promise<void> {
     if (!answer.test_results) {
       empty(result, make("p", { className: "summary trouble" }, "Nothing was judged: this executor knows no packages of problems."));
     } else if (generate) {
+      const before = work.cases.map(item => item.expected);
       const good = found.filter(each => ["accepted", "wrong_answer"].includes(each.status));
       for (const each of good) { const item = work.cases[Number(each.id) - 1]; if (item) item.expected = each.stdout ?? ""; }
       cases.draw();
       changed();
       const bad = found.filter(each => !good.includes(each));
       empty(result, make("p", { className: "summary" }, `${good.length} expected outputs were taken from this program.`,
-        bad.length > 0 && ` Not from test case ${bad.map(each => `${each.id} (${reason(each) || each.status.replaceAll("_", " ")})`).join(", ")}.`));
+        bad.length > 0 && ` Not from test case ${bad.map(each => `${each.id} (${reason(each) || each.status.replaceAll("_", " ")})`).join(", ")}.`, " ",
+        make("button", { type: "button", onclick: () => {
+          before.forEach((expected, position) => { const item = work.cases[position]; if (item) item.expected = expected; });
+          cases.draw();
+          changed();
+          empty(result);
+        } }, "Bring back the ones before")));
     } else {
       empty(result, judgeSummary(answer), answer.groups ? groups(answer.groups) : null,
         ...(answer.warnings ?? []).map(warning => make("p", { className: "note" }, `${warning.field}: ${warning.message}`)));
       const visible = answer.status === "compile_error" ? [] : found;
-      cases.show(visible.map((each, position) => caseResult(each, work.cases[position]?.expected ?? "", names(), shifted)), found.map(each => each.id), Boolean(work.problem));
+      cases.show(visible.map((each, position) => caseResult(each, work.cases[position]?.expected ?? "", names(), shifted, marksEnds())), found.map(each => each.id), Boolean(work.problem));
     }
   } catch (error) {
     failed(result, error);
@@ -71,7 +85,7 @@ async function openPackage(file: File): Promise<void> {
 
 export function bindJudge(): void {
   const comparator = find("comparator", HTMLSelectElement);
-  empty(comparator, ...COMPARATORS.map(name => make("option", { value: name }, name.replaceAll("_", " "))));
+  empty(comparator, ...COMPARATORS.map(name => make("option", { value: name }, `${name.replaceAll("_", " ")}: ${COMPARED[name]}`)));
   comparator.addEventListener("change", () => { work.comparator = comparator.value; changed(); });
   button("judge").addEventListener("click", () => void judge());
   button("stop-judge").addEventListener("click", () => judging?.abort());

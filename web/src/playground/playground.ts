@@ -9,6 +9,7 @@ import { add, changed, chooseLanguage, code, embedded, known, load, saveNow, sho
 import { bindJudge, cases, judge } from "./judge";
 import { button, field, notice, place } from "./notices";
 import { bindRun, runOnce } from "./run";
+import type { Tab } from "./work";
 
 async function findLanguages(): Promise<void> {
   try {
@@ -36,7 +37,7 @@ function listLanguages(): void {
   void showLanguage();
 }
 
-function tab(name: "run" | "judge", focus = false): void {
+function tab(name: Tab, focus = false): void {
   for (const each of ["run", "judge"]) {
     const chosen = each === name;
     button(`tab-${each}`).setAttribute("aria-selected", String(chosen));
@@ -44,6 +45,13 @@ function tab(name: "run" | "judge", focus = false): void {
     place(`panel-${each}`).hidden = !chosen;
   }
   if (focus) button(`tab-${name}`).focus();
+}
+
+/* A link and the next visit open what a person had open. */
+function choose(name: Tab, focus = false): void {
+  tab(name, focus);
+  work.tab = name;
+  changed();
 }
 
 const judges = (): boolean => button("tab-judge").getAttribute("aria-selected") === "true";
@@ -57,8 +65,8 @@ function bind(): void {
   const language = find("language", HTMLSelectElement);
   language.addEventListener("change", () => void chooseLanguage(language.value));
   for (const [name, other] of [["run", "judge"], ["judge", "run"]] as const) {
-    button(`tab-${name}`).addEventListener("click", () => tab(name));
-    button(`tab-${name}`).addEventListener("keydown", event => { if (["ArrowLeft", "ArrowRight"].includes(event.key)) tab(other, true); });
+    button(`tab-${name}`).addEventListener("click", () => choose(name));
+    button(`tab-${name}`).addEventListener("keydown", event => { if (["ArrowLeft", "ArrowRight"].includes(event.key)) choose(other, true); });
   }
   bindRun();
   bindJudge();
@@ -87,7 +95,7 @@ function bind(): void {
 document.body.classList.toggle("embedded", embedded);
 theme();
 keyField(() => void findLanguages());
-whenAsked(start, () => cases.draw());
+whenAsked(start, () => { cases.draw(); tab(work.tab); });
 bind();
-tab("run");
+tab(work.tab);
 void load().then(findLanguages);

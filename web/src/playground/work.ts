@@ -7,10 +7,13 @@ export interface WorkFile {
   /* First and last line, from 1, of each part that cannot be changed. */
   locked?: [number, number][];
 }
+export type Tab = "run" | "judge";
 export interface Case { input: string; expected: string }
 export interface Work {
   language: string; files: WorkFile[]; args: string; stdin: string; cases: Case[]; comparator: string;
   timeLimit: string; problem: string;
+  /* What is shown beside the program. */
+  tab: Tab;
   /* What the first file is put into before it runs, in place of {{code}}; empty where there is nothing around it. */
   template: string;
 }
@@ -92,6 +95,7 @@ function checked(value: unknown): Work {
     })),
     comparator: COMPARATORS.includes(work.comparator as string) ? work.comparator as string : "lines",
     timeLimit: text(work.timeLimit ?? "", "timeLimit"), problem: text(work.problem ?? "", "problem"),
+    tab: work.tab === "judge" ? "judge" : "run",
     template: text(work.template ?? "", "template"),
   };
 }
