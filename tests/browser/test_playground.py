@@ -318,6 +318,22 @@ def test_a_replica_that_goes_in_the_middle_of_a_run_is_told_and_the_text_kept(br
     page.close()
 
 
+def test_a_connection_that_is_lost_in_the_middle_of_a_run_is_told_and_the_text_kept(browser: Browser) -> None:
+    with running(exit_code=-signal.SIGKILL) as executor:
+        page = browser.new_page(base_url=executor.url)
+        playground.visit(page)
+        playground.write(page, 'print("begun", flush=True)\nwhile True: pass')
+        page.locator("#run").click()
+        expect(page.locator("#run-output")).to_contain_text("begun")
+        assert executor.pid
+        os.kill(executor.pid, signal.SIGKILL)
+        expect(page.locator("#run-result .trouble")).to_contain_text("The connection was lost in the middle of the run")
+        expect(page.locator("#run-output")).to_contain_text("begun")
+        expect(page.locator(".cm-content")).to_contain_text("begun")
+        expect(page.locator("#run")).to_be_enabled()
+    page.close()
+
+
 def test_a_language_that_this_host_lacks_is_told_and_the_text_kept(page: Page) -> None:
     playground.visit(page)
     playground.write(page, "DISPLAY 'kept'")
