@@ -23,6 +23,8 @@ from runtime.execution.workers import Worker
 _TAIL_BYTES = 4096
 # Of input, as the server does it with output.
 _LEAST_TOLD_BYTES = LIVE_INPUT_WINDOW // 4
+# What a program may write something about.
+_ANSWERED = (Event.STDIN, Event.END_OF_STDIN, Event.SIGNAL)
 # By then a program that is ending is gone, or it has another thread that goes on.
 _MOST_ENDS_SEEN = 50
 
@@ -76,7 +78,7 @@ class LiveRun:
             return False
         self.has_taken = True
         event, content = event_of(rest)
-        if event is not Event.EXCUSED and self.window:
+        if event in _ANSWERED and self.window:
             # Somebody waits for what the program makes of it.
             self.stdout.resume_at = self.stderr.resume_at = 0.0
         match event:

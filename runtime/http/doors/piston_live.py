@@ -10,11 +10,8 @@ import codecs
 import functools
 import logging
 import signal
-from asyncio.trsock import TransportSocket
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext, suppress
-from socket import IPPROTO_TCP, TCP_CORK
+from collections.abc import Callable
 from typing import Literal, NamedTuple, cast
 
 import msgspec
@@ -35,9 +32,6 @@ _log = logging.getLogger(__name__)
 _INIT_SECONDS = 1.0
 _MESSAGE_BYTES = 1 << 20
 _CLOSE_SECONDS = 2.0
-# How long word of a step may wait for what follows it: most programs print or end soon, and a client that is woken for each
-# message takes their processor.
-_TOGETHER_SECONDS = 0.005
 
 
 class _Close(NamedTuple):
@@ -276,35 +270,19 @@ class _Session:
 
     def _tell(self, message: Told, output_bytes: int = 0) -> None:
         self._outbox.append((message, output_bytes))
-        if isinstance(message, RuntimeMessage | StageMessage):
-            asyncio.get_running_loop().call_later(_TOGETHER_SECONDS, self._wake.set)
-        else:
-            self._wake.set()
+        self._wake.set()
 
     async def _send(self) -> None:
         """Sends what is told, until it is complete. A client that does not read is waited for, and so is its program."""
-        while not (self._complete and not self._outbox):
-            await self._wake.wait()
+        while True:
+            while self._outbox:
+                message, output_bytes = self._outbox.popleft()
+                await self._socket.send_str(_encode(message).decode())
+                self.streams.taken(output_bytes)
+            if self._complete:
+                return
             self._wake.clear()
-            with self._in_few_packets() if len(self._outbox) > 1 else nullcontext():
-                while self._outbox:
-                    message, output_bytes = self._outbox.popleft()
-                    await self._socket.send_str(_encode(message).decode())
-                    self.streams.taken(output_bytes)
-
-    @contextmanager
-    def _in_few_packets(self) -> Iterator[None]:
-        """Has what is sent within the block leave together (tcp(7): TCP_CORK): the client is woken once for it."""
-        connection: TransportSocket | None = self._socket.get_extra_info("socket")
-        if connection is None:  # it is gone
-            yield
-            return
-        connection.setsockopt(IPPROTO_TCP, TCP_CORK, 1)
-        try:
-            yield
-        finally:
-            with suppress(OSError):
-                connection.setsockopt(IPPROTO_TCP, TCP_CORK, 0)
+            await self._wake.wait()
 
     async def _ended_with(self, close: _Close, sender: asyncio.Task[None] | None = None) -> _Close | None:
         """`close`, once all has been sent; None where the client takes too long, or is gone."""
