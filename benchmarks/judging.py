@@ -1,5 +1,6 @@
 """`python -m benchmarks.judging`: what a checker adds to a case, and what a problem package takes beside inline cases.
 
+With `--replicas 4`, executors on this machine with one store: how often 1,000 submissions have a package fetched from it.
 With `--testlib FOLDER`, a checkout of testlib: how long its checkers are compiled, as a share of what `g++ -O2` takes.
 
 Each figure compares two measurements that take turns on the same executor, so that other work on the machine meets both.
@@ -10,10 +11,16 @@ import io
 import random
 import statistics
 import sys
+import tempfile
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+
+import httpx
 
 from devtools.docker import container
 from devtools.executor import Executor, running
@@ -26,6 +33,7 @@ _LARGE_CASES, _NUMBERS = 100, 48_000
 # Bodies of the inline form of 50 MB.
 _SETTINGS = {"EXECUTOR_MAX_BODY_MB": "200", "EXECUTOR_MAX_BODIES_MB": "400"}
 _SEED = 5
+_SUBMISSIONS, _CLIENTS = 1000, 64
 
 
 def main() -> int:
@@ -33,8 +41,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=5, help="how often each is measured; the median counts")
     parser.add_argument("--testlib", type=Path, help="a folder with testlib.h and checkers/: they are measured alone")
+    parser.add_argument("--replicas", type=int, default=0, help="so many executors with one store: they are measured alone")
     parser.add_argument("--image", default="", help="an image to measure in, this host if none")
     options = parser.parse_args()
+    if options.replicas:
+        return 0 if _fetches(options.replicas) else 1
     with container(options.image, settings=_SETTINGS) if options.image else running(_SETTINGS) as executor:
         if options.testlib:
             kept = [_testlib(executor, options.testlib, options.times)]
@@ -71,6 +82,26 @@ def _package(executor: Executor, times: int) -> list[bool]:
         _held(f"a package of {mb:.0f} MB, put and checked, for each 50 MB", took * 50 / mb, 1, "s"),
         _held("judged by a package, as a share of the same cases inline", packaged / inline, 1.1, ""),
     ]
+
+
+def _fetches(count: int) -> bool:
+    with ExitStack() as stack:
+        store = stack.enter_context(tempfile.TemporaryDirectory())
+        settings = {"EXECUTOR_STORE": f"file://{store}", "EXECUTOR_QUEUE_SECONDS": "60", "EXECUTOR_QUEUE_LENGTH": "1000"}
+        replicas = [stack.enter_context(running(settings)) for _ in range(count)]
+        response = replicas[0].http.put("/problems", content=_zipped(["1\n"]), headers={"Content-Type": "application/zip"})
+        response.raise_for_status()
+        body = {"language": "python", "code": _READS, "problem": response.json()["problem"]}
+
+        def ask(number: int) -> str:
+            answer = httpx.post(f"{replicas[number % count].url}/execute", json=body, timeout=600)
+            return str(answer.json().get("status"))
+
+        with ThreadPoolExecutor(_CLIENTS) as pool:
+            found = Counter(pool.map(ask, range(_SUBMISSIONS)))
+        fetched = [executor.metrics()["executor_problems_fetched_total"] for executor in replicas]
+    print(f"{_SUBMISSIONS} submissions on {count} replicas: {dict(found)}, fetched by each: {fetched}")
+    return _held("a package was fetched", sum(fetched), count, "times") and found == {"accepted": _SUBMISSIONS}
 
 
 def _testlib(executor: Executor, folder: Path, times: int) -> bool:

@@ -106,7 +106,6 @@ def _cores() -> int:
 
 def run(plan: Plan) -> Report:
     """Runs one burst; raises RuntimeError where the machine lacks what it needs."""
-    prctl(PR_SET_CHILD_SUBREAPER, 1)  # what a killed executor leaves behind is still counted
     return asyncio.run(_Run(plan).run())
 
 
@@ -129,6 +128,7 @@ class _Run:
 
     async def run(self) -> Report:
         with balancer() as ingress:
+            prctl(PR_SET_CHILD_SUBREAPER, 1)  # what a killed executor leaves behind is still counted
             try:
                 for _ in range(self._plan.replicas):
                     await self._add(ingress)

@@ -82,9 +82,12 @@ def start(*, slots: int = 0) -> Start:
 
 
 def _ahead(executor: Executor, registry: Registry, settings: Settings) -> Ahead:
-    """Where headers are that were compiled ahead, with a cache folder only where the image has none for a language."""
+    """What compilers find made ahead, with a cache folder only where the image has nothing for a language."""
     folder = ""
-    missing = any(language.ahead and not compiled_ahead(language.ahead) for language in registry.languages.values())
+    missing = any(
+        (language.ahead and not compiled_ahead(language.ahead)) or (language.archive and not os.path.exists(language.archive))
+        for language in registry.languages.values()
+    )
     # A program that could write to the folder could put code into those of others.
     if missing and settings.cache_dir != NO_CACHE and not executor.isolation.weak:
         try:

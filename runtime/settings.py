@@ -218,8 +218,9 @@ class Settings:
     cache_dir: str = _setting(
         "",
         _text,
-        "where headers of C++ are kept that were compiled ahead, if the image has none: a folder that nobody else can write "
-        "to; none for no such folder; code-executor in the user's cache folder, or in /var/cache for root, if unset",
+        "where headers of C++ that were compiled ahead are kept, and an archive of javac's classes, if the image has none: a "
+        "folder that nobody else can write to; none for no such folder; code-executor in the user's cache folder, or in "
+        "/var/cache for root, if unset",
     )
     path: str = _setting(
         "/usr/local/bin:/usr/bin:/bin:/usr/local/go/bin", _text, "where toolchains are looked for, and PATH of programs"

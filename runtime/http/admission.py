@@ -6,11 +6,18 @@ import itertools
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Generic, Literal, TypeVar
+from typing import Generic, Literal, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 Reason = Literal["queue_full", "queue_timeout", "displaced"]
 _RETRY_AFTER = 1
+
+
+class Wait(NamedTuple):
+    """How long a submission may wait for a slot, in seconds, and how many may be waiting already when it comes."""
+
+    seconds: float
+    length: int
 
 
 class Busy(Exception):  # noqa: N818 - the condition's own name, as in the API
@@ -62,8 +69,7 @@ class Admission(Generic[Item]):
         """At most `queue_length` wait at the same time, each at most `queue_seconds`."""
         self._free = deque(items)
         self._queue: list[_Waiter[Item]] = []
-        self._queue_length = queue_length
-        self._queue_seconds = queue_seconds
+        self._usual = Wait(queue_seconds, queue_length)
         self._users: dict[str, _User] = {}
         self._turn = 0
         self._numbers = itertools.count()
@@ -80,10 +86,8 @@ class Admission(Generic[Item]):
         return self.total - len(self._free)
 
     @asynccontextmanager
-    async def slot(self, name: str, queue_seconds: float | None = None) -> AsyncIterator[Item]:
-        """One item for the length of the block, for the user `name`; raises Busy.
-
-        `queue_seconds` is the longest wait where it is not the usual one.
+    async def slot(self, name: str, wait: Wait | None = None) -> AsyncIterator[Item]:
+        """One item for the length of the block, for the user `name`, with `wait` where it is not the usual one; raises Busy.
 
         A task that is cancelled while it waits gives up the place.
         """
@@ -97,7 +101,7 @@ class Admission(Generic[Item]):
                 item = self._free.popleft()
                 self._turn, user.next_turn = turn, turn + 1
             else:
-                item = await self._wait(turn, user, self._queue_seconds if queue_seconds is None else queue_seconds)
+                item = await self._wait(turn, user, wait or self._usual)
             try:
                 yield item
             finally:
@@ -111,14 +115,14 @@ class Admission(Generic[Item]):
         """An item that no submission waits for, to be given back after a short use; None where there is none."""
         return self._free.popleft() if self._free and not self._queue else None
 
-    async def _wait(self, turn: int, user: _User, seconds: float) -> Item:
-        if len(self._queue) >= self._queue_length:
+    async def _wait(self, turn: int, user: _User, wait: Wait) -> Item:
+        if len(self._queue) >= wait.length:
             self._make_room(turn)
         waiter = _Waiter[Item](turn, next(self._numbers), user, asyncio.get_running_loop().create_future())
         user.next_turn = turn + 1
         bisect.insort(self._queue, waiter, key=lambda other: other.place)
         try:
-            async with asyncio.timeout(seconds):
+            async with asyncio.timeout(wait.seconds):
                 return await waiter.future
         except (TimeoutError, asyncio.CancelledError) as error:
             if waiter.future.cancelled():
@@ -126,7 +130,7 @@ class Admission(Generic[Item]):
             elif waiter.future.exception() is None:
                 self.give_back(waiter.future.result())  # the item was handed over at the very moment of giving up
             if isinstance(error, TimeoutError):
-                raise Busy(f"no slot became free within {seconds:g} s", "queue_timeout") from error
+                raise Busy(f"no slot became free within {wait.seconds:g} s", "queue_timeout") from error
             raise
 
     def _make_room(self, turn: int) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated, TypeVar
 
 import msgspec
 
-from runtime.http import bounds
+from runtime.http import admission, bounds
 from runtime.http.checks import MOST_ERRORS, Checks, check_arguments, check_limits, files_of, name_problem
 from runtime.http.functions import EqualityBody, FunctionBody, arguments_of, check_function, text_of
 from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
@@ -109,8 +109,8 @@ class Call(msgspec.Struct, frozen=True):
     judge_details: bool = False
     check_version: Callable[[str], None] | None = None
     follow_up: Callable[[RunResult], Submission | None] | None = None
-    #: The longest wait for a slot, where it is not the server's usual one.
-    queue_seconds: float | None = None
+    #: For a slot, where it is not the server's usual one.
+    wait: admission.Wait | None = None
     #: Fields that are not known here and were ignored.
     warnings: tuple[FieldError, ...] = ()
 

@@ -172,7 +172,7 @@ class Submissions:
         call, opened = await self._packages.of_call(sender.caller, call)
         submission = call.submission
         arrived = time.perf_counter()
-        async with self._admission.slot(_user(sender, call), call.queue_seconds) as slot:
+        async with self._admission.slot(_user(sender, call), call.wait) as slot:
             queued = (arrived, time.perf_counter())
             version = await self._judge.version(submission.language, slot)
             if call.check_version is not None:

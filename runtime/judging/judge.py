@@ -211,7 +211,8 @@ class Judge:
         language = submission.language
         if not language.compiled:
             return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
-        source = arranged(language, submission.files, self._ahead.folders(language), functions.options(submission))
+        options = (*self._ahead.words(language), *functions.options(submission))
+        source = arranged(language, submission.files, self._ahead.folders(language), options)
         job = self._jobs.compile(submission, source, slot.box)
         # Where the directory is does not change what is made.
         words = tuple(word.replace(slot.box, "") for word in job.argv)

@@ -1,4 +1,4 @@
-"""Where headers are that were compiled ahead: in the image, or in a cache folder that is filled when they are asked for."""
+"""What compilers find made ahead, headers and archives: in the image, or in a cache folder that is filled on first use."""
 
 import asyncio
 import contextlib
@@ -10,12 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from runtime.execution.paths import RUNTIME_ROOT
+from runtime.languages import class_archive
 from runtime.languages.cache_folder import UnusableError, fingerprint
 from runtime.languages.preamble import compiled_ahead
 from runtime.languages.registry import Language
 
 _log = logging.getLogger(__name__)
 _USE = "use "
+_HEADERS_OF = "cpp"
+_SHOWN = {"cpp": "C++", "java": "Java"}
 
 
 @dataclass
@@ -30,7 +33,7 @@ class Ahead:
     readable_for_all: bool = False
     #: What can be used, with what it looked like when it was verified.
     entries: dict[str, str] = field(default_factory=dict)
-    _making: "asyncio.Task[None] | None" = None
+    _making: "dict[str, asyncio.Task[None]]" = field(default_factory=dict)
 
     def folders(self, language: Language) -> tuple[str, ...]:
         """Those with headers for `language`, in the order in which they are looked through.
@@ -41,14 +44,25 @@ class Ahead:
             return ()
         if compiled_ahead(language.ahead):
             return (language.ahead,)
-        if self.folder and self._making is None:
-            self._making = asyncio.create_task(self._make())
-        return tuple(filter(self._is_unchanged, tuple(self.entries)))
+        return self._made(language)
+
+    def words(self, language: Language) -> tuple[str, ...]:
+        """The compiler's words for an archive of its own classes; it is made in the background as headers are."""
+        if not language.archive:
+            return ()
+        there = os.path.exists(language.archive)
+        return class_archive.words(language, () if there else self._made(language))
+
+    def _made(self, language: Language) -> tuple[str, ...]:
+        """What of the cache folder can be used for the language. The first call has it made."""
+        if self.folder and language.name not in self._making:
+            self._making[language.name] = asyncio.create_task(self._make(language.name))
+        return tuple(entry for entry in tuple(self.entries) if _is_of(entry, language.name) and self._is_unchanged(entry))
 
     @property
     def count(self) -> int:
         """How many headers of the cache folder can be used."""
-        return len(self.entries)
+        return sum(_is_of(entry, _HEADERS_OF) for entry in self.entries)
 
     def _is_unchanged(self, entry: str) -> bool:
         try:
@@ -58,11 +72,11 @@ class Ahead:
         except UnusableError as error:
             reason = str(error)
         del self.entries[entry]
-        _complain(reason)
+        _complain(Path(entry).name.partition("-")[0], reason)
         return False
 
-    async def _make(self) -> None:
-        words = (self.folder, self.path, *(("all",) if self.readable_for_all else ()))
+    async def _make(self, name: str) -> None:
+        words = (name, self.folder, self.path, *(("all",) if self.readable_for_all else ()))
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "runtime.languages.making", *words,
             cwd=RUNTIME_ROOT, env={}, start_new_session=True,
@@ -77,9 +91,9 @@ class Ahead:
                     entry, _, seen = text.removeprefix(_USE).rpartition(" ")
                     self.entries[entry] = seen
                 else:
-                    _complain(text)
+                    _complain(name, text)
             if await process.wait():
-                _complain(f"the process that makes headers ended with {process.returncode}")
+                _complain(name, f"the process that makes headers and archives ended with {process.returncode}")
         finally:
             # With the compilers that it has started; where it has ended there may be none.
             with contextlib.suppress(ProcessLookupError):
@@ -87,11 +101,16 @@ class Ahead:
 
     async def close(self) -> None:
         """Ends what is being made."""
-        if self._making:
-            self._making.cancel()
+        for making in self._making.values():
+            making.cancel()
             with contextlib.suppress(asyncio.CancelledError):
-                await self._making
+                await making
 
 
-def _complain(reason: str) -> None:
-    _log.warning("C++ programs take longer than they could (EXECUTOR_CACHE_DIR): %s", reason)
+def _is_of(entry: str, name: str) -> bool:
+    """Whether it was made for the language with this name."""
+    return Path(entry).name.startswith(f"{name}-")
+
+
+def _complain(name: str, reason: str) -> None:
+    _log.warning("%s programs take longer than they could (EXECUTOR_CACHE_DIR): %s", _SHOWN[name], reason)

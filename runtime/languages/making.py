@@ -1,10 +1,13 @@
-"""`python -m runtime.languages.making FOLDER PATH [all]`: has headers of C++ in the cache folder, and says which can be used.
+"""`python -m runtime.languages.making LANGUAGE FOLDER PATH [all]`: fills the cache folder, and says what can be used of it.
+
+For C++ these are headers that were compiled ahead, for Java an archive of the compiler's classes.
 
 A process of its own, beside a server that goes on: it computes for a minute, at the lowest priority. A line of its output is
 `use ENTRY FINGERPRINT`, or a reason to go on without. The compilers on PATH are this machine's; no program has a part in it.
 """
 
 import fcntl
+import functools
 import hashlib
 import os
 import shutil
@@ -12,11 +15,14 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 from runtime.languages.cache_folder import UnusableError, opened, publish, verified
+from runtime.languages.class_archive import NEEDED_MB, Javac
+from runtime.languages.registry import load
 from runtime.sandbox.syscalls import PR_SET_PDEATHSIG, prctl
 
 # Of those that the image has: the first by itself serves most contests' programs.
@@ -24,13 +30,21 @@ _HEADERS = ("bits/stdc++.h", "iostream", "map", "string", "algorithm", "vector")
 _SCRIPTS = Path(__file__).resolve().parents[1] / "gcc"
 _NICENESS = 19
 # One header takes half of that while it is made.
-_NEEDED_MB = 512
+_HEADER_NEEDS_MB = 512
 _BUILDING = "building-"
 
 
+class _Entry(NamedTuple):
+    """What is to be in the cache folder: its name there, what it needs of the disk, and how a folder is filled with it."""
+
+    key: str
+    needed_mb: int
+    fill: Callable[[Path, str], None]
+
+
 def main() -> None:
-    """Ends when it has said of each header whether it can be used."""
-    folder, path, *words = sys.argv[1:]
+    """Ends when it has said of each entry whether it can be used."""
+    name, folder, path, *words = sys.argv[1:]
     prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     signal.signal(signal.SIGTERM, lambda *_: os.killpg(0, signal.SIGKILL))
     os.nice(_NICENESS)
@@ -38,42 +52,54 @@ def main() -> None:
     os.umask(0o022)
     try:
         cache = opened(folder, readable_for_all="all" in words)
-        compiler = _Compiler()
-        entries = {header: cache / compiler.key(header) for header in _HEADERS}
+        entries = _archives(name) if name == "java" else _headers()
     except UnusableError as error:
         _say(str(error))
         return
     able = True
-    for header, entry in entries.items():
+    for entry in entries:
+        place = cache / entry.key
         try:
-            if able and not entry.exists():
+            if able and not place.exists():
                 with _alone(cache):
-                    _make(cache, compiler, header, entry)
-        except (UnusableError, OSError) as error:
+                    _make(cache, entry)
+        except (UnusableError, OSError, subprocess.TimeoutExpired) as error:
             # Others would fail in the same way; what is there already can be used.
             able = False
             _say(str(error))
         try:
-            if entry.exists():
-                _say(f"use {entry} {verified(entry)}")
+            if place.exists():
+                _say(f"use {place} {verified(place)}")
         except UnusableError as error:
             _say(str(error))
 
 
-def _make(cache: Path, compiler: "_Compiler", header: str, entry: Path) -> None:
-    """Makes the entry, unless another process just has; raises UnusableError or OSError."""
+def _headers() -> list[_Entry]:
+    compiler = _Compiler()
+    return [
+        _Entry(compiler.key(header), _HEADER_NEEDS_MB, functools.partial(compiler.precompile, header)) for header in _HEADERS
+    ]
+
+
+def _archives(name: str) -> list[_Entry]:
+    compiler = Javac(next(language for language in load() if language.name == name))
+    return [_Entry(compiler.key, NEEDED_MB, compiler.archive)]
+
+
+def _make(cache: Path, entry: _Entry) -> None:
+    """Makes the entry, unless another process just has; raises UnusableError, OSError or TimeoutExpired."""
     for left in cache.glob(f"{_BUILDING}*"):
         shutil.rmtree(left, ignore_errors=True)
-    if entry.exists():
+    if (cache / entry.key).exists():
         return
     free_mb = shutil.disk_usage(cache).free >> 20
-    if free_mb < _NEEDED_MB:
-        raise UnusableError(f"{cache} has {free_mb} MiB left, and {_NEEDED_MB} are needed")
+    if free_mb < entry.needed_mb:
+        raise UnusableError(f"{cache} has {free_mb} MiB left, and {entry.needed_mb} are needed")
     with tempfile.TemporaryDirectory(prefix=_BUILDING, dir=cache) as building:
         made = Path(building, "made")
         made.mkdir()
-        compiler.precompile(header, made, building)
-        publish(made, entry)
+        entry.fill(made, building)
+        publish(made, cache / entry.key)
 
 
 def _say(line: str) -> None:

@@ -131,6 +131,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     passed_over: str = ""
     #: The folder of headers that were compiled ahead, of which `{ahead}` is the one that a program can start with.
     ahead: str = ""
+    #: The archive of a Java compiler's classes, for which `{ahead}` is the word; without it one is made (`class_archive`).
+    archive: str = ""
     #: Words for the compiler where a program of one source file brings testlib.h, as checkers do.
     with_testlib: tuple[str, ...] = ()
     #: Whether a source file has to be called after its public class.

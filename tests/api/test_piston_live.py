@@ -155,7 +155,7 @@ def test_a_client_that_leaves_ends_its_program(executor: Executor) -> None:
     assert time.monotonic() - started < 9
 
 
-def test_a_program_that_is_not_read_from_waits() -> None:
+def test_a_program_that_is_not_read_from_waits_and_one_that_is_goes_on() -> None:
     code = "import os, time\nend = time.time() + 2\nsize = 0\nwhile time.time() < end: size += os.write(1, b'x' * 65536)"
 
     async def talk(socket: Socket) -> int:
@@ -163,9 +163,16 @@ def test_a_program_that_is_not_read_from_waits() -> None:
         await asyncio.sleep(5)
         return len(_text(await _rest(socket)))
 
+    async def all_of_it(socket: Socket) -> tuple[int, int]:
+        # In pieces of which no number fills a window, with both outputs in it.
+        await socket.send_json(_python("import os\nfor _ in range(2000): os.write(1, b'x' * 4999); os.write(2, b'y' * 77)"))
+        messages = await _rest(socket)
+        return len(_text(messages)), len(_text(messages, "stderr"))
+
     with running({"EXECUTOR_MAX_OUTPUT_KB": "65536"}) as server:
         # What the windows, the sockets and the pipes hold, where the program would write some hundred times as much.
         received = _live(server, talk)
+        assert _live(server, all_of_it) == (2000 * 4999, 2000 * 77)
     assert received < 40 << 20
 
 

@@ -3,7 +3,9 @@
 import hashlib
 import http.client
 import json
+import os
 import socket
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -386,6 +388,54 @@ def test_a_store_that_is_away_or_slow_delays_nobody_else_and_is_said_to_be_so(mo
             assert (found[0].status_code, found[0].json()["code"]) == (503, "store_unavailable")
             assert "did not answer within 3 s" in found[0].json()["detail"]
             assert found[0].headers["retry-after"] == "1"
+
+
+def test_a_full_store_takes_no_package_says_so_and_takes_it_once_there_is_room(tmp_path: Path) -> None:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if os.geteuid() != 0 or subprocess.call(("mount", "-t", "tmpfs", "-o", "size=2m", "none", disk)):
+        pytest.skip("a small disk needs root and mount")
+    try:
+        with running({"EXECUTOR_STORE": f"file://{disk}/store"}) as server:
+            small = digest(server, LEGACY)
+            (disk / "others").write_bytes(bytes(1 << 20))
+            large = LEGACY | {"data/secret/2.in": os.urandom(1 << 20), "data/secret/2.ans": ""}
+            refused = put(server, large)
+            assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+            assert "is full" in refused.json()["detail"]
+            assert refused.headers["retry-after"] == "1"
+            assert judge(server, small, ADDS)["status"] == "accepted"
+            (disk / "others").unlink()
+            assert judge(server, digest(server, large), "print(11)")["total"] == 3
+    finally:
+        subprocess.check_call(("umount", disk))
+
+
+def test_a_package_for_a_store_that_is_away_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", "a2V5")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    settings = {
+        "EXECUTOR_STORE": f"az://account/problems?endpoint=http://127.0.0.1:{port}/account",
+        "EXECUTOR_STORE_SECONDS": "3",
+    }
+    with running(settings) as server:
+        refused = put(server, LEGACY)
+        assert (refused.status_code, refused.json()["code"]) == (503, "store_unavailable")
+        assert server.execute("python", "print(1)")["stdout"] == "1\n"
+
+
+@pytest.mark.parametrize("language", ["python", "cpp"])
+def test_a_validator_that_cannot_be_started_or_compiled_is_the_packages_fault(executor: Executor, language: str) -> None:
+    if language not in executor.languages():
+        pytest.skip(f"no toolchain for {language} on this machine")
+    files = LEGACY | {
+        "problem.yaml": "name: Sum\nvalidation: custom\n",
+        f"output_validators/check/check.{language[:3].removesuffix('t')}": "this is no program",
+    }
+    answer = judge(executor, digest(executor, files), ADDS)
+    assert answer["status"] == "judge_error"
+    assert {case["status"] for case in answer["test_results"]} <= {"judge_error", "skipped"}
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """A small burst with everything in it: replicas that join, one that is killed, one that is drained."""
 
+import ctypes
 import os
 import shutil
 import subprocess
@@ -15,6 +16,9 @@ from executor_client import Execution, Step
 from devtools.executor import ROOT, Executor, environment
 from loadtest import burst
 from loadtest.programs import KINDS, kind_of, printed, submission, wrong
+from runtime.sandbox.syscalls import prctl
+
+_PR_GET_CHILD_SUBREAPER = 37
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +85,11 @@ def test_without_haproxy_the_burst_says_what_to_install(monkeypatch: pytest.Monk
     monkeypatch.setattr(shutil, "which", lambda _name, **_options: None)
     with pytest.raises(RuntimeError, match="apt-get install haproxy"):
         burst.run(burst.Plan())
+    # Else this process would keep what later tests' executors leave behind.
+    adopts = ctypes.c_int(-1)
+    # SAFETY: the kernel writes one int to where it is told, and that lives until the call returns.
+    prctl(_PR_GET_CHILD_SUBREAPER, ctypes.addressof(adopts))
+    assert adopts.value == 0
 
 
 def test_locust_s_students_are_served_by_an_executor(executor: Executor) -> None:

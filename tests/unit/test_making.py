@@ -51,7 +51,7 @@ class _Machine:
         (self.tools / "g++").chmod(0o755)
         (self.tools / "version").write_text("1")
         self.path = f"{self.tools}:/usr/bin:/bin"
-        self.command = [sys.executable, "-m", "runtime.languages.making", str(self.cache), self.path]
+        self.command = [sys.executable, "-m", "runtime.languages.making", "cpp", str(self.cache), self.path]
 
     def make(self, *before: str, user: int | None = None) -> tuple[list[Path], list[str]]:
         """The entries that can be used, and every other line."""

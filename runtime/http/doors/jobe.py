@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from runtime.execution.protocol import File
+from runtime.http.admission import Wait
 from runtime.http.answers import json_response
 from runtime.http.auth import CALLER
 from runtime.http.doors import jobe_languages
@@ -36,7 +37,8 @@ from runtime.store.named import NamedFiles
 
 _MB = 1_000_000
 # Jobe's own: how long a request waits for a place, its usual limits, and the source that asks for the answer without one.
-_WAIT_SECONDS = 10.0
+# As many wait as the Apache that it runs under serves at once (MaxRequestWorkers): CodeRunner does not ask again.
+_WAIT = Wait(10.0, 150)
 _CPU_SECONDS, _STREAM_MB, _DISK_MB, _PROCESSES = 5, 2, 20, 30
 _MOST_CPU_SECONDS = 120
 _OVERLOAD_TEST = "!** TESTING OVERLOAD EXCEPTION **!"
@@ -238,7 +240,7 @@ class JobeDoor:
             ),
             keeps_bytes=True,
         )
-        return Call(submission, follow_up=_follow_up(submission, spec), queue_seconds=_WAIT_SECONDS)
+        return Call(submission, follow_up=_follow_up(submission, spec), wait=_WAIT)
 
 
 def _follow_up(submission: Submission, spec: _Spec) -> Callable[[RunResult], Submission | None]:

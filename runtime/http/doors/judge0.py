@@ -12,6 +12,7 @@ import msgspec
 from aiohttp import web
 
 from runtime.http.accepted import Accepted, AcceptedWork
+from runtime.http.admission import Wait
 from runtime.http.answers import json_response
 from runtime.http.auth import CALLER
 from runtime.http.callbacks import Callbacks
@@ -41,7 +42,8 @@ if TYPE_CHECKING:
 
 _VERSION = "1.13.1"
 _MOST_IN_BATCH = 20
-_WAIT_SECONDS = 10.0
+# As many wait as in its own queue (MAX_QUEUE_SIZE).
+_WAIT = Wait(10.0, 100)
 _FAILED = {"status_id": INTERNAL_ERROR, "message": "the executor failed; its log says why"}
 _NO_TEXT = "some attributes for {these} cannot be converted to UTF-8, use base64_encoded=true query parameter"
 
@@ -271,7 +273,7 @@ class Judge0Door:
             document["status_id"] = PROCESSING
             self.accepted.begun(sender.caller, document["token"], judge0_submissions.packed(document))
 
-        call = Call(found, check_version=begun, queue_seconds=_WAIT_SECONDS if waits else None)
+        call = Call(found, check_version=begun, wait=_WAIT if waits else None)
         times: list[tuple[float, float]] = []
         for _ in range(document["number_of_runs"]):
             served = await self._execute(call, sender, waits=waits)
