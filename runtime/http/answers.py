@@ -1,7 +1,7 @@
 """The types of answers, as `GET /openapi.json` shows them."""
 
 from collections.abc import Iterator
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
@@ -51,6 +51,15 @@ class JudgeAnswer(msgspec.Struct, frozen=True):
     user_id: str | msgspec.UnsetType = msgspec.UNSET
     question_id: str | msgspec.UnsetType = msgspec.UNSET
     warnings: tuple[FieldError, ...] | msgspec.UnsetType = msgspec.UNSET
+
+
+class ExecutionAnswer(msgspec.Struct, frozen=True):
+    """A submission that was accepted without an open request: `answer` or `problem` once it is done."""
+
+    id: str
+    status: Literal["queued", "running", "done"]
+    answer: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
+    problem: dict[str, Any] | msgspec.UnsetType = msgspec.UNSET
 
 
 class ProblemAnswer(msgspec.Struct, frozen=True):

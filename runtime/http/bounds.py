@@ -45,6 +45,8 @@ def _described(**keywords: object) -> Meta:
 NAME = _described(pattern=rf"^{_NAME}(?!\n)$", maxLength=NAME_BYTES)
 #: The same, or nothing: then the file gets a name.
 NAME_OR_NOTHING = _described(pattern=rf"^(?:{_NAME})?(?!\n)$", maxLength=NAME_BYTES)
+#: A version that every language has, for those who ask for one or for none.
+FITS_ALWAYS_OR_NOTHING = {"pattern": r"^[*xX]?(?!\n)$"}
 NAMES = _described(maxItems=MOST_RETURNED)
 ID = _described(maxLength=ID_LENGTH)
 CODE = _described(minLength=1)

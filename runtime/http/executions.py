@@ -9,7 +9,7 @@ import msgspec
 from aiohttp import web
 
 from runtime.http.accepted import Accepted, AcceptedWork
-from runtime.http.answers import answer, encode
+from runtime.http.answers import ExecutionAnswer, answer, encode
 from runtime.http.auth import CALLER
 from runtime.http.callbacks import Callbacks
 from runtime.http.problems import (
@@ -22,6 +22,7 @@ from runtime.http.problems import (
 )
 from runtime.http.requests import decode, is_strict
 from runtime.http.submissions import Sender, Submissions, sender_of
+from runtime.languages.registry import Registry
 from runtime.settings import Settings
 from runtime.store.errors import StoreError
 
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 PREFERENCE = "respond-async"
 _RETRY_AFTER = "1"
+# What `POST /execute` answers, and what it refuses with.
+_RESULTS = ("RunAnswer", "JudgeAnswer"), ("Problem",)
+_ID = {
+    "name": "id",
+    "in": "path",
+    "required": True,
+    "description": "As the answer 202 has given it.",
+    "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
+}
 
 
 class _Task(msgspec.Struct, frozen=True):
@@ -44,6 +54,9 @@ class _Task(msgspec.Struct, frozen=True):
 class Executions:
     """The submissions that were accepted so."""
 
+    # The answer 202 of `POST /execute` has the same.
+    types: tuple[type, ...] = ()
+
     def __init__(self, submissions: Submissions, settings: Settings, pending: "PendingWork | None") -> None:
         """`pending` is what the replicas have in common, where there is a store."""
         self._submissions = submissions
@@ -53,6 +66,25 @@ class Executions:
     def refused(self, refusal: Refusal) -> web.Response:
         """As everywhere."""
         return refusal.response()
+
+    def bound(self, schemas: dict[str, Any], _settings: Settings, _registry: Registry) -> None:
+        """What the two kinds of results are."""
+        answers, problem = ([{"$ref": f"#/components/schemas/{name}"} for name in names] for names in _RESULTS)
+        schemas[ExecutionAnswer.__name__]["properties"] |= {"answer": {"anyOf": answers}, "problem": {"anyOf": problem}}
+
+    def described(self, security: list[dict[str, list[str]]]) -> dict[str, Any]:
+        """`GET /executions/{id}`."""
+        from runtime.http import openapi  # noqa: PLC0415 - a start need not wait for it
+
+        return {
+            "/executions/{id}": openapi.get(
+                "execution",
+                "The result of a submission that was accepted without an open request",
+                openapi.answered("Where it is, and its result", ExecutionAnswer) | openapi.refused(*openapi.LOOK_UP_REFUSALS),
+                security,
+                parameters=[_ID],
+            )
+        }
 
     async def accept(self, request: web.Request) -> web.Response:
         """Answers 202 with the place of the result; raises Refusal for what would be refused in a slot's time as well."""

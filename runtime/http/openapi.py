@@ -12,6 +12,7 @@ import msgspec
 from runtime import __version__
 from runtime.http import bounds, problems
 from runtime.http.answers import (
+    ExecutionAnswer,
     HealthAnswer,
     HostAnswer,
     JudgeAnswer,
@@ -28,7 +29,10 @@ from runtime.languages.registry import MOST_SEED, Registry
 from runtime.settings import Settings
 
 _MEANINGS = Path(__file__).with_name("meanings.toml")
-_TYPES = (ExecuteBody, RunAnswer, JudgeAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, HostAnswer, ReadyAnswer, Problem)
+_TYPES = (
+    ExecuteBody, RunAnswer, JudgeAnswer, ExecutionAnswer, ProblemAnswer, LanguageAnswer, HealthAnswer, HostAnswer,
+    ReadyAnswer, Problem,
+)  # fmt: skip
 _EXAMPLES = {
     "run": {"language": "python", "code": "print(input()[::-1])", "stdin": "drawer", "timeout": 5},
     "judge": {
@@ -50,7 +54,8 @@ _EXAMPLES = {
 # Not among the parameters: which bodies are valid would depend on it, and no schema can say so.
 _STRICT = (
     "With `?strict=1` a field that is not known here is refused with 422, which names it; without, it is ignored and named "
-    "in the answer's `warnings`."
+    "in the answer's `warnings`. With the header `Prefer: respond-async` the answer is a 202 at once, and the result is at "
+    "its `Location`."
 )
 #: What a path that takes submissions can answer instead of results.
 SUBMISSION_REFUSALS = (
@@ -112,6 +117,7 @@ def document(settings: Settings, registry: Registry, doors: Sequence[Door]) -> d
 
 def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
     """The executor's own paths."""
+    [accepted] = answered("Where it is", ExecutionAnswer).values()
     health, ready = answered("It is so", HealthAnswer), answered("It is so", ReadyAnswer)
     return {
         "/execute": {
@@ -121,6 +127,7 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
                 "description": _STRICT,
                 "requestBody": content(ExecuteBody, examples={name: {"value": value} for name, value in _EXAMPLES.items()}),
                 "responses": answered("The results", RunAnswer, JudgeAnswer)
+                | {"202": {**accepted, "description": "It was accepted"}}
                 | refused(*SUBMISSION_REFUSALS, *PROBLEM_USE_REFUSALS),
                 "security": security,
             }

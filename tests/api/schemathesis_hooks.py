@@ -13,6 +13,8 @@ def filter_body(_context: schemathesis.HookContext, body: Any) -> bool:
     if not isinstance(body, dict):
         return True
     checker = body.get("checker")
+    if "sandbox" in body:
+        return _is_codapis(body.get("files"))
     return (
         _can_be_placed(body.get("files"))
         and _can_be_placed(checker.get("files") if isinstance(checker, dict) else None)
@@ -20,6 +22,13 @@ def filter_body(_context: schemathesis.HookContext, body: Any) -> bool:
         and not any(name in str(body.get("comparator")) for name in ("json", "regex"))
         and body.get("problem") is None
     )
+
+
+def _is_codapis(files: Any) -> bool:
+    """Whether the files can lie beside each other, and none is empty, which the main one must not be."""
+    if not isinstance(files, dict):
+        return True
+    return _can_be_placed([{"name": name or "main.py"} for name in files]) and all(files.values())
 
 
 def _can_be_placed(files: Any) -> bool:

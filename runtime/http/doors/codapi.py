@@ -5,11 +5,12 @@ answer has the same five fields, a refusal too. The widget stands on another sit
 """
 
 from http import HTTPStatus
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from aiohttp import web
 
+from runtime.http import bounds
 from runtime.http.answers import json_response
 from runtime.http.doors.npm_versions import is_selector, selects
 from runtime.http.problems import FieldError, InvalidRequestError, Refusal, UnknownLanguageRefusal
@@ -22,6 +23,7 @@ from runtime.settings import Settings
 
 _COMMAND = "run"
 _ID_CHARACTERS = 8
+_EXAMPLE = {"sandbox": "python", "command": _COMMAND, "files": {"": "print(6 * 7)"}}
 
 
 class CodapiBody(msgspec.Struct, frozen=True):
@@ -49,6 +51,8 @@ _decoder = msgspec.json.Decoder(CodapiBody)
 class CodapiDoor:
     """The handlers of codapi's API."""
 
+    types: tuple[type, ...] = (CodapiBody, CodapiAnswer)
+
     def __init__(self, submissions: Submissions) -> None:
         self._submissions = submissions
 
@@ -75,6 +79,40 @@ class CodapiDoor:
             stderr=told,
         )
         return json_response(answer)
+
+    def bound(self, schemas: dict[str, Any], _settings: Settings, registry: Registry) -> None:
+        """Languages, the command, versions that always fit, and names of files."""
+        body = schemas[CodapiBody.__name__]["properties"]
+        body["sandbox"] |= bounds.any_case(registry.names)
+        body["command"] |= {"const": _COMMAND}
+        body["version"] |= bounds.FITS_ALWAYS_OR_NOTHING
+        names = bounds.NAME_OR_NOTHING.extra_json_schema or {}
+        body["files"] |= {
+            "minProperties": 1,
+            "maxProperties": bounds.MOST_FILES,
+            "propertyNames": {"type": "string", **names},
+        }
+
+    def described(self, security: list[dict[str, list[str]]]) -> dict[str, Any]:
+        """`POST exec`; the widget's look at `health` has neither a body nor an answer."""
+        from runtime.http import openapi, problems  # noqa: PLC0415 - a start need not wait for it
+
+        [answer] = openapi.answered("The result", CodapiAnswer).values()
+        kinds = (*openapi.SUBMISSION_REFUSALS, problems.NotFoundError)
+        refusals = {str(kind.status): {**answer, "description": kind.title} for kind in kinds}
+        # What is a 422 elsewhere is a 400 here.
+        refusals.pop(str(HTTPStatus.UNPROCESSABLE_ENTITY.value))
+        return {
+            "/v1/exec": {
+                "post": {
+                    "operationId": "codapiExec",
+                    "summary": "Run a program, as codapi's widget asks for it",
+                    "requestBody": openapi.content(CodapiBody, example=_EXAMPLE),
+                    "responses": {"200": answer} | refusals,
+                    "security": security,
+                }
+            }
+        }
 
     def refused(self, refusal: Refusal) -> web.Response:
         """The same five fields; what is no language here is not found."""

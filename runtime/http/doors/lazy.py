@@ -1,12 +1,14 @@
 """A door that is loaded with the first request for it: most executors never need most of them."""
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, cast
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from runtime.http.problems import Refusal
+from runtime.languages.registry import Registry
+from runtime.settings import Settings
 
 
 class Route(NamedTuple):
@@ -24,15 +26,40 @@ class LoadedDoor(Protocol):
         """The answer to a request that is refused."""
 
 
+class DescribedDoor(LoadedDoor, Protocol):
+    """The same with what the OpenAPI document says of it (`doors.door`)."""
+
+    types: tuple[type, ...]
+
+    def bound(self, schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
+        """Adds to the schemas of its types what its checks refuse and the types do not say."""
+
+    def described(self, security: list[dict[str, list[str]]]) -> dict[str, Any]:
+        """Its paths for the OpenAPI document."""
+
+
 class LazyDoor:
-    """Routes that are known, with handlers that are not loaded yet. docs/moving.md describes them; OpenAPI does not."""
+    """Routes that are known, with handlers that are not loaded yet.
 
-    types: tuple[type, ...] = ()
+    docs/moving.md describes them; OpenAPI does where the loaded door describes itself.
+    """
 
-    def __init__(self, prefix: str, routes: Iterable[Route], load: Callable[[], LoadedDoor], accepts: str = "") -> None:
-        """`load` is called once. `accepts` is the name of its accepted work in the store, where it accepts any."""
+    def __init__(
+        self,
+        prefix: str,
+        routes: Iterable[Route],
+        load: Callable[[], LoadedDoor],
+        accepts: str = "",
+        *,
+        describes: bool = False,
+    ) -> None:
+        """`load` is called once. `accepts` is the name of its accepted work in the store, where it accepts any.
+
+        `describes` says that what is loaded is a `DescribedDoor`.
+        """
         self.prefix = prefix
         self.accepts = accepts
+        self._describes = describes
         self._routes = tuple(routes)
         self._load = load
         self._loaded: LoadedDoor | None = None
@@ -46,12 +73,24 @@ class LazyDoor:
         """The answer to a request below `prefix` that is refused."""
         return self.door().refused(refusal)
 
-    def bound(self, *_schemas: object) -> None:
-        """Nothing: there are no schemas."""
+    @property
+    def types(self) -> tuple[type, ...]:
+        """Those that it describes."""
+        door = self._described()
+        return door.types if door else ()
 
-    def described(self, _security: list[dict[str, list[str]]]) -> dict[str, Any]:
-        """Nothing."""
-        return {}
+    def bound(self, schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
+        """Adds to the schemas of its types what its checks refuse and the types do not say."""
+        if door := self._described():
+            door.bound(schemas, settings, registry)
+
+    def described(self, security: list[dict[str, list[str]]]) -> dict[str, Any]:
+        """The paths that it describes."""
+        door = self._described()
+        return door.described(security) if door else {}
+
+    def _described(self) -> DescribedDoor | None:
+        return cast(DescribedDoor, self.door()) if self._describes else None
 
     @property
     def loaded(self) -> LoadedDoor | None:

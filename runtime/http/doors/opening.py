@@ -78,7 +78,7 @@ def doors(
         "piston": lambda: PistonDoor(submissions, settings, count),
         "jobe": lambda: LazyDoor("/jobe/index.php/restapi", _with_slashes(_JOBE), jobe),
         "judge0": lambda: LazyDoor("/judge0", _with_slashes(_JUDGE0), judge0, accepts="judge0"),
-        "codapi": lambda: LazyDoor("/v1", _CODAPI, codapi),
+        "codapi": lambda: LazyDoor("/v1", _CODAPI, codapi, describes=True),
         "mcp": lambda: LazyDoor("/mcp", _MCP, mcp),
     }
     return tuple(every[name]() for name in every if name in settings.apis)
@@ -92,7 +92,7 @@ def executions(settings: Settings, submissions: Submissions) -> LazyDoor:
 
         return Executions(submissions, settings, pending(settings))
 
-    return LazyDoor("/executions", (Route("GET", "/{id}", "show"),), load, accepts="execution")
+    return LazyDoor("/executions", (Route("GET", "/{id}", "show"),), load, accepts="execution", describes=True)
 
 
 @functools.cache
