@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from runtime.execution.live_run import LiveRun
     from runtime.execution.pair_wait import PairWait
 
-# Less than any program has used by its first line.
-_LEAST_CPU_MS = 0.1
+# More than a process uses that only ends.
+_LEAST_CPU_MS = 2.0
 # How soon to look again at calls that wait for an answer.
 _RETRY_MS = 1.0
 
@@ -119,15 +119,12 @@ class Run:
         ended, code, number = self._ending(cpu_ms)
         if number == signal.SIGKILL and ended is Ended.SIGNALED:
             worker.require_taken()
-            if cpu_ms < _LEAST_CPU_MS and not (stdout or stderr):
-                # The kernel can give a process the message that it waited for although its end has been decided.
-                raise NotTakenError(f"worker {worker.kind}: ended as it took its run")
         failure = worker.exec_failure() if worker.kind == COLD else ""
         if failure:
             return Outcome(Ended.FAILED, message=f"{self._job.argv[0]}: {failure}")
         if self._job.collect:
             self.collected = worker.workspace.collect(self._job.collect)
-        return Outcome(
+        outcome = Outcome(
             ended,
             code=code,
             signal=number,
@@ -145,6 +142,11 @@ class Run:
             warm=worker.kind != COLD,
             files=tuple(File(file.name, memoryview(b""), file.executable) for file in self.collected),
         )
+        if number == signal.SIGKILL and ended is Ended.SIGNALED and cpu_ms < _LEAST_CPU_MS and not (stdout or stderr):
+            # The kernel can give a process the message that it waited for although its end has been decided. A program
+            # that ends itself so soon will do so again.
+            raise NotTakenError(f"worker {worker.kind}: ended as it took its run", outcome)
+        return outcome
 
     def end(self) -> None:
         """Kills every process of the run until none is left, and takes their times."""

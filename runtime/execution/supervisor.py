@@ -111,7 +111,7 @@ class Supervisor:
             return run, run.serve(_nothing if job.hurried else self._catch_up)
         except NotTakenError as error:
             if attempts == 1 or not run.can_be_repeated:
-                return run, Outcome(Ended.FAILED, message=str(error))
+                return run, error.outcome or Outcome(Ended.FAILED, message=str(error))
             complain(str(error))
         except (OSError, WorkerError) as error:
             return run, _failed(error)

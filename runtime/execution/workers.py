@@ -13,7 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 
-from runtime.execution.protocol import COLD, Job, WarmStart
+from runtime.execution.protocol import COLD, Job, Outcome, WarmStart
 from runtime.execution.streams import Streams
 from runtime.execution.workspace import Workspace
 from runtime.sandbox import unotify
@@ -26,7 +26,15 @@ class WorkerError(Exception):
 
 
 class NotTakenError(WorkerError):
-    """A worker ended before it took its run, which another one can have."""
+    """A worker ended before it took its run, which another one can have.
+
+    Where that is only likely, `outcome` is what became of the run otherwise.
+    """
+
+    def __init__(self, message: str, outcome: Outcome | None = None) -> None:
+        """The message says which worker."""
+        super().__init__(message)
+        self.outcome = outcome
 
 
 def complain(message: str) -> None:
