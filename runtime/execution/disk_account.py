@@ -43,6 +43,8 @@ class DiskAccount:
         self._free_bytes, self._free_files = _free(worker.workspace.descriptor)
         self._pass: DiskUse | None = None
         self._counted_at, self._pass_ms = 0.0, 0.0
+        # When the latest pass began, and the latest one that came to its end without any sign of too much.
+        self._pass_began_at, self._well_at = 0.0, -1.0
         self._written: dict[int, int] = {}
         self._allocated = 0
         # What the file system took, added up: what it gave back meanwhile may be others'.
@@ -88,9 +90,13 @@ class DiskAccount:
         if now < self._counted_at + max(least, share * self._pass_ms):
             return False
         began, cpu_began = time.monotonic(), time.thread_time()
-        found = self._pass = self._pass or self._worker.workspace.disk_use(limits.files)
+        if self._pass is None:
+            self._pass, self._pass_began_at = self._worker.workspace.disk_use(limits.files), now
+        found = self._pass
         if found.count(_WHOLE_SECONDS if urgent else _PART_SECONDS):
             self._pass = None
+            if not urgent:
+                self._well_at = self._pass_began_at
         too_large = found.bytes > limits.disk_bytes or found.files > limits.files
         if not too_large and (by_itself or (unseen and self._has_children)):
             with self._tree.standing_still():
@@ -105,6 +111,10 @@ class DiskAccount:
         self._pass_ms = (time.thread_time() - cpu_began) * 1000
         self._counted_at = now + (time.monotonic() - began) * 1000
         return too_large
+
+    def counted_since(self, moment: float) -> bool:
+        """Whether all names were counted after `moment`, and nothing says that more is there than they tell."""
+        return self._well_at > moment
 
     def _nameless(self, pids: list[int]) -> int:
         """The most that the run's files without a name can take."""

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from runtime.execution import leftovers
 from runtime.execution.container_memory import memory_left
-from runtime.execution.cpu_time import CpuTime
+from runtime.execution.cpu_time import CpuTime, clocks_ns
 from runtime.execution.disk_account import DiskAccount
 from runtime.execution.limit_facts import SlotFacts
 from runtime.execution.memory_account import MemoryAccount
@@ -62,10 +62,17 @@ class LimitWatcher:
         self._waiting = Waiting(pid)
         self._shared_files = leftovers.file_count(leftovers.SHARED_MEMORY) if facts.shared_memory else None
         self._next_relief = 0.0
+        # The processes at the last look, what they had used of processors by then, and since when that is so.
+        self._pids: list[int] = []
+        self._clocks_ns, self._still_since = 0, 0.0
 
     def look(self, now: float) -> tuple[Ended | None, float]:
         """The limit that is exceeded, or None; and in how many milliseconds to look again."""
+        if self._is_still(now):
+            return None, _LOOK_MAX_MS
         pids = self._tree.pids()
+        if pids != self._pids:
+            self._pids, self._clocks_ns, self._still_since = pids, clocks_ns(pids), now
         self._waiting.look(pids, now)
         cpu_left = self._limits.cpu_ms - self._cpu.look(pids)
         if cpu_left <= 0:
@@ -88,6 +95,14 @@ class LimitWatcher:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
             soon = memory_unused / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
         return None, max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
+
+    def _is_still(self, now: float) -> bool:
+        """Whether no process of the run has had a processor since all that it has was last looked at: then nothing is new."""
+        clocks = clocks_ns(self._pids)
+        if clocks != self._clocks_ns:
+            self._clocks_ns, self._still_since = clocks, now
+        since = self._still_since
+        return bool(self._pids) and self._disk.counted_since(since) and self._memory.locks_counted_since(since)
 
     def look_at_wall_time(self, now: float) -> tuple[Ended | None, float]:
         """Which end the run has come to by the clock, or None; and the moment when to look again.

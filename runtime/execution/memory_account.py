@@ -49,7 +49,7 @@ class MemoryAccount:
         self._overlap, self._overlap_at, self._overlap_took = 0, 0.0, 0.0
         self._overlap_of: frozenset[int] = frozenset()
         self._kernel: int | None = None
-        self._locks_at = _LOCKS_MS
+        self._locks_at, self._locks_counted_at = _LOCKS_MS, -1.0
         #: The most bytes that the run was seen to hold of what counts.
         self.peak_bytes = 0
         self._of_files = 0
@@ -124,11 +124,16 @@ class MemoryAccount:
         """Whether the run has more record locks than any program needs; looks at them now and then."""
         if now < self._locks_at:
             return False
+        self._locks_counted_at = now
         began = time.thread_time()
         found = record_locks(pids, self._worker.uid, _MOST_LOCKS)
         took = (time.thread_time() - began) * 1000
         self._locks_at = now + max(_LOCKS_MS, _LOCKS_SHARE * took)
         return found > _MOST_LOCKS
+
+    def locks_counted_since(self, moment: float) -> bool:
+        """Whether the locks were counted after `moment`."""
+        return self._locks_counted_at > moment
 
     def _once(self, pids: list[int]) -> Held:
         """What the processes hold, those left out that have the memory of their parent until they start a program."""
