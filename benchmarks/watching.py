@@ -7,10 +7,9 @@ counted, which is the watch's: no other job is there.
 import argparse
 import threading
 import time
-from contextlib import AbstractContextManager
 
-from devtools.docker import container, docker
-from devtools.executor import Executor, running
+from benchmarks.place import Place
+from devtools.executor import Executor
 from runtime.execution.process_tree import children, descendants
 from runtime.execution.procfs import process_clock_ns
 
@@ -49,13 +48,11 @@ _BEGIN, _END = "import mmap, os, threading, time\n", '\nos.write(1, b"made\\n");
 def main() -> None:
     """Prints the table; ends with 1 where watching costs more than it may."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--image", help="the executor in a container of this image, not on this machine")
+    parser.add_argument("--image", default="", help="the executor in a container of this image, not on this machine")
     options = parser.parse_args()
-    place: AbstractContextManager[Executor]
-    place = container(options.image, "--memory", "1g", settings=_SETTINGS) if options.image else running(_SETTINGS)
     print("| a program that sleeps beside | of one core, % |\n|---|---|")
     too_much = False
-    with place as executor:
+    with Place(options.image, ("--memory", "1g")).executor(_SETTINGS) as (executor, _):
         executor.execute("python", "pass")
         for name, code in _PROGRAMS.items():
             percent = _watched(executor, code)
@@ -88,9 +85,10 @@ def _watched(executor: Executor, code: str) -> float:
 
 def _supervisors(executor: Executor) -> list[int]:
     """The spawner and the supervisors that it forked, as this machine numbers them."""
-    server = executor.pid
-    if server is None:
-        server = children(int(docker("inspect", "-f", "{{.State.Pid}}", executor.container)))[0]
+    if executor.pid is None:
+        raise SystemExit("the executor's processes are not on this machine")
+    # In a container the first process is its init.
+    server = children(executor.pid)[0] if executor.container else executor.pid
     spawner = children(server)[0]
     return [spawner, *children(spawner)]
 

@@ -1,13 +1,15 @@
 """Others on the same disk, who make room there while a run takes it, do not hide what the run takes."""
 
+import contextlib
 import os
-import threading
-import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from devtools.executor import Executor
+from devtools.executor import Executor, until
+from runtime.execution.paths import BOX
+from runtime.execution.process_tree import descendants
 
 _CODE = {
     # Each ends unseen, since its parent waits for none: its writes are in no account.
@@ -38,17 +40,27 @@ print("270 MiB")
 }
 
 
+def _runs(executor: Executor) -> bool:
+    """Whether a program is about to run: its directory has the name that the program sees."""
+    assert executor.pid
+    for pid in descendants([executor.pid]):
+        with contextlib.suppress(OSError):  # it has just ended
+            if os.readlink(f"/proc/{pid}/cwd").endswith(f"/{BOX}"):
+                return True
+    return False
+
+
 @pytest.mark.parametrize("code", [pytest.param(code, id=name) for name, code in _CODE.items()])
 def test_room_that_others_make_hides_nothing(executor: Executor, code: str, tmp_path: Path) -> None:
     with (tmp_path / "others").open("wb") as others:
         os.posix_fallocate(others.fileno(), 0, 500 << 20)
 
     def make_room() -> None:
-        time.sleep(0.25)
+        assert until(lambda: _runs(executor))
         (tmp_path / "others").unlink()
 
-    other = threading.Thread(target=make_room)
-    other.start()
-    run = executor.execute("python", code, timeout=10)
-    other.join()
+    with ThreadPoolExecutor() as pool:
+        room = pool.submit(make_room)
+        run = executor.execute("python", code, timeout=10)
+        room.result()
     assert (run["status"], run["limited_by"]) == ("runtime_error", "disk"), run

@@ -17,11 +17,11 @@ from typing import Any, ClassVar
 import boto3
 import httpx
 import pytest
-from moto.server import ThreadedMotoServer
 
 from devtools.executor import Executor, running
 from devtools.local_http import Handler, serving
 from tests.problems.packages import FOLDER, LEGACY, NEWEST, folder_files, zipped
+from tests.s3 import s3_server
 
 ZIP = {"Content-Type": "application/zip"}
 ADDS = "print(sum(map(int, input().split())))"
@@ -324,17 +324,11 @@ class _CountingStore(Handler):
 @pytest.fixture
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, list[str]]]:
     """The URL of an empty store in S3, and the names of what is read from it."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="problems")
-    _CountingStore.behind = f"{host}:{port}"
-    _CountingStore.read.clear()
-    with serving(_CountingStore) as front:
+    with s3_server(monkeypatch) as place, serving(_CountingStore) as front:
+        boto3.client("s3", endpoint_url=f"http://{place}", region_name="us-east-1").create_bucket(Bucket="problems")
+        _CountingStore.behind = place
+        _CountingStore.read.clear()
         yield f"s3://problems/kept?region=us-east-1&endpoint=http://127.0.0.1:{front}", _CountingStore.read
-    server.stop()
 
 
 def test_four_replicas_fetch_a_package_from_their_store_four_times_however_many_ask(counted: tuple[str, list[str]]) -> None:

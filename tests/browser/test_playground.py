@@ -300,15 +300,21 @@ def test_a_key_is_asked_for_used_and_gone_with_the_tab(browser: Browser) -> None
         context.close()
 
 
+def _signalled_in_the_middle(browser: Browser, executor: Executor, number: signal.Signals) -> Page:
+    """A page with an endless program that has begun, as its server gets the signal."""
+    page = browser.new_page(base_url=executor.url)
+    playground.visit(page)
+    playground.write(page, 'print("begun", flush=True)\nwhile True: pass')
+    page.locator("#run").click()
+    expect(page.locator("#run-output")).to_contain_text("begun")
+    assert executor.pid
+    os.kill(executor.pid, number)
+    return page
+
+
 def test_a_replica_that_goes_in_the_middle_of_a_run_is_told_and_the_text_kept(browser: Browser) -> None:
     with running() as executor:
-        page = browser.new_page(base_url=executor.url)
-        playground.visit(page)
-        playground.write(page, 'print("begun", flush=True)\nwhile True: pass')
-        page.locator("#run").click()
-        expect(page.locator("#run-output")).to_contain_text("begun")
-        assert executor.pid
-        os.kill(executor.pid, signal.SIGTERM)
+        page = _signalled_in_the_middle(browser, executor, signal.SIGTERM)
         # It finishes what it has; the next one is refused.
         page.locator("#stop").click()
         playground.ended(page)
@@ -320,13 +326,7 @@ def test_a_replica_that_goes_in_the_middle_of_a_run_is_told_and_the_text_kept(br
 
 def test_a_connection_that_is_lost_in_the_middle_of_a_run_is_told_and_the_text_kept(browser: Browser) -> None:
     with running(exit_code=-signal.SIGKILL) as executor:
-        page = browser.new_page(base_url=executor.url)
-        playground.visit(page)
-        playground.write(page, 'print("begun", flush=True)\nwhile True: pass')
-        page.locator("#run").click()
-        expect(page.locator("#run-output")).to_contain_text("begun")
-        assert executor.pid
-        os.kill(executor.pid, signal.SIGKILL)
+        page = _signalled_in_the_middle(browser, executor, signal.SIGKILL)
         expect(page.locator("#run-result .trouble")).to_contain_text("The connection was lost in the middle of the run")
         expect(page.locator("#run-output")).to_contain_text("begun")
         expect(page.locator(".cm-content")).to_contain_text("begun")

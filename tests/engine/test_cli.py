@@ -13,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from devtools import stack_files
 from devtools.azure_double import CONNECTION_STRING, ENVIRONMENT_DOMAIN, REGISTRY_SERVER, live_app
@@ -37,6 +36,7 @@ from tests.infra.program import (
     STACKS,
     WORKBOOK,
 )
+from tests.s3 import s3_server
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("pulumi") is None, reason="the Pulumi command is not on PATH"),
@@ -57,17 +57,12 @@ def project(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.
         with resource_manager(made.cloud) as variables:
             yield made.beside(variables)
         return
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"s3://state-{port}?region=eu-west-1&endpoint={host}:{port}&disableSSL=true&s3ForcePathStyle=true"
-    assert prepare_state([url]) == 0
-    made = copied_project(tmp_path / "project", url)
-    with resource_manager(made.cloud) as variables:
-        yield made.beside(variables)
-    server.stop()
+    with s3_server(monkeypatch) as place:
+        url = f"s3://state-{place.rpartition(':')[2]}?region=eu-west-1&endpoint={place}&disableSSL=true&s3ForcePathStyle=true"
+        assert prepare_state([url]) == 0
+        made = copied_project(tmp_path / "project", url)
+        with resource_manager(made.cloud) as variables:
+            yield made.beside(variables)
 
 
 @pytest.fixture

@@ -10,11 +10,11 @@ import pytest
 from azure.core.exceptions import HttpResponseError
 from azure.storage.blob import BlobServiceClient, PublicAccess
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from devtools import stack_files
 from infra.state import Check, StateError, bucket_policy, main, parse_location, prepare_azblob, prepare_s3
 from tests.infra.azurite import azurite
+from tests.s3 import s3_server
 
 BUCKET = "team-state"
 
@@ -22,14 +22,9 @@ BUCKET = "team-state"
 @pytest.fixture
 def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """The options of a URL that lead to an S3 of the test's own."""
-    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(name, "test")
     monkeypatch.delenv("AWS_PROFILE", raising=False)
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"region=eu-west-1&endpoint={host}:{port}&disableSSL=true&s3ForcePathStyle=true"
-    server.stop()
+    with s3_server(monkeypatch) as place:
+        yield f"region=eu-west-1&endpoint={place}&disableSSL=true&s3ForcePathStyle=true"
 
 
 def client(options: str) -> "boto3.client":

@@ -6,9 +6,9 @@ from pathlib import Path
 import boto3
 import pytest
 from azure.storage.blob import BlobServiceClient
-from moto.server import ThreadedMotoServer
 
 from tests.infra.azurite import ACCOUNT, KEY, azurite
+from tests.s3 import s3_server
 
 
 @pytest.fixture(scope="module")
@@ -30,11 +30,6 @@ def url(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
         monkeypatch.setenv("AZURE_STORAGE_ACCOUNT_KEY", KEY)
         yield f"az://{ACCOUNT}/problems/{tmp_path.name}?endpoint={endpoint}"
     else:
-        for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
-            monkeypatch.setenv(name, "test")
-        server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        server.start()
-        host, port = server.get_host_and_port()
-        boto3.client("s3", endpoint_url=f"http://{host}:{port}", region_name="us-east-1").create_bucket(Bucket="problems")
-        yield f"s3://problems/some/{tmp_path.name}?region=us-east-1&endpoint=http://{host}:{port}"
-        server.stop()
+        with s3_server(monkeypatch) as place:
+            boto3.client("s3", endpoint_url=f"http://{place}", region_name="us-east-1").create_bucket(Bucket="problems")
+            yield f"s3://problems/some/{tmp_path.name}?region=us-east-1&endpoint=http://{place}"
