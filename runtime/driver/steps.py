@@ -42,7 +42,8 @@ ended() {{
 def main() -> None:
     """Raises SystemExit where the driver's words are not those of three programs."""
     file, to = sys.argv[1:]
-    command = tomllib.loads(Path(file).read_text("utf-8"))["compile"]
+    language = tomllib.loads(Path(file).read_text("utf-8"))
+    command = language["compile"]
     at = command.index(_SOURCES)
     before, after = [word for word in command[:at] if word != _AHEAD], command[at + 1 :]
     if after and _AHEAD in command:
@@ -50,7 +51,7 @@ def main() -> None:
     driver = _output("sh", "-c", f"command -v {before[0]}")
     before[0] = driver
     name = Path(driver).name
-    source = f"source{tomllib.loads(Path(file).read_text('utf-8'))['extensions'][0]}"
+    source = f"source{language['extensions'][0]}"
     compiler, assembler, linker = _steps([*before, source, *after], source)
     count = len(before)
     words = " ".join(f"${{{number}}}" for number in range(1, count + 1))

@@ -13,6 +13,17 @@ _MFD_NOEXEC_SEAL = 8
 _SEALS = fcntl.F_SEAL_WRITE | fcntl.F_SEAL_GROW | fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_SEAL
 
 
+def copy(target: int, source: int, size: int, start: int = 0) -> int:
+    """Copies `size` bytes of the file `source` from `start` on, in the kernel; how many of them the file does not have.
+
+    `target` is a file or a socket. Raises OSError where it takes no more.
+    """
+    left = size
+    while left and (count := os.sendfile(target, source, start + size - left, left)):
+        left -= count
+    return left
+
+
 class Memory:
     """A piece of memory with a descriptor, which lives as long as something refers to this."""
 
@@ -46,9 +57,7 @@ class Memory:
         place = -self.size % mmap.ALLOCATIONGRANULARITY + self.size
         os.ftruncate(self.descriptor, place + size)
         os.lseek(self.descriptor, place, os.SEEK_SET)
-        left = size
-        while left and (count := os.sendfile(self.descriptor, source, size - left, left)):
-            left -= count
+        copy(self.descriptor, source, size)
         return place
 
     def __del__(self) -> None:
@@ -70,9 +79,7 @@ class MemoryFile(mmap.mmap):
 
     def write_to(self, target: int) -> None:
         """Copies it to a file, in the kernel; raises OSError on a full disk."""
-        left = len(self)
-        while left:
-            left -= os.sendfile(target, self.memory.descriptor, self.place + len(self) - left, left)
+        copy(target, self.memory.descriptor, len(self), self.place)
 
 
 def in_memory(content: memoryview) -> MemoryFile | None:

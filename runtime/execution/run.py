@@ -117,7 +117,8 @@ class Run:
         stdout, stderr = self._stdout.drain(), self._stderr.drain()
         cpu_ms = self._cpu.total_ms(complain)
         ended, code, number = self._ending(cpu_ms)
-        if number == signal.SIGKILL and ended is Ended.SIGNALED:
+        killed = ended is Ended.SIGNALED and number == signal.SIGKILL
+        if killed:
             worker.require_taken()
         failure = worker.exec_failure() if worker.kind == COLD else ""
         if failure:
@@ -142,7 +143,7 @@ class Run:
             warm=worker.kind != COLD,
             files=tuple(File(file.name, memoryview(b""), file.executable) for file in self.collected),
         )
-        if number == signal.SIGKILL and ended is Ended.SIGNALED and cpu_ms < _LEAST_CPU_MS and not (stdout or stderr):
+        if killed and cpu_ms < _LEAST_CPU_MS and not (stdout or stderr):
             # The kernel can give a process the message that it waited for although its end has been decided. A program
             # that ends itself so soon will do so again.
             raise NotTakenError(f"worker {worker.kind}: ended as it took its run", outcome)

@@ -16,7 +16,7 @@ import msgspec
 from runtime.execution import leftovers
 from runtime.execution.codec import frame, is_event, message_of, part_in_memory, receive_frame
 from runtime.execution.limit_facts import SlotFacts
-from runtime.execution.memory_files import Memory
+from runtime.execution.memory_files import Memory, copy
 from runtime.execution.paths import BOX
 from runtime.execution.protocol import Ended, Job, Outcome, SupervisorConfig
 from runtime.execution.run import Run
@@ -143,9 +143,7 @@ class Supervisor:
                 file.close()
 
     def _send_file(self, file: Collected) -> None:
-        left = file.size
-        while left and (count := os.sendfile(self._control.fileno(), file.descriptor, file.size - left, left)):
-            left -= count
+        left = copy(self._control.fileno(), file.descriptor, file.size)
         # Where uids are shared, the run of another slot can have made it shorter.
         self._control.sendall(bytes(left))
 

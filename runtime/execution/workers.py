@@ -9,7 +9,6 @@ import contextlib
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable
 
@@ -301,13 +300,12 @@ def _cold_worker(plan: Confinement, directory: str, uid: int, streams: Streams, 
         listener = _confine_here(plan, directory, uid, streams, channel)
         channel = socket.socket(fileno=CHANNEL)
         _report(listener, b"up")
-        message, pipes, _, _ = channel.recvmsg(1 << 18, socket.CMSG_SPACE(4))
+        message, pipes, _, _ = socket.recv_fds(channel, 1 << 18, 1)
         words = message.split(b"\0")
         if words[0] == b"live":
-            [(_, _, pipe)] = pipes
-            descriptor = int.from_bytes(pipe, sys.byteorder)
-            os.dup2(descriptor, 0)
-            os.close(descriptor)
+            [pipe] = pipes
+            os.dup2(pipe, 0)
+            os.close(pipe)
         elif words[0] != b"go":
             os._exit(0)
         end = 2 + int(words[1])

@@ -33,13 +33,6 @@ PREFERENCE = "respond-async"
 _RETRY_AFTER = "1"
 # What `POST /execute` answers, and what it refuses with.
 _RESULTS = ("RunAnswer", "JudgeAnswer"), ("Problem",)
-_ID = {
-    "name": "id",
-    "in": "path",
-    "required": True,
-    "description": "As the answer 202 has given it.",
-    "schema": {"type": "string", "pattern": "^[0-9a-f]{32}$"},
-}
 
 
 class _Task(msgspec.Struct, frozen=True):
@@ -82,7 +75,7 @@ class Executions:
                 "The result of a submission that was accepted without an open request",
                 openapi.answered("Where it is, and its result", ExecutionAnswer) | openapi.refused(*openapi.LOOK_UP_REFUSALS),
                 security,
-                parameters=[_ID],
+                parameters=[openapi.in_path("id", "As the answer 202 has given it.", "^[0-9a-f]{32}$")],
             )
         }
 

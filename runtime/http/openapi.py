@@ -73,13 +73,6 @@ PROBLEM_REFUSALS = (
 )  # fmt: skip
 #: What `GET /problems/{digest}` can answer instead of the problem.
 LOOK_UP_REFUSALS = (problems.UnauthorizedError, problems.NotFoundError, problems.StoreUnavailableRefusal)
-_DIGEST = {
-    "name": "digest",
-    "in": "path",
-    "required": True,
-    "description": "The problem's name, as PUT /problems has given it.",
-    "schema": {"type": "string", "pattern": "^sha256:[0-9a-f]{64}$"},
-}
 #: What a path that lists the languages can answer instead.
 LIST_REFUSALS = (problems.UnauthorizedError, problems.BusyError)
 
@@ -149,7 +142,9 @@ def _paths(security: list[dict[str, list[str]]]) -> dict[str, Any]:
             "What is in a problem package",
             answered("The problem", ProblemAnswer) | refused(*LOOK_UP_REFUSALS),
             security,
-            parameters=[_DIGEST],
+            parameters=[
+                in_path("digest", "The problem's name, as PUT /problems has given it.", "^sha256:[0-9a-f]{64}$"),
+            ],
         ),
         "/languages": get(
             "languages",
@@ -235,6 +230,12 @@ def _reference(name: str) -> dict[str, str]:
 def content(kind: type, **examples: object) -> dict[str, Any]:
     """A body of JSON that every request must have."""
     return {"required": True, "content": {"application/json": {"schema": _schema(kind), **examples}}}
+
+
+def in_path(name: str, words: str, pattern: str) -> dict[str, Any]:
+    """A part of a path that stands for something."""
+    schema = {"type": "string", "pattern": pattern}
+    return {"name": name, "in": "path", "required": True, "description": words, "schema": schema}
 
 
 def answered(words: str, *kinds: Any) -> dict[str, Any]:  # noqa: ANN401 - types, or lists of one

@@ -50,8 +50,9 @@ class Ahead:
         """The compiler's words for an archive of its own classes; it is made in the background as headers are."""
         if not language.archive:
             return ()
-        there = os.path.exists(language.archive)
-        return class_archive.words(language, () if there else self._made(language))
+        if os.path.exists(language.archive):
+            return (f"-J-XX:AOTCache={language.archive}",)
+        return class_archive.words(self._made(language))
 
     def _made(self, language: Language) -> tuple[str, ...]:
         """What of the cache folder can be used for the language. The first call has it made."""

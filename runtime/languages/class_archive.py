@@ -1,7 +1,6 @@
 """An archive of what javac loads, as it lies in memory: where the image has one, and how this machine's own JDK makes one."""
 
 import hashlib
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,10 +15,8 @@ NEEDED_MB = 128
 _SECONDS = 120
 
 
-def words(language: Language, entries: tuple[str, ...]) -> tuple[str, ...]:
-    """The compiler's words for the image's archive, or for that of a cache folder's entry; none where there is neither."""
-    if os.path.exists(language.archive):
-        return (f"-J-XX:AOTCache={language.archive}",)
+def words(entries: tuple[str, ...]) -> tuple[str, ...]:
+    """The compiler's words for the archive of the cache folder's first entry; none where there is no entry."""
     return tuple(f"-J-XX:SharedArchiveFile={entry}/{_NAME}" for entry in entries[:1])
 
 

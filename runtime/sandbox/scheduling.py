@@ -3,9 +3,9 @@
 import os
 import struct
 
+from runtime.sandbox.syscall_numbers import NUMBERS
 from runtime.sandbox.syscalls import syscall
 
-_SYS_SCHED_SETATTR = 314
 _SCHED_OTHER = 0
 _RESET_ON_FORK = 1
 # The least that the kernel takes.
@@ -24,4 +24,4 @@ def run_soon_after_waking() -> None:
     """
     attributes = _ATTRIBUTES.pack(_ATTRIBUTES.size, _SCHED_OTHER, _RESET_ON_FORK, os.nice(0), 0, _SLICE_NS, 0, 0)
     # SAFETY: the bytes object lives until the call returns, and the kernel only reads it.
-    syscall(_SYS_SCHED_SETATTR, 0, attributes, 0)
+    syscall(NUMBERS["sched_setattr"], 0, attributes, 0)

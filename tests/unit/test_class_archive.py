@@ -6,18 +6,16 @@ The compiler is a script: `tests/api/test_archived_classes.py` has a JDK.
 import json
 import os
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from devtools.executor import ROOT
 from runtime.languages.ahead import Ahead
 from runtime.languages.cache_folder import verified
 from runtime.languages.class_archive import words
 from runtime.languages.registry import load
+from tests.unit.making import made
 
 _JAVA = next(language for language in load() if language.name == "java")
 _COMPILER = """#!/bin/sh
@@ -52,14 +50,7 @@ class _Machine:
 
     def make(self, *before: str, user: int | None = None, path: str = "") -> tuple[list[Path], list[str]]:
         """The entry that can be used, if there is one, and every other line."""
-        command = [*before, sys.executable, "-m", "runtime.languages.making", "java", str(self.cache), path or self.path]
-        done = subprocess.run(
-            command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, user=user, start_new_session=True
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-        lines = done.stdout.splitlines()
-        used = [Path(line.split()[1]) for line in lines if line.startswith("use ")]
-        return used, [line for line in lines if not line.startswith("use ")]
+        return made("java", self.cache, path or self.path, *before, user=user)
 
     def made(self) -> int:
         """How often an archive was written."""
@@ -78,8 +69,8 @@ def test_an_archive_is_made_once_and_used_from_then_on(machine: _Machine) -> Non
     assert (said, (entry / "javac.jsa").read_text()) == ([], "archive\n")
     assert machine.make() == ([entry], [])
     assert machine.made() == 1
-    assert words(_JAVA, (str(entry),)) == (f"-J-XX:SharedArchiveFile={entry}/javac.jsa",)
-    assert words(_JAVA, ()) == ()
+    assert words((str(entry),)) == (f"-J-XX:SharedArchiveFile={entry}/javac.jsa",)
+    assert words(()) == ()
 
 
 @pytest.mark.parametrize("file", ["bin/version", "lib/modules"])

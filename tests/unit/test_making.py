@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,7 @@ from devtools.executor import ROOT, until
 from runtime.languages.ahead import Ahead
 from runtime.languages.cache_folder import UnusableError, default_folder, opened, verified
 from runtime.languages.registry import load
+from tests.unit.making import command, made
 
 _CPP = next(language for language in load() if language.name == "cpp")
 _COMPILER = """#!/bin/sh
@@ -51,18 +51,11 @@ class _Machine:
         (self.tools / "g++").chmod(0o755)
         (self.tools / "version").write_text("1")
         self.path = f"{self.tools}:/usr/bin:/bin"
-        self.command = [sys.executable, "-m", "runtime.languages.making", "cpp", str(self.cache), self.path]
+        self.command = command("cpp", self.cache, self.path)
 
     def make(self, *before: str, user: int | None = None) -> tuple[list[Path], list[str]]:
         """The entries that can be used, and every other line."""
-        done = subprocess.run(
-            [*before, *self.command], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120, user=user,
-            start_new_session=True,
-        )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, "")
-        lines = done.stdout.splitlines()
-        used = [Path(line.split()[1]) for line in lines if line.startswith("use ")]
-        return used, [line for line in lines if not line.startswith("use ")]
+        return made("cpp", self.cache, self.path, *before, user=user)
 
     def compiled(self) -> int:
         """How often the compiler has made a header."""

@@ -9,9 +9,9 @@ from collections.abc import Callable
 import pytest
 
 from runtime.sandbox.scheduling import run_soon_after_waking
+from runtime.sandbox.syscall_numbers import NUMBERS
 from runtime.sandbox.syscalls import LIBC
 
-_SCHED_GETATTR = 315
 _KERNEL = tuple(map(int, platform.release().split(".")[:2]))
 
 
@@ -20,7 +20,7 @@ def _slice_ns() -> int:
     attributes = bytearray(48)
     # SAFETY: the array has the size that is told, and lives until the call returns.
     size = len(attributes)
-    assert LIBC.syscall(_SCHED_GETATTR, 0, (ctypes.c_char * size).from_buffer(attributes), size, 0) == 0
+    assert LIBC.syscall(NUMBERS["sched_getattr"], 0, (ctypes.c_char * size).from_buffer(attributes), size, 0) == 0
     return int(struct.unpack_from("=Q", attributes, 24)[0])
 
 
