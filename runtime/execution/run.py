@@ -195,7 +195,7 @@ class Run:
                 file_bytes=limits.file_bytes,
                 open_files=limits.open_files,
                 cpu_seconds=limits.cpu_ms // 1000 + 2,
-                tasks=limits.tasks if self.worker.uid > 0 else 0,
+                tasks=limits.tasks if self.worker.uid > 0 and not self._notifications else 0,
             )
 
     def _watch(self) -> None:

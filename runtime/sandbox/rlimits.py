@@ -51,7 +51,8 @@ def limit(
     `data_bytes` bounds private writable memory (RLIMIT_DATA): unlike RLIMIT_AS it lets V8, the JVM and Go reserve
     address space that they never use. `allow_more` adds to it what threads and runtimes reserve; a program itself may not.
     `cpu_seconds` is for each process and only backs the supervisor's sum.
-    `tasks` bounds processes and threads of the uid and is 0 where the uid is shared with the service.
+    `tasks` bounds processes and threads of the uid. It is 0 where the uid is shared with the service, and where the
+    supervisor grants each of them: the kernel counts for a uid what runs with it in every container of the host.
     """
     lower(pid, resource.RLIMIT_DATA, data_bytes, data_bytes + _MOST_STACKS_BYTES)
     if stack_bytes < UNLIMITED_STACK:

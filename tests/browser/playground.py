@@ -19,6 +19,11 @@ def write(page: Page, text: str) -> None:
     page.keyboard.insert_text(text)
 
 
+def kept(page: Page, text: str) -> None:
+    """Waits until the browser has kept work with this text. A page that is left keeps it too, perhaps late."""
+    page.wait_for_function('text => localStorage["executor-work"]?.includes(text)', arg=text)
+
+
 def run(page: Page, text: str, stdin: str = "") -> str:
     """Writes and runs a program to its end; what the page shows of its output."""
     write(page, text)

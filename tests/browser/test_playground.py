@@ -103,7 +103,7 @@ def test_a_link_has_the_whole_work_and_leaves_the_reader_s_own_alone(page: Page,
     other = reader.new_page()
     playground.visit(other, link.partition("#")[0])
     playground.write(other, "print('mine')")
-    expect(other.locator(".cm-content")).to_contain_text("mine")
+    playground.kept(other, "mine")
     other.goto("about:blank")
     playground.visit(other, link)
     expect(other.locator(".cm-content")).to_contain_text("shared ü")
@@ -120,6 +120,7 @@ def test_a_link_has_the_whole_work_and_leaves_the_reader_s_own_alone(page: Page,
 def test_a_link_that_is_broken_is_told_and_the_own_program_shown(page: Page, fragment: str) -> None:
     playground.visit(page)
     playground.write(page, "print('mine')")
+    playground.kept(page, "mine")
     page.goto("about:blank")
     playground.visit(page, f"/#{fragment}")
     expect(page.locator("#notice")).to_contain_text("This link cannot be read")
@@ -338,12 +339,10 @@ def test_a_language_that_this_host_lacks_is_told_and_the_text_kept(page: Page) -
     playground.visit(page)
     playground.write(page, "DISPLAY 'kept'")
     expect(page.locator(".cm-content")).to_contain_text("kept")
-    page.goto("about:blank")
-    script = """() => { const work = JSON.parse(localStorage["executor-work"]); work.language = "cobol";
-      localStorage["executor-work"] = JSON.stringify(work); }"""
-    page.goto("/docs")
-    page.evaluate(script)
-    page.goto("/")
+    playground.kept(page, "kept")
+    page.evaluate("""() => { const work = JSON.parse(localStorage["executor-work"]); work.language = "cobol";
+      localStorage["executor-work"] = JSON.stringify(work); }""")
+    page.reload()
     expect(page.locator("#notice")).to_contain_text("This executor has no cobol")
     expect(page.locator(".cm-content")).to_contain_text("kept")
     page.locator("#run").click()
