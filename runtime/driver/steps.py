@@ -1,8 +1,9 @@
-"""steps.py LANGUAGE.TOML FILE: writes a script that does what GCC's driver would do for one source file of that language.
+"""steps.py LANGUAGE.TOML FILE [WORD...]: writes a script that does what GCC's driver does for one source of that language.
 
 The driver reads its specs and looks through its folders anew for each program, and it starts the linker through another
 program: a fifth of the time of a small C program. The script has the compiler's, assembler's and linker's words as the
-driver says them, and leaves to the driver what it was not made for.
+driver says them, and leaves to the driver what it was not made for. The words beside those of the language may change only
+what the linker does: the script is started with the language's own.
 """
 
 import os
@@ -41,7 +42,7 @@ ended() {{
 
 def main() -> None:
     """Raises SystemExit where the driver's words are not those of three programs."""
-    file, to = sys.argv[1:]
+    file, to, *more = sys.argv[1:]
     language = tomllib.loads(Path(file).read_text("utf-8"))
     command = language["compile"]
     at = command.index(_SOURCES)
@@ -52,7 +53,7 @@ def main() -> None:
     before[0] = driver
     name = Path(driver).name
     source = f"source{language['extensions'][0]}"
-    compiler, assembler, linker = _steps([*before, source, *after], source)
+    compiler, assembler, linker = _steps([*before, *more, source, *after], source)
     count = len(before)
     words = " ".join(f"${{{number}}}" for number in range(1, count + 1))
     script = _SCRIPT.format(

@@ -36,8 +36,11 @@ class Jobs:
             limits=self._compile_limits(language, self.settings.max_judging_seconds),
         )
 
-    def compile(self, submission: Submission, source: Arranged, box: str) -> Job:
-        """Compiles the submission's files, as they were arranged for that, and brings back what it makes."""
+    def compile(self, submission: Submission, source: Arranged, box: str, *, checks: bool = False) -> Job:
+        """Compiles the submission's files, as they were arranged for that, and brings back what it makes.
+
+        `checks` says that it is a checker or an interactor.
+        """
         language, memory_mb = submission.language, self.settings.compile_memory_mb
         words = self.registry.command(
             language.compile,
@@ -49,8 +52,9 @@ class Jobs:
             ahead=source.ahead,
             memory_mb=memory_mb,
         )
-        if language.steps and len(source.sources) == 1 and self.registry.find(language.steps):
-            words = (language.steps, *words)
+        steps = (checks and language.steps_of_checkers) or language.steps
+        if steps and len(source.sources) == 1 and self.registry.find(steps):
+            words = (steps, *words)
         return Job(
             argv=words,
             env=self.registry.environment(language, box, memory_mb),

@@ -130,7 +130,7 @@ class Judge:
             prepared = functions.joined(prepared, program)
         ready = []
         for checker in (*task.checkers, *((task.interactor,) if task.interactor else ())):
-            step, program = await self._compile(until(over_at, checker.submission), slot, timeline)
+            step, program = await self._compile(until(over_at, checker.submission), slot, timeline, checks=True)
             if step and step.status is not Status.OK:
                 _log.warning("a checker was not compiled: %s", step.message)
                 status = step.status if step.status in _NOBODYS_FAULT else Status.JUDGE_ERROR
@@ -206,14 +206,16 @@ class Judge:
             return ""
         return found[1]
 
-    async def _compile(self, submission: Submission, slot: Slot, timeline: Timeline) -> tuple[StepResult | None, Submission]:
+    async def _compile(
+        self, submission: Submission, slot: Slot, timeline: Timeline, *, checks: bool = False
+    ) -> tuple[StepResult | None, Submission]:
         """The compile step's result, if there is one, and the submission with its unit and what was made among its files."""
         language = submission.language
         if not language.compiled:
             return None, msgspec.structs.replace(submission, files=unmarked(language, submission.files))
         options = (*self._ahead.words(language), *functions.options(submission))
         source = arranged(language, submission.files, self._ahead.folders(language), options)
-        job = self._jobs.compile(submission, source, slot.box)
+        job = self._jobs.compile(submission, source, slot.box, checks=checks)
         # Where the directory is does not change what is made.
         words = tuple(word.replace(slot.box, "") for word in job.argv)
         key = compile_cache.key(language.name, await self.version(language, slot), words, source.files)

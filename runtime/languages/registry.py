@@ -115,6 +115,8 @@ class Language(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     artifacts: tuple[str, ...] = ()
     #: A program that, where it is there, gets the compiler's words for one source file and does the same in less time.
     steps: str = ""
+    #: The same for a checker, which starts once for each test case: linked so that it starts sooner.
+    steps_of_checkers: str = ""
     env: dict[str, str] = {}
     #: Commands and absolute paths that must be there beside the commands above.
     needs: tuple[str, ...] = ()

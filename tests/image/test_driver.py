@@ -14,6 +14,25 @@ _LANGUAGES = {language.name: language for language in load()}
 _HEADERS = "/usr/local/lib/executor-gcc/ahead/bits/stdc++.h"
 _MATHS = '#include <math.h>\n#include <stdio.h>\nint main(int n, char **w) { printf("%f", pow(n, 0.5)); }\n'
 _OPENMP = '#include <stdio.h>\nint main(void) {\n#pragma omp parallel\n    puts("x");\n}\n'
+#: A checker of this kind unwinds, formats numbers by a locale, and has threads.
+_CHECKER = """
+#include <fstream>
+#include <locale>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+int main(int, char **words) {
+  int read = 0;
+  std::thread([&] {
+    std::ifstream output(words[2]);
+    try { if (!(output >> read)) throw std::runtime_error("no number"); } catch (const std::exception &) { read = -1; }
+  }).join();
+  std::ostringstream text;
+  text.imbue(std::locale("de_DE.UTF-8"));
+  text << read;
+  return text.str() == "1.234" ? 0 : 1;
+}
+"""
 _MAP = "#include <bits/stdc++.h>\nint main() { std::map<int, std::string> m; std::cout << m.size(); }\n"
 
 
@@ -80,3 +99,17 @@ def test_a_program_of_one_file_is_compiled_so_and_one_of_several_by_the_driver(e
     several = executor.post({"language": language, "files": [{"name": file, "content": source}, other]}).json()["compile"]
     assert not several["stderr"].startswith(".main.o"), several
     assert several["stderr"].endswith("collect2: error: ld returned 1 exit status\n")
+
+
+def test_a_checker_has_the_library_in_it(executor: Executor) -> None:
+    command = (_LANGUAGES["cpp"].steps_of_checkers, *_command("cpp", "main.cpp", ()))
+    script = 'cd "$(mktemp -d)" && cat > main.cpp && "$@" && readelf -d main'
+    tell = ("docker", "exec", "-i", executor.container, "sh", "-c", script, "-", *command)
+    needed = subprocess.run(tell, input=_CHECKER, capture_output=True, text=True, check=True).stdout
+    assert "libc.so" in needed
+    assert "libstdc++" not in needed
+    checker = {"language": "cpp", "code": _CHECKER, "style": "testlib"}
+    cases = [{"id": output, "input": output, "expected_output": ""} for output in ("1234", "1235", "x")]
+    answer = executor.judge("python", "print(input())", cases, checker=checker)
+    verdicts = [case["status"] for case in answer["test_results"]]
+    assert verdicts == ["accepted", "wrong_answer", "wrong_answer"], answer
