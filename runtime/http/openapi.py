@@ -212,6 +212,8 @@ def _explain(schemas: dict[str, Any], types: Sequence[type], settings: Settings,
     bases |= {name: ["FileBody"] for name in ("MainFile", "NamedFile")}
     for name, schema in schemas.items():
         for field, described in schema.get("properties", {}).items():
+            if "description" in described:
+                continue
             own = [meanings[base][field] for base in bases.get(name, [name]) if field in meanings.get(base, {})]
             described["description"] = (own[0] if own else shared[field]).format_map(places)
 

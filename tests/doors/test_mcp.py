@@ -27,7 +27,8 @@ def test_a_version_that_is_not_known_is_answered_with_one_that_is(executor: Exec
 @pytest.mark.parametrize(
     ("body", "code"),
     [("{", -32700), ("[]", -32600), ("5", -32600), ('{"id": 1, "method": "ping"}', -32600),
-     ('{"jsonrpc": "2.0", "id": [], "method": "ping"}', -32600)],
+     ('{"jsonrpc": "2.0", "id": [], "method": "ping"}', -32600),
+     ('{"jsonrpc": "2.0", "id": false, "method": "ping"}', -32600)],
 )  # fmt: skip
 def test_what_is_no_message_is_an_error_of_the_protocol(executor: Executor, body: str, code: int) -> None:
     response = executor.http.post("/mcp", content=body)

@@ -1,6 +1,8 @@
 """A door that is loaded with the first request for it: most executors never need most of them."""
 
+import json
 from collections.abc import Awaitable, Callable, Iterable
+from pathlib import Path
 from typing import Any, NamedTuple, Protocol, cast
 
 from aiohttp import web
@@ -39,10 +41,7 @@ class DescribedDoor(LoadedDoor, Protocol):
 
 
 class LazyDoor:
-    """Routes that are known, with handlers that are not loaded yet.
-
-    docs/moving.md describes them; OpenAPI does where the loaded door describes itself.
-    """
+    """Routes that are known, with handlers that are not loaded yet."""
 
     def __init__(
         self,
@@ -51,15 +50,16 @@ class LazyDoor:
         load: Callable[[], LoadedDoor],
         accepts: str = "",
         *,
-        describes: bool = False,
+        description: str = "",
     ) -> None:
         """`load` is called once. `accepts` is the name of its accepted work in the store, where it accepts any.
 
-        `describes` says that what is loaded is a `DescribedDoor`.
+        `description` is a file beside this one with its part of the OpenAPI document: `schemas`, and `paths` below `prefix`.
+        Without one what is loaded is a `DescribedDoor`.
         """
         self.prefix = prefix
         self.accepts = accepts
-        self._describes = describes
+        self._description = description
         self._routes = tuple(routes)
         self._load = load
         self._loaded: LoadedDoor | None = None
@@ -76,21 +76,30 @@ class LazyDoor:
     @property
     def types(self) -> tuple[type, ...]:
         """Those that it describes."""
-        door = self._described()
-        return door.types if door else ()
+        return () if self._description else self._described().types
 
     def bound(self, schemas: dict[str, Any], settings: Settings, registry: Registry) -> None:
         """Adds to the schemas of its types what its checks refuse and the types do not say."""
-        if door := self._described():
-            door.bound(schemas, settings, registry)
+        if self._description:
+            schemas |= self._part()["schemas"]
+        else:
+            self._described().bound(schemas, settings, registry)
 
     def described(self, security: list[dict[str, list[str]]]) -> dict[str, Any]:
         """The paths that it describes."""
-        door = self._described()
-        return door.described(security) if door else {}
+        if not self._description:
+            return self._described().described(security)
+        return {
+            f"{self.prefix}{path}": {method: {**operation, "security": security} for method, operation in methods.items()}
+            for path, methods in self._part()["paths"].items()
+        }
 
-    def _described(self) -> DescribedDoor | None:
-        return cast(DescribedDoor, self.door()) if self._describes else None
+    def _part(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(Path(__file__).with_name(self._description).read_text("utf-8"))
+        return found
+
+    def _described(self) -> DescribedDoor:
+        return cast(DescribedDoor, self.door())
 
     @property
     def loaded(self) -> LoadedDoor | None:

@@ -17,7 +17,7 @@ from runtime import __version__
 from runtime.http.answers import JudgeAnswer, LanguageAnswer, RunAnswer, answer, json_response
 from runtime.http.openapi import document
 from runtime.http.origins import require_own_page
-from runtime.http.problems import BusyError, DrainingError, MethodNotAllowedError, Refusal
+from runtime.http.problems import BusyError, DrainingError, Refusal
 from runtime.http.requests import decode
 from runtime.http.submissions import Submissions, sender_of
 from runtime.languages.registry import Registry
@@ -94,10 +94,6 @@ class McpDoor:
             status = HTTPStatus.OK if identifier is not None else HTTPStatus.BAD_REQUEST
             return json_response({"jsonrpc": "2.0", "id": identifier, "error": wrong}, status)
         return json_response({"jsonrpc": "2.0", "id": identifier, "result": result})
-
-    async def no_stream(self, _request: web.Request) -> web.Response:
-        """Nothing comes unasked, and there are no sessions to end."""
-        raise MethodNotAllowedError("/mcp takes POST.", headers={"Allow": "POST"})
 
     async def _result(self, method: object, params: object, request: web.Request) -> dict[str, Any]:
         if not isinstance(params, dict):
@@ -186,7 +182,7 @@ def _message(data: bytes) -> dict[str, Any]:
         raise _RpcError(_PARSE_ERROR, f"the message is not JSON: {error}") from error
     if not isinstance(found, dict) or found.get("jsonrpc") != "2.0":
         raise _RpcError(_INVALID_REQUEST, "the body must be one message of JSON-RPC 2.0")
-    if not isinstance(found.get("id", 0), str | int):
+    if isinstance(found.get("id"), bool) or not isinstance(found.get("id", 0), str | int):
         raise _RpcError(_INVALID_REQUEST, "id must be a string or a whole number")
     return found
 

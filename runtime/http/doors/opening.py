@@ -44,7 +44,7 @@ _JUDGE0 = (
     Route("GET", "/config_info", "config_info"),
     Route("GET", "/about", "about"),
 )
-_MCP = (Route("POST", "", "message"), Route("GET", "", "no_stream"), Route("DELETE", "", "no_stream"))
+_MCP = (Route("POST", "", "message"),)
 
 
 def doors(
@@ -76,10 +76,12 @@ def doors(
 
     every: dict[str, Callable[[], Door]] = {
         "piston": lambda: PistonDoor(submissions, settings, count),
-        "jobe": lambda: LazyDoor("/jobe/index.php/restapi", _with_slashes(_JOBE), jobe),
-        "judge0": lambda: LazyDoor("/judge0", _with_slashes(_JUDGE0), judge0, accepts="judge0"),
-        "codapi": lambda: LazyDoor("/v1", _CODAPI, codapi, describes=True),
-        "mcp": lambda: LazyDoor("/mcp", _MCP, mcp),
+        "jobe": lambda: LazyDoor("/jobe/index.php/restapi", _with_slashes(_JOBE), jobe, description="jobe.openapi.json"),
+        "judge0": lambda: LazyDoor(
+            "/judge0", _with_slashes(_JUDGE0), judge0, accepts="judge0", description="judge0.openapi.json"
+        ),
+        "codapi": lambda: LazyDoor("/v1", _CODAPI, codapi),
+        "mcp": lambda: LazyDoor("/mcp", _MCP, mcp, description="mcp.openapi.json"),
     }
     return tuple(every[name]() for name in every if name in settings.apis)
 
@@ -92,7 +94,7 @@ def executions(settings: Settings, submissions: Submissions) -> LazyDoor:
 
         return Executions(submissions, settings, pending(settings))
 
-    return LazyDoor("/executions", (Route("GET", "/{id}", "show"),), load, accepts="execution", describes=True)
+    return LazyDoor("/executions", (Route("GET", "/{id}", "show"),), load, accepts="execution")
 
 
 @functools.cache
