@@ -6,7 +6,7 @@ import { mainFile, starter, starterCases, title } from "../shared/languages";
 import { theme } from "../shared/theme";
 
 interface Schema {
-  $ref?: string; anyOf?: Schema[]; enum?: unknown[]; type?: string; items?: Schema; prefixItems?: Schema[]; default?: unknown;
+  $ref?: string; anyOf?: Schema[]; enum?: unknown[]; type?: string | string[]; items?: Schema; prefixItems?: Schema[]; default?: unknown;
   description?: string; properties?: Record<string, Schema>; required?: string[]; const?: unknown;
 }
 interface Media { schema?: Schema; example?: unknown; examples?: Record<string, { value: unknown }> }
@@ -30,7 +30,7 @@ function words(schema: Schema | undefined): (Node | string)[] {
   if (schema.anyOf) return schema.anyOf.flatMap((each, position) => [...(position ? [" or "] : []), ...words(each)]);
   if (schema.enum) return [schema.enum.map(String).join(", ")];
   if (schema.type === "array") return ["list of ", ...words(schema.items ?? schema.prefixItems?.[0])];
-  return [schema.type ?? "any"];
+  return [Array.isArray(schema.type) ? schema.type.join(" or ") : schema.type ?? "any"];
 }
 
 function table(heads: string[], rows: (Node | string)[][][], label: string): HTMLElement {
@@ -108,7 +108,7 @@ function section(path: string, method: string, operation: Operation, api: Docume
     make("h3", {}, make("code", {}, `${method.toUpperCase()} ${path}`), ` ${operation.summary}`),
     operation.description ? make("p", {}, operation.description) : null,
     operation.parameters?.length ? table(["parameter", "in", "meaning"], operation.parameters.map(each =>
-      [[make("code", {}, each.name)], [each.in], [each.description ?? ""]]), `Parameters of ${path}`) : null,
+      [[make("code", {}, each.name)], [each.in], [each.description ?? ""]]), `Parameters of ${method} ${path}`) : null,
     schema?.properties ? fields(schema, `Fields of ${method} ${path}`) : null,
     make("h4", {}, "Answers"), answers(operation),
     attempt(method.toUpperCase(), path, media, languages));
