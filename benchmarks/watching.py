@@ -18,8 +18,8 @@ _MOST_PERCENT = 2.0
 _SETTINGS = {"EXECUTOR_MAX_FILES": "200000", "EXECUTOR_MAX_DISK_MB": "1024", "EXECUTOR_MAX_TIMEOUT_SECONDS": "30"}
 _PROGRAMS = {
     "nothing": "",
-    "20,000 files in 20 folders": """
-for folder in range(20):
+    "100,000 files in 100 folders": """
+for folder in range(100):
     os.mkdir(str(folder))
     for number in range(1000): os.close(os.open(f"{folder}/{number}", os.O_CREAT | os.O_WRONLY))
 """,

@@ -23,7 +23,7 @@ from runtime.sandbox.syscall_numbers import NUMBERS
 # Names are counted after a pause of so many milliseconds at least, and for at most one part in so many of the time; sooner
 # where something says that there may be too much.
 _PAUSE_MS, _URGENT_PAUSE_MS = 100.0, 5.0
-_SHARE, _URGENT_SHARE = 50, 4
+_SHARE, _URGENT_SHARE = 66, 4
 # Of a pass that can wait: a run's clock is not watched meanwhile. A whole one has a bounded number of files and folders.
 _PART_SECONDS, _WHOLE_SECONDS = 0.02, 1.0
 # Calls that can wait while they hold a file that their process has closed meanwhile.

@@ -82,6 +82,77 @@ def test_output_comes_while_the_program_runs_and_what_is_typed_reaches_it(page: 
     expect(page.locator("#typed")).to_be_hidden()
 
 
+def test_every_typed_line_stands_after_its_question(page: Page) -> None:
+    playground.visit(page)
+    playground.write(page, "for number in range(5): print('and', input(f'{number}? '))")
+    page.locator("#stdin").fill("")
+    page.locator("#run").click()
+    for number in range(5):
+        expect(page.locator("#run-output")).to_contain_text(f"{number}?")
+        page.locator("#typed").fill(f"answer {number}")
+        page.keyboard.press("Enter")
+    playground.ended(page)
+    lines = [line for number in range(5) for line in (f"{number}? answer {number}", f"and answer {number}")]
+    assert page.locator("#run-output").inner_text().split("\n")[:10] == lines
+
+
+def test_a_line_that_is_typed_too_late_starts_nothing(browser: Browser) -> None:
+    with running({"EXECUTOR_MAX_TIMEOUT_SECONDS": "2", "EXECUTOR_DEFAULT_TIMEOUT_SECONDS": "2"}) as executor:
+        page = browser.new_page(base_url=executor.url)
+        playground.visit(page)
+        playground.write(page, "input('name? ')")
+        page.locator("#stdin").fill("")
+        page.locator("#run").click()
+        expect(page.locator("#run-result")).to_contain_text("stopped after 2 s")
+        expect(page.locator("#typed")).to_be_focused()
+        page.keyboard.type("Ada")
+        assert playground.ended(page).startswith("Time limit exceeded")
+        page.keyboard.press("Enter")
+        expect(page.locator("#run-output .output")).to_be_focused()
+        expect(page.locator("#run")).to_be_enabled()
+        expect(page.locator("#run-result")).to_contain_text("Time limit exceeded")
+        page.close()
+
+
+def test_of_much_output_the_end_is_shown(page: Page) -> None:
+    playground.visit(page)
+    playground.run(page, "for number in range(60_000): print(number, number * 7)")
+    shown = page.locator("#run-output .output")
+    below = "node => node.scrollHeight - node.scrollTop - node.clientHeight"
+    page.wait_for_function(f"({below})(document.querySelector('#run-output .output')) < 60")
+    expect(shown).to_contain_text("59999 419993")
+
+
+def test_a_verdict_on_what_has_changed_since_says_so(page: Page) -> None:
+    playground.visit(page)
+    page.locator("#tab-judge").click()
+    page.locator("#judge").click()
+    expect(page.locator("#judge-result .badge")).to_be_visible()
+    expect(page.locator("#judge-result")).not_to_contain_text("have changed")
+    page.get_by_label("Expected output, test case 1").fill("another")
+    expect(page.locator("#judge-result")).to_contain_text("have changed since; judge again")
+    page.locator("#judge").click()
+    expect(page.locator("#judge-result .badge")).to_have_text("Wrong answer")
+    expect(page.locator("#judge-result")).not_to_contain_text("have changed")
+
+
+def test_a_judgement_that_an_own_run_may_hold_up_says_so(page: Page) -> None:
+    playground.visit(page)
+    playground.write(page, "import time\nprint('begun', flush=True)\nif not input(): time.sleep(600)")
+    page.locator("#stdin").fill("")
+    page.locator("#run").click()
+    expect(page.locator("#run-output")).to_contain_text("begun")
+    page.locator("#tab-judge").click()
+    page.get_by_label("Input, test case 1").fill("\n")
+    page.locator("#judge").click()
+    expect(page.locator("#judge-result")).to_contain_text("Your program under Run is still on")
+    page.locator("#stop-judge").click()
+    expect(page.locator("#judge-result")).to_contain_text("Stopped")
+    page.locator("#tab-run").click()
+    page.locator("#stop").click()
+    playground.ended(page)
+
+
 def test_a_running_program_can_be_stopped(page: Page) -> None:
     playground.visit(page)
     playground.write(page, 'print("begun", flush=True)\nwhile True: pass')
@@ -264,6 +335,7 @@ def test_a_frame_for_a_course_has_a_template_and_lines_that_cannot_be_changed(br
         page.keyboard.press("End")
         page.keyboard.type("broken")
         expect(page.locator(".cm-line").first).to_have_text("def double(number):")
+        expect(page.locator("#notice")).to_contain_text("This line is locked")
         page.locator(".cm-line").nth(1).click()
         page.keyboard.press("End")
         page.keyboard.press("Backspace")

@@ -42,7 +42,7 @@ function table(heads: string[], rows: (Node | string)[][][], label: string): HTM
 const fields = (schema: Schema, label: string): HTMLElement => table(["field", "type", "default", "meaning"],
   Object.entries(schema.properties ?? {}).map(([name, field]) => [
     [make("code", {}, name)], words(field), [schema.required?.includes(name) ? "required" : JSON.stringify(field.default) ?? ""],
-    [field.description ?? ""],
+    prose(field.description),
   ]), label);
 
 function answers(operation: Operation): HTMLElement {
@@ -100,18 +100,41 @@ function chooser(languages: readonly string[], show: (language: string, judged: 
     make("button", { type: "button", onclick: () => void show(select.value, true) }, "Judge"));
 }
 
+/* Words in which code stands between backticks. */
+function prose(text: string | undefined): (Node | string)[] {
+  return (text ?? "").split("`").map((part, position) => position % 2 ? make("code", {}, part) : part);
+}
+
+/* Interfaces of other products, by what their paths begin with. */
+const DOORS: [string, string][] = [
+  ["/api/v2", "Piston's interface"], ["/jobe", "Jobe's interface, for Moodle's CodeRunner"], ["/judge0", "Judge0's interface"],
+  ["/v1", "codapi's interface"], ["/mcp", "Model Context Protocol, for assistants"],
+];
+
 function section(path: string, method: string, operation: Operation, api: Document, languages: readonly string[]): HTMLElement {
   const media = Object.entries(operation.requestBody?.content ?? {})[0];
   const reference = media?.[1].schema?.$ref;
   const schema = reference ? api.components.schemas[nameOf(reference)] : undefined;
   return make("section", { id: operation.operationId },
     make("h3", {}, make("code", {}, `${method.toUpperCase()} ${path}`), ` ${operation.summary}`),
-    operation.description ? make("p", {}, operation.description) : null,
+    operation.description ? make("p", {}, ...prose(operation.description)) : null,
+    operation.parameters?.length ? make("h4", {}, "Parameters") : null,
     operation.parameters?.length ? table(["parameter", "in", "meaning"], operation.parameters.map(each =>
-      [[make("code", {}, each.name)], [each.in], [each.description ?? ""]]), `Parameters of ${method} ${path}`) : null,
+      [[make("code", {}, each.name)], [each.in], prose(each.description)]), `Parameters of ${method} ${path}`) : null,
+    schema?.properties ? make("h4", {}, "Body") : null,
     schema?.properties ? fields(schema, `Fields of ${method} ${path}`) : null,
     make("h4", {}, "Answers"), answers(operation),
     attempt(method.toUpperCase(), path, media, languages));
+}
+
+const doorId = (door: string): string => door.split(/\W/)[0]!.toLowerCase();
+
+/* What the address names, unfolded. */
+function show(): void {
+  const named = document.getElementById(decodeURIComponent(location.hash.slice(1)));
+  const door = named?.closest<HTMLDetailsElement>("details.door");
+  if (door) door.open = true;
+  named?.scrollIntoView();
 }
 
 async function build(): Promise<void> {
@@ -122,22 +145,29 @@ async function build(): Promise<void> {
       fetch("health").then(response => response.json() as Promise<{ languages: string[] }>),
     ]);
     empty(about, `${api.info.description} Version ${api.info.version}. All of it for programs: `, make("a", { href: "openapi.json" }, "openapi.json"), ".");
-    const operations = Object.entries(api.paths).flatMap(([path, methods]) =>
+    const every = Object.entries(api.paths).flatMap(([path, methods]) =>
       Object.entries(methods).map(([method, operation]) => ({ path, method, operation })));
+    const doorOf = (path: string): string => DOORS.find(([prefix]) => path.startsWith(prefix))?.[1] ?? "";
+    const sections = (door: string): HTMLElement[] => every.filter(({ path }) => doorOf(path) === door)
+      .map(({ path, method, operation }) => section(path, method, operation, api, health.languages));
+    const open = DOORS.map(([, door]) => door).filter(door => every.some(({ path }) => doorOf(path) === door));
     empty(find("api", HTMLDivElement),
-      make("nav", { className: "contents", "aria-label": "Paths" }, make("ul", {}, ...operations.map(({ path, method, operation }) =>
-        make("li", {}, make("a", { href: `#${operation.operationId}` }, `${method.toUpperCase()} ${path}`))),
-      make("li", {}, make("a", { href: "#errors" }, "Errors")), make("li", {}, make("a", { href: "#types" }, "Types")))),
-      ...operations.map(({ path, method, operation }) => section(path, method, operation, api, health.languages)),
+      make("nav", { className: "contents", "aria-label": "Paths" }, make("ul", {},
+        ...every.filter(({ path }) => !doorOf(path)).map(({ path, method, operation }) =>
+          make("li", {}, make("a", { href: `#${operation.operationId}` }, `${method.toUpperCase()} ${path}`))),
+        ...open.map(door => make("li", {}, make("a", { href: `#${doorId(door)}` }, door))),
+        make("li", {}, make("a", { href: "#errors" }, "Errors")), make("li", {}, make("a", { href: "#types" }, "Types")))),
+      ...sections(""),
+      ...open.map(door => make("details", { className: "door", id: doorId(door) }, make("summary", {}, door), ...sections(door))),
       make("h3", { id: "errors" }, "Errors"),
       make("p", {}, "A refusal is application/problem+json. Its code says what to do:"),
       table(["code", "what to do"], Object.entries(ADVICE).map(([code, advice]) => [[make("code", {}, code)], [advice]]), "Codes of refusals"),
       make("h3", { id: "types" }, "Types"),
       ...Object.entries(api.components.schemas).flatMap(([name, schema]) => [
-        make("h4", { id: name }, make("code", {}, name)), make("p", {}, schema.description ?? ""),
+        make("h4", { id: name }, make("code", {}, name)), make("p", {}, ...prose(schema.description)),
         schema.properties ? fields(schema, `Fields of ${name}`) : make("p", {}, ...words(schema)),
       ]));
-    document.getElementById(location.hash.slice(1))?.scrollIntoView();
+    show();
   } catch (error) {
     empty(about, `This page could not be built: ${String(error)}`);
   }
@@ -145,4 +175,5 @@ async function build(): Promise<void> {
 
 theme();
 keyField();
+addEventListener("hashchange", show);
 void build();

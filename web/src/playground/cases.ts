@@ -19,7 +19,7 @@ export class Cases {
     const field = (name: "input" | "expected", label: string) => make("label", {}, label,
       make("textarea", {
         value: item[name], rows: Math.min(Math.max(item[name].split("\n").length, 2), 8), spellcheck: false,
-        "aria-label": `${label}, test case ${number}`,
+        "aria-label": `${label}, test case ${number}`, placeholder: name === "input" ? "no input" : "nothing",
         oninput: (event: Event) => { item[name] = (event.target as HTMLTextAreaElement).value; this.changed(); },
       }));
     return make("li", { "aria-label": `Test case ${number}` },

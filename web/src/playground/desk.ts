@@ -18,6 +18,7 @@ let open = 0;
 let saving = 0;
 let start = (): void => {};
 let drawOthers = (): void => {};
+let tellChanged = (): void => {};
 
 /* What Ctrl+Enter does, and what shows the test cases and the tab of other work. */
 export function whenAsked(toStart: () => void, toDraw: () => void): void {
@@ -25,7 +26,11 @@ export function whenAsked(toStart: () => void, toDraw: () => void): void {
   drawOthers = toDraw;
 }
 
+/* What is done when program, test cases or settings are no longer what they were. */
+export function whenChanged(tell: () => void): void { tellChanged = tell; }
+
 export function changed(): void {
+  tellChanged();
   markPackage();
   clearTimeout(saving);
   saving = setTimeout(keep, 300);

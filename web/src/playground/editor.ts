@@ -61,6 +61,7 @@ const keepLocked = EditorState.transactionFilter.of(transaction => {
       if (kept.has(line) && !after) touched = true;
     }
   });
+  if (touched) dispatchEvent(new CustomEvent("locked-line"));
   return touched ? [] : transaction;
 });
 

@@ -2,12 +2,15 @@
 import { empty, find, make } from "../shared/elements";
 import { execute, putProblem } from "../shared/executor";
 import { Cases } from "./cases";
-import { changed, keep, names, shifted, work } from "./desk";
+import { changed, keep, names, shifted, whenChanged, work } from "./desk";
 import { button, failed, field, place } from "./notices";
+import { runs } from "./run";
 import { caseResult, compileOutput, groups, judgeSummary, reason } from "./results";
 import { COMPARATORS, judgeRequest } from "./work";
 
 let judging: AbortController | null = null;
+/* Whether there is a verdict, and it is on what stands there now. */
+let current = false;
 const COMPARED: Record<string, string> = {
   lines: "spaces at a line's end do not count", exact: "every character counts", tokens: "any space between words",
   float: "numbers may differ a little", case_insensitive: "letter case does not count", space_change_sensitive: "every space counts",
@@ -30,7 +33,10 @@ export async function judge(generate = false): Promise<void> {
   button("stop-judge").disabled = false;
   cases.clear();
   empty(place("judge-compiler"));
-  empty(result, make("p", { className: "summary" }, "Sent …"));
+  const many = work.problem && !generate ? "by the package" : `${work.cases.length} test ${work.cases.length === 1 ? "case" : "cases"}`;
+  empty(result, make("p", { className: "summary" }, `Judging ${many} …`,
+    runs() && " Your program under Run is still on, and may hold the only place: stop it there."));
+  current = false;
   try {
     const body = judgeRequest(generate ? { ...work, problem: "" } : work);
     const answer = await execute(body, judging.signal);
@@ -39,6 +45,9 @@ export async function judge(generate = false): Promise<void> {
       empty(place("judge-compiler"), compileOutput(answer.compile, names(), shifted));
     if (!answer.test_results) {
       empty(result, make("p", { className: "summary trouble" }, "Nothing was judged: this executor knows no packages of problems."));
+    } else if (generate && !found.some(each => ["accepted", "wrong_answer"].includes(each.status))) {
+      empty(result, make("p", { className: "summary trouble" }, "No expected output was taken from this program: ",
+        found.map(each => `test case ${each.id}: ${reason(each) || each.status.replaceAll("_", " ")}`).join("; "), "."));
     } else if (generate) {
       const before = work.cases.map(item => item.expected);
       const good = found.filter(each => ["accepted", "wrong_answer"].includes(each.status));
@@ -57,6 +66,7 @@ export async function judge(generate = false): Promise<void> {
     } else {
       empty(result, judgeSummary(answer), answer.groups ? groups(answer.groups) : null,
         ...(answer.warnings ?? []).map(warning => make("p", { className: "note" }, `${warning.field}: ${warning.message}`)));
+      current = true;
       const visible = answer.status === "compile_error" ? [] : found;
       cases.show(visible.map((each, position) => caseResult(each, work.cases[position]?.expected ?? "", names(), shifted, marksEnds())), found.map(each => each.id), Boolean(work.problem));
     }
@@ -83,7 +93,15 @@ async function openPackage(file: File): Promise<void> {
   }
 }
 
+/* A verdict that is not on what stands there now says so. */
+function outdate(): void {
+  if (!current) return;
+  current = false;
+  place("judge-result").prepend(make("p", { className: "note" }, "Program or test cases have changed since; judge again."));
+}
+
 export function bindJudge(): void {
+  whenChanged(outdate);
   const comparator = find("comparator", HTMLSelectElement);
   empty(comparator, ...COMPARATORS.map(name => make("option", { value: name }, `${name.replaceAll("_", " ")}: ${COMPARED[name]}`)));
   comparator.addEventListener("change", () => { work.comparator = comparator.value; changed(); });

@@ -80,7 +80,8 @@ export function live(work: Work, version: string, watcher: Watcher): Run {
       const told = JSON.parse(event.data as string) as Told;
       if (told.type === "stage") {
         stage = told.stage ?? "run";
-        watcher.stage(stage === "compile" ? "Compiling …" : "Running …");
+        const most = typed && longestRun() ? ` It is stopped after ${longestRun()} s, the time to type included.` : "";
+        watcher.stage(stage === "compile" ? "Compiling …" : `Running …${most}`);
         watcher.interactive(stage === "run" && typed);
       } else if (told.type === "data" && told.stream) {
         if (stage === "compile") said[told.stream] += told.data ?? "";

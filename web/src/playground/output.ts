@@ -42,6 +42,7 @@ export class Output {
 
   clear(names: readonly string[] = []): void {
     this.waiting = [];
+    this.bottom = 0;
     this.length = this.links = 0;
     this.last = null;
     this.pattern = names.length ? placePattern(names) : null;
@@ -49,6 +50,8 @@ export class Output {
     empty(this.node);
   }
   private names: readonly string[] = [];
+  /* Where it was scrolled to last. Blocks that come into view change the height, and are no reason to stay behind. */
+  private bottom = 0;
 
   /* Adds text of a stream; many calls within a frame are one change of the page. */
   add(stream: string, text: string): void {
@@ -62,10 +65,15 @@ export class Output {
   flush(): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
-    const atEnd = this.node.scrollTop + this.node.clientHeight >= this.node.scrollHeight - 40;
+    const atEnd = this.node.scrollTop >= this.bottom - 40;
     for (const [stream, text] of this.waiting) this.write(stream, text);
     this.waiting = [];
-    if (atEnd) this.node.scrollTop = this.node.scrollHeight;
+    if (atEnd) { this.toEnd(); requestAnimationFrame(() => this.toEnd()); }
+  }
+
+  private toEnd(): void {
+    this.node.scrollTop = this.node.scrollHeight;
+    this.bottom = this.node.scrollTop;
   }
 
   private write(stream: string, text: string): void {
@@ -85,7 +93,7 @@ export class Output {
       this.last.node.append(...this.linked(piece));
       this.last.length += piece.length;
       start = end;
-      if (this.last.length >= BLOCK || end < clean.length) this.last.length = BLOCK;
+      if (this.last.length >= BLOCK || end < clean.length) { this.last.length = BLOCK; this.last.node.classList.add("full"); }
     }
     if (this.length >= MOST_SHOWN) this.node.append(make("span", { className: "block note" }, "\n… more than this page shows\n"));
   }

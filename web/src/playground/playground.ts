@@ -71,7 +71,7 @@ function bind(): void {
   bindRun();
   bindJudge();
   bindCopies(judges);
-  button("start-over").addEventListener("click", () => void startOver());
+  button("start-over").addEventListener("click", () => { find("more", HTMLDetailsElement).open = false; void startOver(); });
   button("lock").addEventListener("click", () => code.toggleLock());
   field("open-file").addEventListener("change", async event => {
     const node = event.target as HTMLInputElement;
@@ -90,6 +90,7 @@ function bind(): void {
   }));
   addEventListener("hashchange", () => void load().then(listLanguages));
   addEventListener("pagehide", saveNow);
+  addEventListener("locked-line", () => notice("This line is locked and cannot be changed."));
 }
 
 document.body.classList.toggle("embedded", embedded);

@@ -70,7 +70,7 @@ export function caseResult(result: CaseResult, expected: string, names: readonly
   const why = reason(result);
   const parts: (HTMLElement | false)[] = [];
   if (result.status === "wrong_answer" && result.stdout !== undefined)
-    parts.push(make("h2", { className: "small" }, "Expected (−) and what came (+)"), diff(result.expected_output ?? expected, result.stdout, marksEnds));
+    parts.push(make("h2", { className: "small" }, "Expected (−) and what came (+); a space is a ·"), diff(result.expected_output ?? expected, result.stdout, marksEnds));
   else if (result.stdout) parts.push(make("h2", { className: "small" }, "Output"), written("What came", result.stdout, "stdout", names, goTo));
   if (result.stderr) parts.push(make("h2", { className: "small" }, "Errors"), written("Standard error", result.stderr, "stderr", names, goTo));
   if (result.feedback) parts.push(make("p", { className: "note" }, harmless(result.feedback)));

@@ -10,6 +10,9 @@ let run: Run | null = null;
 const output = new Output("Output of the program", shifted);
 place("run-output").append(output.node);
 
+/* Whether a program is on, and may hold the only place. */
+export const runs = (): boolean => run !== null;
+
 export async function runOnce(): Promise<void> {
   if (run) return;
   keep();
@@ -41,7 +44,8 @@ export async function runOnce(): Promise<void> {
     run = null;
     button("run").disabled = false;
     button("stop").disabled = true;
-    if (place("type").contains(document.activeElement)) button("run").focus();
+    /* Not the button: Enter, as for a line that comes too late, would start it again. */
+    if (place("type").contains(document.activeElement)) output.node.focus();
     find("type", HTMLFormElement).hidden = true;
   }
 }

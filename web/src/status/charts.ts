@@ -27,7 +27,8 @@ export function line(values: readonly number[], most: number, room: number, word
 
 /* A bar for each name, the longest first. */
 export function bars(values: readonly (readonly [string, number, string])[], words: string): SVGElement {
-  const width = 600, row = 26, names = 210, most = Math.max(...values.map(([, value]) => value), 1);
+  /* As wide as there is room for, so that its words keep their size. */
+  const width = Math.max(Math.min(600, document.documentElement.clientWidth - 48), 240), row = 26, names = Math.min(210, width * 0.45), most = Math.max(...values.map(([, value]) => value), 1);
   return chart(width, Math.max(values.length, 1) * row, words, ...values.flatMap(([name, value, kind], position) => {
     const y = position * row, length = Math.max((value / most) * (width - names - 90), 2);
     return [

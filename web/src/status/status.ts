@@ -45,7 +45,7 @@ function show(all: readonly Sample[], now: Health): void {
     fact("in use", `${used.at(-1)} of ${slots}`), fact("waiting", String(waiting.at(-1))), fact("executions", total.toLocaleString("en")),
     fact("replica", now.replica), fact("running for", duration(now.uptime)), fact("version", now.version));
   empty(place("load"),
-    make("figure", {}, line(used, slots, KEPT, `Places in use now: ${used.at(-1)} of ${slots}`), make("figcaption", {}, "Places in use, last five minutes")),
+    make("figure", {}, line(used, slots, KEPT, `Places in use now: ${used.at(-1)} of ${slots}`), make("figcaption", {}, "Places in use while this page was open, five minutes at most")),
     make("figure", {}, line(waiting, Math.max(...waiting), KEPT, `Submissions that wait now: ${waiting.at(-1)}`), make("figcaption", {}, "Submissions that wait")));
   const shown = (status: string): string => status.replaceAll("_", " ");
   empty(place("verdicts"), verdicts.length
