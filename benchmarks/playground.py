@@ -48,9 +48,10 @@ def main() -> int:
         for program in _MEGABYTE:
             measured = [_output(browser, executor, program) for _ in range(times)]
             shown, longest = (statistics.median(each) for each in zip(*measured, strict=True))
-            kept.append(
-                _held("1 MiB of output, from Run until shown, beyond a program without any", shown - nothing, 300, "ms")
-            )
+            # Whoever prints line by line takes most of the time itself.
+            own = statistics.median(executor.execute("python", program)["wall_time"] for _ in range(times))
+            words = f"1 MiB of output, from Run until shown, beyond the program's own {own:.0f} ms and a run without any"
+            kept.append(_held(words, shown - nothing - own, 300, "ms"))
             kept.append(_held("the page's longest pause with it", longest, 300, "ms"))
         browser.close()
     kept += _beside(times)

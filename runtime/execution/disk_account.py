@@ -23,7 +23,7 @@ from runtime.sandbox.syscall_numbers import NUMBERS
 # Names are counted after a pause of so many milliseconds at least, and for at most one part in so many of the time; sooner
 # where something says that there may be too much.
 _PAUSE_MS, _URGENT_PAUSE_MS = 100.0, 5.0
-_SHARE, _URGENT_SHARE = 66, 4
+_SHARE, _URGENT_SHARE = 90, 4
 # Of a pass that can wait: a run's clock is not watched meanwhile. A whole one has a bounded number of files and folders.
 _PART_SECONDS, _WHOLE_SECONDS = 0.02, 1.0
 # Calls that can wait while they hold a file that their process has closed meanwhile.
@@ -43,6 +43,8 @@ class DiskAccount:
         self._free_bytes, self._free_files = _free(worker.workspace.descriptor)
         self._pass: DiskUse | None = None
         self._counted_at, self._pass_ms = 0.0, 0.0
+        #: When names are to be counted next, as far as nothing else happens.
+        self.due_at = 0.0
         # When the latest pass began, and the latest one that came to its end without any sign of too much.
         self._pass_began_at, self._well_at = 0.0, -1.0
         self._written: dict[int, int] = {}
@@ -87,7 +89,8 @@ class DiskAccount:
         unseen = taken + (self._known if self._has_children else 0) > limits.disk_bytes
         urgent = by_itself or unseen or files > limits.files
         least, share = (_URGENT_PAUSE_MS, _URGENT_SHARE) if urgent else (_PAUSE_MS, _SHARE)
-        if now < self._counted_at + max(least, share * self._pass_ms):
+        self.due_at = self._counted_at + max(least, share * self._pass_ms)
+        if now < self.due_at:
             return False
         began, cpu_began = time.monotonic(), time.thread_time()
         if self._pass is None:
@@ -110,6 +113,7 @@ class DiskAccount:
             too_large = found.bytes + self._nameless(pids) > limits.disk_bytes
         self._pass_ms = (time.thread_time() - cpu_began) * 1000
         self._counted_at = now + (time.monotonic() - began) * 1000
+        self.due_at = self._counted_at + max(least, share * self._pass_ms)
         return too_large
 
     def counted_since(self, moment: float) -> bool:

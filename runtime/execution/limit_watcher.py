@@ -62,17 +62,18 @@ class LimitWatcher:
         self._waiting = Waiting(pid)
         self._shared_files = leftovers.file_count(leftovers.SHARED_MEMORY) if facts.shared_memory else None
         self._next_relief = 0.0
-        # The processes at the last look, what they had used of processors by then, and since when that is so.
+        # The processes at the last look, what they had used of processors by then, since when that is so, and whether all but
+        # what takes several looks to count has been looked at since then.
         self._pids: list[int] = []
-        self._clocks_ns, self._still_since = 0, 0.0
+        self._clocks_ns, self._still_since, self._looked = 0, 0.0, False
 
     def look(self, now: float) -> tuple[Ended | None, float]:
         """The limit that is exceeded, or None; and in how many milliseconds to look again."""
-        if self._is_still(now):
+        if self._has_nothing_new(now):
             return None, _LOOK_MAX_MS
         pids = self._tree.pids()
         if pids != self._pids:
-            self._pids, self._clocks_ns, self._still_since = pids, clocks_ns(pids), now
+            self._pids, self._clocks_ns, self._still_since, self._looked = pids, clocks_ns(pids), now, False
         self._waiting.look(pids, now)
         cpu_left = self._limits.cpu_ms - self._cpu.look(pids)
         if cpu_left <= 0:
@@ -94,15 +95,20 @@ class LimitWatcher:
         if len(pids) > 1 or self._limits.data_headroom_bytes or not asked:
             # A single process without headroom is held by RLIMIT_DATA; here only looking in time helps.
             soon = memory_unused / 2 / (_GROWTH_BYTES_PER_MS * _CPUS)
+        self._looked = True
         return None, max(_LOOK_MIN_MS, min(_LOOK_MAX_MS, soon, cpu_left / _CPUS + 0.5))
 
-    def _is_still(self, now: float) -> bool:
-        """Whether no process of the run has had a processor since all that it has was last looked at: then nothing is new."""
+    def _has_nothing_new(self, now: float) -> bool:
+        """Whether no process of the run has had a processor since all was last looked at, and no count is due just now."""
         clocks = clocks_ns(self._pids)
         if clocks != self._clocks_ns:
-            self._clocks_ns, self._still_since = clocks, now
+            self._clocks_ns, self._still_since, self._looked = clocks, now, False
+        if not (self._pids and self._looked):
+            return False
         since = self._still_since
-        return bool(self._pids) and self._disk.counted_since(since) and self._memory.locks_counted_since(since)
+        files_wait = self._disk.counted_since(since) or now < self._disk.due_at
+        locks_wait = self._memory.locks_counted_since(since) or now < self._next_relief
+        return files_wait and locks_wait
 
     def look_at_wall_time(self, now: float) -> tuple[Ended | None, float]:
         """Which end the run has come to by the clock, or None; and the moment when to look again.

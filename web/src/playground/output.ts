@@ -5,6 +5,8 @@ import { empty, make } from "../shared/elements";
 const BLOCK = 4096;
 const MOST_SHOWN = 4 << 20;
 const MOST_LINKS = 200;
+/* Each time the browser has to lay out what then comes into view. */
+const FOLLOWS_MS = 100;
 
 const COLOUR = /\x1b\[[0-9;:]*m/g;
 /* Controls, and marks that change the direction of what stands beside them or cannot be seen. */
@@ -42,7 +44,8 @@ export class Output {
 
   clear(names: readonly string[] = []): void {
     this.waiting = [];
-    this.bottom = 0;
+    clearTimeout(this.following);
+    this.bottom = this.following = 0;
     this.length = this.links = 0;
     this.last = null;
     this.pattern = names.length ? placePattern(names) : null;
@@ -52,6 +55,7 @@ export class Output {
   private names: readonly string[] = [];
   /* Where it was scrolled to last. Blocks that come into view change the height, and are no reason to stay behind. */
   private bottom = 0;
+  private following = 0;
 
   /* Adds text of a stream; many calls within a frame are one change of the page. */
   add(stream: string, text: string): void {
@@ -59,21 +63,31 @@ export class Output {
     const before = this.waiting.at(-1);
     if (before?.[0] === stream) before[1] += text;
     else this.waiting.push([stream, text]);
-    this.frame ||= requestAnimationFrame(() => this.flush());
+    this.frame ||= requestAnimationFrame(() => this.writeWaiting());
   }
 
+  /* At the end of what comes. */
   flush(): void {
+    this.writeWaiting();
+    if (this.following) this.toEnd();
+  }
+
+  private writeWaiting(): void {
     cancelAnimationFrame(this.frame);
     this.frame = 0;
     const atEnd = this.node.scrollTop >= this.bottom - 40;
     for (const [stream, text] of this.waiting) this.write(stream, text);
     this.waiting = [];
-    if (atEnd) { this.toEnd(); requestAnimationFrame(() => this.toEnd()); }
+    if (atEnd) this.following ||= setTimeout(() => this.toEnd(), FOLLOWS_MS);
   }
 
+  /* Twice, since what comes into view may be higher than it was taken for. */
   private toEnd(): void {
-    this.node.scrollTop = this.node.scrollHeight;
-    this.bottom = this.node.scrollTop;
+    clearTimeout(this.following);
+    this.following = 0;
+    const scroll = (): void => { this.node.scrollTop = this.node.scrollHeight; this.bottom = this.node.scrollTop; };
+    scroll();
+    requestAnimationFrame(scroll);
   }
 
   private write(stream: string, text: string): void {
