@@ -248,8 +248,8 @@ def _write(options: argparse.Namespace, figures: dict[str, Any]) -> None:
     if options.json:
         options.json.write_text(json.dumps(figures, indent=1) + "\n")
     if options.svg:
-        beside = json.loads(options.beside.read_text()) if options.beside else {"rows": []}
-        draw(figures["rows"], figures["peers"], options.svg, beside["rows"])
+        beside = json.loads(options.beside.read_text()) if options.beside else {}
+        draw(figures["rows"], figures["peers"], options.svg, beside)
 
 
 if __name__ == "__main__":

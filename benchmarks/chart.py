@@ -34,43 +34,42 @@ def draw_lines(path: Path, label: str, series: tuple[Series, ...]) -> None:
     plt.close(figure)
 
 
-def draw(rows: list[dict[str, Any]], peers: list[dict[str, Any]], path: Path, beside: list[dict[str, Any]]) -> None:
+def draw(rows: list[dict[str, Any]], peers: list[dict[str, Any]], path: Path, beside: dict[str, Any]) -> None:
     """Writes an SVG: one bar a row, on a logarithmic scale where 1 is the bare spawn.
 
-    `beside` are rows of another run, whose ratios are marked on the bars with the same names.
+    `beside` are the figures of another run, or nothing: its ratios have bars below those with the same names.
     """
     shown = [(row["name"], row["ratio"], row["goal"]) for row in rows]
     shown += [(f"{row['peer']}: {row['name']}", row["ratio"], None) for row in peers]
-    figure, axes = plt.subplots(figsize=(9, 0.42 * len(shown) + 1.4), layout="constrained")
-    places = range(len(shown))
-    colours = ["#2a6f97" if number < len(rows) else "#adb5bd" for number in places]
-    axes.barh(places, [ratio for _, ratio, _ in shown], color=colours, height=0.6)
-    others = {row["name"]: row["ratio"] for row in beside}
+    others = {row["name"]: row["ratio"] for row in beside.get("rows", ())}
+    height = 0.36 if others else 0.6
+    figure, axes = plt.subplots(figsize=(9, (0.6 if others else 0.42) * len(shown) + 1.6), layout="constrained")
     for place, (name, ratio, goal) in enumerate(shown):
-        if name in others and place < len(rows):
-            axes.plot([others[name]], [place], color="#f4a261", marker="D", markersize=6, zorder=4)
-        axes.annotate(
-            f"{ratio:.2f}",
-            (ratio, place),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=9,
-            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1},
-            zorder=3,
-        )
+        is_ours = place < len(rows)
+        two = is_ours and name in others
+        _bar(axes, place - height / 2 if two else place, ratio, height, "#2a6f97" if is_ours else "#adb5bd")
+        if two:
+            _bar(axes, place + height / 2, others[name], height, "#f4a261")
         if goal is not None:
-            axes.plot([goal, goal], [place - 0.4, place + 0.4], color="#d62828", linewidth=2)
+            axes.plot([goal, goal], [place - 0.45, place + 0.45], color="#d62828", linewidth=2)
     axes.axvline(1, color="black", linewidth=1, linestyle=":")
     axes.set_xscale("log")
     axes.set_xlim(0.05, max(ratio for _, ratio, _ in shown) * 2)
     axes.xaxis.set_major_formatter(mpl.ticker.FormatStrFormatter("%g"))
-    axes.set_yticks(places, [name for name, _, _ in shown])
+    axes.set_yticks(range(len(shown)), [name for name, _, _ in shown])
     axes.invert_yaxis()
-    axes.set_xlabel(
-        "times the bare, unprotected spawn of the same thing (dotted line); red: at most"
-        + ("; orange: the other run" if others else "")
-    )
+    words = "times the bare, unprotected spawn of the same thing (dotted line); red: at most"
+    if others:
+        words += f"\norange: a run in a container with {' '.join(beside['container']) or 'the whole machine'}"
+    axes.set_xlabel(words)
     axes.spines[["top", "right"]].set_visible(False)
     figure.savefig(path, metadata={"Date": None})
     plt.close(figure)
+
+
+def _bar(axes: Any, place: float, ratio: float, height: float, colour: str) -> None:
+    axes.barh(place, ratio, color=colour, height=height)
+    box = {"facecolor": "white", "edgecolor": "none", "pad": 1}
+    axes.annotate(
+        f"{ratio:.2f}", (ratio, place), xytext=(4, 0), textcoords="offset points", va="center", fontsize=9, bbox=box, zorder=3
+    )
