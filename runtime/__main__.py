@@ -41,6 +41,8 @@ _OTHER_DESCRIPTORS = 256
 # After draining, for answers that are on their way; and for records that nobody has read.
 _LAST_ANSWERS_SECONDS = 1.0
 _LAST_RECORDS_MS = 500
+#: Signals that ask the server to end.
+_STOPPING = (signal.SIGTERM, signal.SIGINT)
 
 _USAGE = """Listening on http://{host}:{port}   languages: {languages}   isolation: {isolation}
 Try it:
@@ -77,6 +79,8 @@ def main(arguments: Sequence[str]) -> int:
             _log.warning("%s cannot be run here: %s", name, reason)
         return uvloop.run(_serve(start, _most_connections(settings), telemetry_settings))
     finally:
+        for number in _STOPPING:
+            signal.signal(number, signal.SIG_IGN)  # which stays until the process has ended
         executor.close()
 
 
@@ -103,8 +107,9 @@ async def _serve(start: Start, most_connections: int, telemetry_settings: Teleme
     service.metrics.watch("executor_connections", "Open connections", lambda: len(connections))
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in _STOPPING:
+        # Not the loop's own handlers: it takes them away as it ends, and a second signal would be this process's end.
+        signal.signal(number, lambda *_: loop.is_closed() or loop.call_soon_threadsafe(stop.set))
     try:
         server = await loop.create_server(connections, settings.host, settings.port, backlog=_BACKLOG)
     except OSError as error:

@@ -200,6 +200,15 @@ def test_after_sigterm_work_is_finished_and_new_work_refused() -> None:
         assert [each.result()["stdout"] for each in slow] == ["7\n", "7\n"]
 
 
+def test_signals_without_end_do_not_keep_a_server_from_cleaning_up() -> None:
+    with running() as executor:
+        assert executor.pid
+        assert executor.execute("python", "print(7)")["stdout"] == "7\n"
+        state = Path(f"/proc/{executor.pid}/stat")
+        while b") Z " not in state.read_bytes():
+            os.kill(executor.pid, signal.SIGTERM)
+
+
 def test_a_server_that_is_killed_takes_everything_with_it_and_no_traceback_is_left(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with log.open("wb") as file:

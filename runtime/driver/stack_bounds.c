@@ -1,8 +1,8 @@
-// Lets Mono start where a process may not read its own memory map: only a run's first process may (docs/security.md).
+// pthread_getattr_np(3) where a process may not read its own memory map: only a run's first process may (docs/security.md).
 //
-// The C library looks there for the bounds of the first thread's stack. Without them Mono ends at once, so that a program in
-// another language could start neither it nor its compiler. The loader's note of the stack's end and the limit of its size say
-// as much.
+// The C library looks there for the bounds of the first thread's stack. The loader's note of the stack's end and the limit of
+// its size say as much. Programs in C and C++ that call it are linked with this (`libm.so` beside it, which every program is
+// linked with). Mono, which ends at once without the bounds, loads it ahead (PRELOADED).
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -17,8 +17,10 @@
 
 extern void *__libc_stack_end;
 
+#ifdef PRELOADED
 // The runtime is loaded with this library; what it starts is not.
 __attribute__((constructor)) static void forget(void) { unsetenv("LD_PRELOAD"); }
+#endif
 
 int pthread_getattr_np(pthread_t thread, pthread_attr_t *attributes) {
   int (*libc)(pthread_t, pthread_attr_t *) = (int (*)(pthread_t, pthread_attr_t *))dlsym(RTLD_NEXT, "pthread_getattr_np");
