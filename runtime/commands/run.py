@@ -16,7 +16,7 @@ from runtime.http.requests import ExecuteBody, FileBody, submission
 from runtime.judging.judge import Judge
 from runtime.judging.submission import Status, StepResult, Submission
 from runtime.languages.registry import Registry
-from runtime.problems.programs import language_of
+from runtime.problems.programs import LanguageError, language_of
 from runtime.settings import Settings
 
 _USAGE_ERROR, _LIMIT, _NOT_COMPILED, _NOT_RUN, _SIGNALLED = 2, 124, 125, 126, 128
@@ -85,10 +85,11 @@ def _stdin(name: str | None) -> bytes:
 def _submission(options: argparse.Namespace, files: list[FileBody], settings: Settings, registry: Registry) -> Submission:
     name = options.language
     if name is None:
-        found = language_of([files[0].name], registry)
-        if found is None:
-            raise _UnusableError(f"{options.file}: no language here has files with this ending; --language names one")
-        name = found[0].name
+        try:
+            name = language_of([files[0].name], registry)[0].name
+        except LanguageError as error:
+            words = f"{options.file}: no language here has files with this ending; --language names one"
+            raise _UnusableError(words) from error
     body = ExecuteBody(
         language=name,
         files=files,

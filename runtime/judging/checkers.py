@@ -10,6 +10,7 @@ import msgspec
 
 from runtime.execution.executor import Slot
 from runtime.execution.protocol import Collect, Ended, File, Job, Limits, Outcome
+from runtime.judging import words
 from runtime.judging.jobs import Jobs
 from runtime.judging.submission import Checker, Status, Style
 from runtime.judging.trials import Data
@@ -19,10 +20,12 @@ from runtime.problems.programs import RESERVED_FOLDER
 # Where a checker finds the case; its own files may have any name but these.
 _FEEDBACK = f"{RESERVED_FOLDER}/"
 _INPUT, _OUTPUT, _ANSWER = f"{RESERVED_FOLDER}.in", f"{RESERVED_FOLDER}.out", f"{RESERVED_FOLDER}.ans"
-_MESSAGES_BYTES = 4 << 20
+# What an answer needs of it. Where there is another pass, everything is handed on.
+_FEEDBACK_FILES = ("score.txt", "score_multiplier.txt", "judgemessage.txt", "teammessage.txt", "nextpass.in")
 # Kept of each message: there may be thousands of cases.
 _STUDENT_CHARACTERS = 2048
 _JUDGE_CHARACTERS = 4096
+_SCORES = ("score.txt", "score_multiplier.txt")
 _NEXT_PASS = "nextpass.in"  # noqa: S105 - no password
 _ICPC = {42: Status.ACCEPTED, 43: Status.WRONG_ANSWER}
 # After a wrong answer come presentation errors, also by testlib's codes for trailing output (4) and for an early end (8).
@@ -59,6 +62,8 @@ class Question(msgspec.Struct, frozen=True):
     output: bytes
     flags: tuple[str, ...] = ()
     kept: tuple[File, ...] = ()
+    #: Whether there may be another pass.
+    several_passes: bool = False
 
 
 async def check(checker: Checker, question: Question, jobs: Jobs, slot: Slot) -> tuple[Checked, Outcome]:
@@ -87,7 +92,11 @@ def job_of(checker: Checker, question: Question, jobs: Jobs, box: str, *, writes
     job = jobs.run(placed, box, stdin)
     brought = sum(len(file.content) for file in files)
     limits = msgspec.structs.replace(job.limits, disk_bytes=job.limits.disk_bytes + brought)
-    collect = Collect((f"{_FEEDBACK}*",), _MESSAGES_BYTES) if checker.style is Style.ICPC else None
+    collect = None
+    if checker.style is Style.ICPC:
+        wanted = ("*",) if question.several_passes else _FEEDBACK_FILES
+        # As much as it may have on disk: nothing of it is left out.
+        collect = Collect(tuple(_FEEDBACK + name for name in wanted), limits.disk_bytes)
     if writes:
         collect = Collect((_OUTPUT,), limits.file_bytes)
     return msgspec.structs.replace(job, limits=limits, collect=collect, hurried=False, expects_run=not checker.speaks)
@@ -121,10 +130,12 @@ def _icpc(outcome: Outcome, said: str, role: str) -> Checked:
     if status is None:
         return _fault(f"the {role} exited with {outcome.code}, and not with 42 or 43", judge_feedback)
     next_input = files.get(_NEXT_PASS)
-    if status is Status.WRONG_ANSWER and ("score.txt" in files or next_input is not None):
+    if status is Status.WRONG_ANSWER and not files.keys().isdisjoint((*_SCORES, _NEXT_PASS)):
         return _fault(f"the {role} exited with 43, and gave a score or another pass all the same", judge_feedback)
+    if files.keys() >= set(_SCORES):
+        return _fault(f"the {role} wrote both {' and '.join(_SCORES)}", judge_feedback)
     try:
-        score, multiplier = _number(files, "score.txt", role), _number(files, "score_multiplier.txt", role)
+        score, multiplier = (_number(files, name, role) for name in _SCORES)
     except ValueError as error:
         return _fault(str(error), judge_feedback)
     return Checked(
@@ -143,11 +154,8 @@ def _number(files: dict[str, bytes], name: str, role: str) -> float | None:
     if name not in files:
         return None
     text = files[name][:100].decode(errors="replace").strip()
-    try:
-        found = float(text)
-    except ValueError:
-        found = math.nan
-    if not math.isfinite(found) or "_" in text:
+    found = words.number(text)
+    if found is None or not math.isfinite(found):
         raise ValueError(f"the {role} wrote {text!r} into {name}, which is no number")
     return found
 

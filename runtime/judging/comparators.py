@@ -1,6 +1,7 @@
 """Built-in comparators: whether a program's output is the expected one. None takes much longer than reading it."""
 
 import re
+import string
 from collections.abc import Callable, Iterator
 
 import msgspec
@@ -12,6 +13,11 @@ from runtime.judging.json_comparator import NotJsonError
 _MANY_VALUES = 500_000
 # What RE2 may take for a pattern: a larger one is refused, and none can take more than linear time.
 _PATTERN_MEMORY_BYTES = 4 << 20
+
+
+# Their texts are read by others, which take Unicode alone.
+_WITHOUT_OTHER_BYTES = ("regex", "json")
+_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class ExpectedOutputError(ValueError):
@@ -29,6 +35,15 @@ class Comparator(msgspec.Struct, frozen=True):
     space_change_sensitive: bool = False
     #: Lists are equal in whatever order.
     unordered: bool = False
+    #: As the problem package format has it: letters and white space are those of ASCII, and any other byte is itself.
+    ascii: bool = False
+
+    def same_bytes(self, output: bytes, expected: bytes) -> bool:
+        """As `same`, for texts as they came; two bytes that are no UTF-8 are equal where they are the same."""
+        if self.ascii:
+            return self.same(output.decode("latin-1"), expected.decode("latin-1"))
+        errors = "replace" if self.name in _WITHOUT_OTHER_BYTES else "surrogateescape"
+        return self.same(output.decode(errors=errors), expected.decode(errors=errors))
 
     def same(self, output: str, expected: str) -> bool:
         """Raises ExpectedOutputError."""
@@ -36,15 +51,17 @@ class Comparator(msgspec.Struct, frozen=True):
 
     def cased(self, text: str) -> str:
         """The text as it is compared."""
-        return text if self.case_sensitive else text.casefold()
+        if self.case_sensitive:
+            return text
+        return text.translate(_LOWER) if self.ascii else text.casefold()
 
     def equal(self, found: str, wanted: str) -> bool:
         """Whether two words or lines are the same."""
-        return found == wanted or (not self.case_sensitive and found.casefold() == wanted.casefold())
+        return found == wanted or (not self.case_sensitive and self.cased(found) == self.cased(wanted))
 
     def words(self, text: str) -> Iterator[str]:
         """The words; and, where it counts, the white space between them."""
-        return words.words(text, with_space=self.space_change_sensitive)
+        return words.words(text, with_space=self.space_change_sensitive, ascii_space=self.ascii)
 
     def check(self, expected: str) -> None:
         """Raises ExpectedOutputError where no output could be compared with `expected`."""

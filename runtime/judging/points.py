@@ -8,7 +8,7 @@ import msgspec
 from runtime.judging.checkers import Checked
 from runtime.judging.submission import CaseResult, GroupResult, Status
 from runtime.judging.trials import Task, Trial
-from runtime.problems.model import Aggregation, Case, Group, Verdict
+from runtime.problems.model import Aggregation, Case, Group, Scores, Verdict
 
 # From the worst. The executor's own and the judge's faults come before anything of the program's.
 _WORST = (
@@ -32,14 +32,16 @@ def with_points(task: Task, trial: Trial, checked: Checked) -> Checked:
     """The same with the points of the case, or a fault of the checker's where its points cannot be."""
     if checked.status in _NOBODYS_FAULT:
         return checked
-    if not task.scoring and (checked.score is not None or checked.multiplier is not None):
-        return _fault(checked, "the checker gave points, and the problem has none")
+    given = checked.score is not None or checked.multiplier is not None
+    if given and (not task.scoring or trial.scores is Scores.FORBIDDEN):
+        who = "the case's group has those of all its cases, or none" if task.scoring else "the problem has none"
+        return _fault(checked, f"the checker gave points, and {who}")
     if checked.status is not Status.ACCEPTED:
         return msgspec.structs.replace(checked, score=None if trial.accept_score is None else trial.reject_score)
-    if checked.score is None and checked.multiplier is None:
-        if task.custom_score:
-            return _fault(checked, "the checker accepted and gave no score, though the problem says that it does")
-        return msgspec.structs.replace(checked, score=trial.accept_score)
+    if not given and trial.scores is Scores.REQUIRED and task.scoring:
+        return _fault(checked, "the checker accepted and gave no score, and nothing else says how many points there are")
+    if not given or trial.scores is Scores.IGNORED:
+        return msgspec.structs.replace(checked, score=trial.accept_score, multiplier=None)
     return _bounded(trial, checked)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -9,12 +10,14 @@ import msgspec
 from runtime.execution.protocol import File
 from runtime.judging.comparators import Comparator
 from runtime.judging.submission import Caps, Checker, Submission
-from runtime.judging.trials import Data, InGroups, Task, Trial, beside
+from runtime.judging.trials import Data, InGroups, Task, Trial, replaced
 from runtime.languages.registry import Registry
+from runtime.languages.sources import free_name
+from runtime.problems.constants import filled
 from runtime.problems.default_validator import parse
 from runtime.problems.library import Opened
 from runtime.problems.model import Case, Problem, Program
-from runtime.problems.programs import language_of
+from runtime.problems.programs import ENTRIES, language_of
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -47,7 +50,6 @@ def task(submission: Submission, opened: Opened, registry: Registry, settings: S
         plan=partial(InGroups, problem.data),
         checkers=() if problem.interactive else checkers,
         interactor=checkers[0] if problem.interactive else None,
-        custom_score=problem.custom_score,
         scoring=problem.scoring,
         passes=problem.limits.passes,
         details=details,
@@ -57,11 +59,24 @@ def task(submission: Submission, opened: Opened, registry: Registry, settings: S
 
 
 def included(submission: Submission, opened: Opened) -> Submission:
-    """The submission with the files that the package has for every one; the submission's own cannot be replaced by them."""
+    """The submission with the files that the package has for every one, which stand in the place of its own.
+
+    One with the name of the language's main file is the main one, and calls what was sent. A program that has this name
+    itself, as each has that came as `code`, then gets another one.
+    """
     include = opened.problem.include
     files = include.get(submission.language.name, include.get("default", ()))
     added = tuple(_file(name, path, opened.problem, opened.package) for name, path in files)
-    return msgspec.structs.replace(submission, files=beside(submission.files, added))
+    names = {file.name for file in added}
+    sent, language = submission.files, submission.language
+    entry = ENTRIES.get(language.name, language.file)
+    if entry not in names:
+        return msgspec.structs.replace(submission, files=replaced(sent, added))
+    if sent[0].name in names and sent[0].name == language.file:
+        other = free_name(f"solution{PurePosixPath(language.file).suffix}", names | {file.name for file in sent})
+        sent = (msgspec.structs.replace(sent[0], name=other), *sent[1:])
+    together = sorted(replaced(sent, added), key=lambda file: file.name != entry)
+    return msgspec.structs.replace(submission, files=tuple(together))
 
 
 def _trial(case: Case, submission: Submission, problem: Problem, package: "Package", *, details: bool) -> Trial:
@@ -78,6 +93,7 @@ def _trial(case: Case, submission: Submission, problem: Problem, package: "Packa
         accept_score=case.accept_score,
         reject_score=case.reject_score,
         max_score=case.max_score,
+        scores=case.scores,
     )
 
 
@@ -99,14 +115,13 @@ def _comparator(case: Case) -> Comparator:
         relative=flags.relative or 0.0,
         case_sensitive=flags.case_sensitive,
         space_change_sensitive=flags.space_change_sensitive,
+        ascii=True,
     )
 
 
 def _checker(program: Program, problem: Problem, package: "Package", registry: Registry, settings: Settings) -> Checker:
-    found = language_of([name for name, _ in program.files], registry)
-    if found is None:
-        raise ValueError(f"{program.name} is in no language that is here")  # reading the package has made sure of it
-    language, main = found
+    # Reading the package has made sure that there is one.
+    language, main = language_of([name for name, _ in program.files], registry)
     files = sorted(program.files, key=lambda item: (item[0] != main, item[0]))
     limits = problem.limits
     seconds = settings.checker_seconds if limits.validation_seconds is None else limits.validation_seconds
@@ -129,7 +144,4 @@ def _checker(program: Program, problem: Problem, package: "Package", registry: R
 
 
 def _file(name: str, path: str, problem: Problem, package: "Package") -> File:
-    content = package.read(path)
-    for constant, value in problem.constants.items():
-        content = content.replace(f"{{{{{constant}}}}}".encode(), value.encode())
-    return File(name, memoryview(content))
+    return File(name, memoryview(filled(package.read(path), problem.constants)))

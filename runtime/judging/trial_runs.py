@@ -17,7 +17,7 @@ from runtime.judging.jobs import Jobs
 from runtime.judging.submission import CaseResult, Checker, Status, StepResult, Submission
 from runtime.judging.timeline import Timeline
 from runtime.judging.transcript import Transcript
-from runtime.judging.trials import Task, Trial, beside
+from runtime.judging.trials import Task, Trial, replaced
 from runtime.judging.verdicts import added, run_result, without_run
 
 _log = logging.getLogger(__name__)
@@ -52,14 +52,14 @@ class TrialRuns:
 
     async def _judged(self, trial: Trial, turn: _Turn) -> CaseResult:
         task, data = self._task, trial.load()
-        files, unit = beside(self._prepared.files, data.files), self._prepared.unit
+        files, unit = replaced(self._prepared.files, data.files), self._prepared.unit
         if trial.submission.function:
             files = (*files, functions.call_file(trial.submission, data.input, self._jobs.settings))
         program = msgspec.structs.replace(trial.submission, files=files, unit=unit)
         spent = without_run(Status.OK)
         kept: tuple[File, ...] = ()
         for number in range(task.passes):
-            question = Question(data, b"", trial.checker_flags, kept)
+            question = Question(data, b"", trial.checker_flags, kept, several_passes=task.passes > 1)
             if task.interactor:
                 if number:
                     turn.transcript.next_pass()
@@ -162,9 +162,8 @@ def _warn(checked: Checked) -> None:
 
 
 def _compared(trial: Trial, question: Question) -> Checked:
-    output, expected = question.output.decode(errors="replace"), question.data.answer.decode(errors="replace")
     try:
-        same = trial.submission.comparator.same(output, expected)
+        same = trial.submission.comparator.same_bytes(question.output, question.data.answer)
     except ExpectedOutputError as error:
         return Checked(Status.JUDGE_ERROR, judge_feedback=f"the expected output {error}")
     return Checked(Status.ACCEPTED if same else Status.WRONG_ANSWER)

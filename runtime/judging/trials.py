@@ -1,5 +1,6 @@
 """What is judged of a submission: its trials, in an order that some of them end early, and the points that they bring."""
 
+import sys
 from collections.abc import Callable
 from typing import Protocol
 
@@ -7,7 +8,7 @@ import msgspec
 
 from runtime.execution.protocol import File
 from runtime.judging.submission import Checker, Submission, TestCase
-from runtime.problems.model import Group
+from runtime.problems.model import Group, Scores, Verdict
 
 
 class Data(msgspec.Struct, frozen=True):
@@ -32,12 +33,13 @@ class Trial(msgspec.Struct, frozen=True, kw_only=True):
     accept_score: float | None = None
     reject_score: float = 0.0
     max_score: float | None = None
+    scores: Scores = Scores.ALLOWED
 
 
 def beside(files: tuple[File, ...], others: tuple[File, ...]) -> tuple[File, ...]:
-    """`files`, and those of `others` that have a place beside them.
+    """`files`, and those of `others` that have a place beside them: `files` stand where both cannot.
 
-    Two of the same name have none, nor has a file that is the folder of another one.
+    Two of the same name cannot, nor can a file and a folder of its name.
     """
     names = {file.name for file in files}
     folders = {name[:end] for name in names for end, letter in enumerate(name) if letter == "/"}
@@ -47,6 +49,11 @@ def beside(files: tuple[File, ...], others: tuple[File, ...]) -> tuple[File, ...
         if other.name not in names | folders and not any(other.name.startswith(f"{name}/") for name in names)
     )
     return (*files, *free)
+
+
+def replaced(files: tuple[File, ...], others: tuple[File, ...]) -> tuple[File, ...]:
+    """As `beside`, but `others` stand where both cannot; what is first of `files` stays first."""
+    return tuple(sorted(beside(others, files), key=lambda file: file.name != files[0].name))
 
 
 class Plan(Protocol):
@@ -76,32 +83,75 @@ class InOrder:
 
 
 class InGroups:
-    """Groups of trials, which stop at their own failures, and which other groups may require to have passed."""
+    """Groups of trials, which stop once a trial or a group in them fails, and which others may require to have passed.
+
+    What is said of a group goes by its own verdict: one that accepts where anything in it is accepted stops nothing around it
+    at its first failure.
+    """
 
     def __init__(self, root: Group) -> None:
-        self._groups: list[tuple[Group, ...]] = []
-        self._first_failed: dict[str, int] = {}
+        #: By trial, the groups around it, from the innermost one.
+        self._around: list[tuple[_GroupState, ...]] = []
+        self._states: dict[str, _GroupState] = {}
         self._walk(root, ())
+        self._failed: set[int] = set()
 
-    def _walk(self, group: Group, around: tuple[Group, ...]) -> None:
+    def _walk(self, group: Group, around: "tuple[_GroupState, ...]") -> None:
+        state = self._states[group.name] = _GroupState(group)
         for item in group.items:
             if isinstance(item, Group):
-                self._walk(item, (*around, group))
+                self._walk(item, (state, *around))
             else:
-                self._groups.append((*around, group))
+                self._around.append((state, *around))
+        state.end = len(self._around)
 
     def failed(self, number: int) -> None:
         """As `Plan.failed`."""
-        for group in self._groups[number]:
-            self._first_failed[group.name] = min(self._first_failed.get(group.name, number), number)
+        if number in self._failed:
+            return
+        self._failed.add(number)
+        end, rejected = number + 1, True
+        for state in self._around[number]:
+            state.has_failure = True
+            rejected = rejected and state.reject(end)
+            end = state.end
 
     def skips(self, number: int) -> bool:
         """As `Plan.skips`."""
         return any(
-            (group.stops and self._first_failed.get(group.name, number) < number)
-            or any(name in self._first_failed for name in group.require_pass)
-            for group in self._groups[number]
+            (state.group.stops and state.first_rejected <= number)
+            or any(self._states[name].has_failure for name in state.group.require_pass)
+            for state in self._around[number]
         )
+
+
+class _GroupState:
+    """What is known of a group while its trials are run."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        #: The number of the first trial after the group.
+        self.end = 0
+        #: The same of the first of its own trials and groups that was not accepted.
+        self.first_rejected = sys.maxsize
+        self.has_failure = False
+        self._rejected: set[int] = set()
+
+    def reject(self, end: int) -> bool:
+        """One of its items, which ends there, was not accepted: whether the group itself is not, for the first time."""
+        before = self._is_rejected
+        self._rejected.add(end)
+        self.first_rejected = min(self.first_rejected, end)
+        return self._is_rejected and not before
+
+    @property
+    def _is_rejected(self) -> bool:
+        match self.group.verdict:
+            case Verdict.ALWAYS_ACCEPT:
+                return False
+            case Verdict.ANY_ACCEPTED:
+                return len(self._rejected) == len(self.group.items)
+        return bool(self._rejected)
 
 
 class Task(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,8 +164,6 @@ class Task(msgspec.Struct, frozen=True, kw_only=True):
     checkers: tuple[Checker, ...] = ()
     #: Speaks with the program, and judges it; what it accepts the checkers judge by what it has written.
     interactor: Checker | None = None
-    #: Whether an accepted run has the score that a checker gives, and no other.
-    custom_score: bool = False
     #: Whether checkers may give scores.
     scoring: bool = True
     #: Runs of the program in one trial, where the checker asks for another one.

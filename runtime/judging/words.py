@@ -4,8 +4,13 @@ import re
 from collections.abc import Callable, Iterator
 from itertools import zip_longest
 
-_WORD = re.compile(r"\S+")
-_WORD_OR_SPACE = re.compile(r"\S+|\s+")
+# By whether the white space is ASCII's alone, and whether it counts itself.
+_WORDS = {
+    (False, False): re.compile(r"\S+"),
+    (False, True): re.compile(r"\S+|\s+"),
+    (True, False): re.compile(r"[^ \t\n\r\f\v]+"),
+    (True, True): re.compile(r"[^ \t\n\r\f\v]+|[ \t\n\r\f\v]+"),
+}
 # Digits of ASCII alone, and no underscore between them: what most languages print and read as a decimal number.
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
 # It can begin only where white space begins, so that no length of it is looked through twice.
@@ -34,9 +39,9 @@ def without_line_ends(text: str) -> str:
     return _LINE_END.sub("", text.rstrip())
 
 
-def words(text: str, *, with_space: bool) -> Iterator[str]:
-    """What stands between white space; `with_space` also the white space itself."""
-    return (found[0] for found in (_WORD_OR_SPACE if with_space else _WORD).finditer(text))
+def words(text: str, *, with_space: bool, ascii_space: bool) -> Iterator[str]:
+    """What stands between white space; `with_space` also the white space itself, `ascii_space` none but ASCII's."""
+    return (found[0] for found in _WORDS[ascii_space, with_space].finditer(text))
 
 
 def same(found: Iterator[str], wanted: Iterator[str], equal: Callable[[str, str], bool]) -> bool:

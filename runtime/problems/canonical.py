@@ -6,6 +6,7 @@ other. The digest of this file is the problem's name. Statements and the author'
 
 import hashlib
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 _MAGIC = b"executor problem 1\n"
 _KEPT_FILES = ("problem.yaml", "domjudge-problem.ini", ".timelimit", "data/testdata.yaml", "data/test_group.yaml")
+# Without what file managers and version control leave in them, whose names begin with a period.
 _KEPT_FOLDERS = ("data/sample/", "data/secret/", "output_validator/", "output_validators/", "include/")
 _UNSUPPORTED = ("static_validator", "graders")
 _HEADER_BYTES = 8 << 20
@@ -33,7 +35,7 @@ def write(archive: "Archive", file: Path) -> str:
     ]
     if faults:
         raise PackageError(faults)
-    names = [name for name in archive.names() if name in _KEPT_FILES or name.startswith(_KEPT_FOLDERS)]
+    names = [name for name in archive.names() if name in _KEPT_FILES or (name.startswith(_KEPT_FOLDERS) and "/." not in name)]
     hashed = hashlib.sha256()
     with file.open("xb") as target:
         header = _MAGIC + msgspec.json.encode([(name, archive.size(name)) for name in names]) + b"\n"
@@ -82,6 +84,10 @@ class Package:
     def __del__(self) -> None:
         """A judgement that still reads keeps it open, and is the last to do so."""
         self.close()
+
+    def leave_out(self, ignored: Callable[[str], bool]) -> None:
+        """Files of these names are as if they were not there."""
+        self._places = {name: place for name, place in self._places.items() if not ignored(name)}
 
     def __contains__(self, name: str) -> bool:
         return name in self._places

@@ -7,6 +7,13 @@ import math
 
 import msgspec
 
+_SWITCHES = ("case_sensitive", "space_change_sensitive")
+_TOLERANCES = {
+    "float_absolute_tolerance": ("absolute",),
+    "float_relative_tolerance": ("relative",),
+    "float_tolerance": ("absolute", "relative"),
+}
+
 
 class FlagsError(ValueError):
     """A flag that there is not, or a tolerance that is no number."""
@@ -22,26 +29,26 @@ class DefaultValidator(msgspec.Struct, frozen=True):
     relative: float | None = None
 
 
-def parse(flags: tuple[str, ...]) -> DefaultValidator:
-    """Raises FlagsError."""
-    case_sensitive = space_change_sensitive = False
-    absolute = relative = None
+def parse(flags: tuple[str, ...], *, once: bool = False) -> DefaultValidator:
+    """Raises FlagsError; with `once` also where a tolerance is set twice, which is an error in 2025-09."""
+    switches: set[str] = set()
+    tolerances: dict[str, float] = {}
     words = iter(flags)
     for word in words:
-        match word:
-            case "case_sensitive":
-                case_sensitive = True
-            case "space_change_sensitive":
-                space_change_sensitive = True
-            case "float_absolute_tolerance":
-                absolute = _tolerance(word, next(words, ""))
-            case "float_relative_tolerance":
-                relative = _tolerance(word, next(words, ""))
-            case "float_tolerance":
-                absolute = relative = _tolerance(word, next(words, ""))
-            case _:
-                raise FlagsError(f"{word!r} is no flag of the default validator")
-    return DefaultValidator(case_sensitive, space_change_sensitive, absolute, relative)
+        if word in _SWITCHES:
+            switches.add(word)
+            continue
+        if word not in _TOLERANCES:
+            raise FlagsError(f"{word!r} is no flag of the default validator")
+        if once and not tolerances.keys().isdisjoint(_TOLERANCES[word]):
+            raise FlagsError(f"{word} sets a tolerance that was set before")
+        tolerances |= dict.fromkeys(_TOLERANCES[word], _tolerance(word, next(words, "")))
+    return DefaultValidator(
+        case_sensitive="case_sensitive" in switches,
+        space_change_sensitive="space_change_sensitive" in switches,
+        absolute=tolerances.get("absolute"),
+        relative=tolerances.get("relative"),
+    )
 
 
 def _tolerance(flag: str, text: str) -> float:

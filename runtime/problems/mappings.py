@@ -1,5 +1,6 @@
 """YAML files of a package as mappings whose keys are checked: an unknown, doubled or wrong one is a fault with its name."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,8 @@ from runtime.problems.faults import Faults
 _MOST_BYTES = 256 << 10
 _DEPTH = 20
 _MISSING = object()
+#: All arguments of a command together, each with the NUL that ends it; as many as a request may have.
+_ARGUMENT_BYTES = 32 << 10
 
 
 def load(content: bytes, path: str, faults: Faults) -> dict[str, Any]:
@@ -27,7 +30,11 @@ def load(content: bytes, path: str, faults: Faults) -> dict[str, Any]:
     try:
         _check_shape(yaml.parse(content, Loader), yaml.events)
         found = yaml.load(content, Loader)  # noqa: S506 - it is a safe one
-    except (yaml.YAMLError, ValueError, OverflowError, TypeError) as error:
+    except (ArithmeticError, LookupError, AttributeError, TypeError):
+        # So the library's constructors fail where they expect another text.
+        faults.add(path, "is no YAML that can be read: a value does not fit its tag")
+        return {}
+    except (yaml.YAMLError, ValueError) as error:
         words = " ".join(str(error).replace(' in "<byte string>",', " at").split())
         faults.add(path, f"is no YAML that can be read: {words[:200]}")
         return {}
@@ -123,15 +130,31 @@ class Mapping:
             return ()
         return tuple(map(str, found))
 
+    def arguments(self, key: str, default: tuple[str, ...], *, split: bool = False) -> tuple[str, ...]:
+        """As `texts`, for a command line; `default` where the key is not there."""
+        if not self.has(key):
+            self.ignore(key)
+            return default
+        found = self.texts(key, split=split)
+        if any("\0" in word for word in found):
+            self.fault(key, "must not contain NUL")
+        if sum(len(word.encode(errors="replace")) + 1 for word in found) > _ARGUMENT_BYTES:
+            self.fault(key, f"has more than {_ARGUMENT_BYTES >> 10} KiB")
+        return found
+
     def number(self, key: str, low: float, default: float | None = None) -> float | None:
         """A finite number above `low`."""
         found = self._take(key)
         if found is _MISSING:
             return default
-        if isinstance(found, bool) or not isinstance(found, int | float) or not low < found < float("inf"):
+        try:
+            number = math.nan if isinstance(found, bool) or not isinstance(found, int | float) else float(found)
+        except OverflowError:
+            number = math.inf
+        if not low < number < math.inf:
             self.fault(key, f"must be a number above {low:g}")
             return default
-        return float(found)
+        return number
 
     def switch(self, key: str) -> bool:
         """True or false."""

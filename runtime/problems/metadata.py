@@ -102,7 +102,7 @@ def _read_legacy(keys: Mapping, version: Format, package: Package, faults: Fault
         limits=_legacy_limits(keys.mapping("limits"), package, faults, multi_pass="multipass" in modes),
         custom=validation[:1] == ["custom"],
         custom_score="score" in modes,
-        validator_flags=keys.texts("validator_flags", split=True),
+        validator_flags=keys.arguments("validator_flags", (), split=True),
         grading=overrides,
         minimize=minimize,
     )
@@ -216,5 +216,5 @@ def _constants(keys: Mapping) -> dict[str, str]:
         if "value" not in variants:
             keys.fault(name, "has no value")
         for variant, value in variants.items():
-            found[name if variant == "value" else f"{name}.{variant}"] = str(value)
+            found[f"{name}.{variant}"] = str(value)
     return found

@@ -36,6 +36,18 @@ class Verdict(StrEnum):
     ANY_ACCEPTED = "any_accepted"
 
 
+class Scores(StrEnum):
+    """What a score means that a validator gives for a case."""
+
+    ALLOWED = "allowed"
+    #: An accepted run has none without it.
+    REQUIRED = "required"
+    #: That of a sample.
+    IGNORED = "ignored"
+    #: It is a fault of the validator's.
+    FORBIDDEN = "forbidden"
+
+
 class Limits(msgspec.Struct, frozen=True):
     """What the package limits; None is the executor's own limit. Each is at most what the executor's settings allow."""
 
@@ -75,6 +87,7 @@ class Case(msgspec.Struct, frozen=True):
     reject_score: float = 0.0
     #: None where there is no bound.
     max_score: float | None = None
+    scores: Scores = Scores.ALLOWED
 
 
 class Group(msgspec.Struct, frozen=True):
@@ -110,12 +123,10 @@ class Problem(msgspec.Struct, frozen=True):
     limits: Limits
     #: All of them must accept; none is the default validator.
     validators: tuple[Program, ...]
-    #: Whether a validator gives the score of each accepted run.
-    custom_score: bool
     #: Names of languages here; None is every one.
     languages: tuple[str, ...] | None
     #: Files for every submission, by the language's name, `default` for all others.
     include: dict[str, tuple[tuple[str, str], ...]]
-    #: Replaced in validators and included files, as in `{{name}}`.
+    #: Replaced in validators and included files (`constants.filled`).
     constants: dict[str, str]
     data: Group

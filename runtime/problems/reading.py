@@ -1,5 +1,7 @@
 """A package in its canonical form as a problem: everything is checked before anything is judged."""
 
+import re
+
 from runtime.languages.registry import Registry, UnknownLanguageError
 from runtime.problems import metadata as metadata_file
 from runtime.problems import test_data
@@ -7,10 +9,12 @@ from runtime.problems.canonical import Package
 from runtime.problems.faults import Faults, PackageError
 from runtime.problems.metadata import Metadata
 from runtime.problems.model import Format, Problem, Program
-from runtime.problems.programs import RESERVED_FOLDER, is_source, language_of
+from runtime.problems.programs import LanguageError, is_source, language_of
 
 _LEGACY_FOLDER, _FOLDER = "output_validators", "output_validator"
 _SCRIPTS = ("build", "run")
+# Files of other names are to be taken as if they were not there.
+_NAME = re.compile("[A-Za-z0-9_][A-Za-z0-9_.-]{0,254}")
 
 
 def read(package: Package, digest: str, registry: Registry) -> Problem:
@@ -19,6 +23,8 @@ def read(package: Package, digest: str, registry: Registry) -> Problem:
     metadata = metadata_file.read(package, faults)
     if metadata is None:
         raise PackageError(faults.found)
+    if metadata.format is Format.V2025_09:
+        package.leave_out(lambda name: not all(map(_NAME.fullmatch, name.split("/"))))
     validators = _validators(package, metadata, registry, faults)
     kinds = (("an interactive", metadata.interactive), ("a multi-pass", metadata.multi_pass))
     for kind in (kind for kind, is_so in kinds if is_so and not validators):
@@ -39,7 +45,6 @@ def read(package: Package, digest: str, registry: Registry) -> Problem:
         interactive=metadata.interactive,
         limits=metadata.limits,
         validators=validators,
-        custom_score=metadata.custom_score,
         languages=metadata.languages,
         include=include,
         constants=metadata.constants,
@@ -97,14 +102,14 @@ def _below(package: Package, folder: str) -> tuple[tuple[str, str], ...]:
 def _check(program: Program, registry: Registry, faults: Faults) -> None:
     names = [name for name, _ in program.files]
     for name, path in program.files:
-        if name.startswith(RESERVED_FOLDER):
-            faults.add(path, f"begins with {RESERVED_FOLDER}, as the files of the case do that a validator is given")
         _check_name(name, path, faults)
     for script in _SCRIPTS:
         if script in names:
             faults.add(f"{program.name}/{script}", "is a script of the package's own, which is not supported")
-    if language_of(names, registry) is None:
-        faults.add(program.name, f"is in no language that is here: there are {', '.join(sorted(registry.languages))}")
+    try:
+        language_of(names, registry)
+    except LanguageError as error:
+        faults.add(program.name, str(error))
 
 
 def _check_name(name: str, path: str, faults: Faults) -> None:

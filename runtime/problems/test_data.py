@@ -8,18 +8,20 @@ from typing import Any
 
 import msgspec
 
-from runtime.problems import points
+from runtime.problems import constants, points
 from runtime.problems.canonical import Package
 from runtime.problems.default_validator import FlagsError, parse
 from runtime.problems.faults import Faults
 from runtime.problems.mappings import Mapping, load
 from runtime.problems.metadata import Metadata
-from runtime.problems.model import Aggregation, Case, Format, Group, Verdict
+from runtime.problems.model import Aggregation, Case, Format, Group, Scores, Verdict
 
 MOST_CASES = 2000
 # What `test_group.yaml` was called in drafts of 2025-09, as the examples beside its text still have it.
 _OLDER_FILE = "testdata.yaml"
 _AGGREGATIONS = {"sum": Aggregation.SUM, "min": Aggregation.MIN, "max": Aggregation.MAX, "avg": Aggregation.AVERAGE}
+# Whether or not there is a file with settings in them.
+_ALWAYS_GROUPS = ("data", "data/sample", "data/secret")
 _VERDICTS = {
     "first_error": Verdict.FIRST_ERROR,
     "worst_error": Verdict.WORST_ERROR,
@@ -50,7 +52,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
 def read(package: Package, metadata: Metadata, has_validator: bool, faults: Faults) -> Group:
     """The test data's tree; what is wrong with it is noted."""
     reader = _Reader(package, metadata, has_validator, faults)
-    root = reader.group("data", _Settings())
+    root = reader.top()
     cases = root.cases()
     if not cases:
         faults.add("data", "has no test cases: sample/ or secret/ must have a .in file with its .ans")
@@ -81,27 +83,43 @@ class _Reader:
                 folder, _, name = folder.rpartition("/")
                 name += "/"
 
-    def group(self, folder: str, around: _Settings) -> Group:
+    def top(self) -> Group:
+        """The group of all test data."""
+        return self._group("data", _Settings())
+
+    def _group(self, folder: str, around: _Settings) -> Group:
         """The group in this folder of the package."""
+        settings = self._settings(self._file_of(folder), around, inside=folder)
+        name = folder.removeprefix("data").removeprefix("/") or "data"
+        return self._with_grading(name, self._items(folder, settings), settings)
+
+    def _file_of(self, folder: str) -> str:
+        """The file with the settings of the group in this folder, whether or not it is there."""
+        file, older = f"{folder}/{self._group_file}", f"{folder}/{_OLDER_FILE}"
+        return older if not self._legacy and file not in self._package and older in self._package else file
+
+    def _is_group(self, folder: str) -> bool:
+        """In 2025-09 what has no settings of its own is only a folder of the group around it."""
+        return self._legacy or folder in _ALWAYS_GROUPS or self._file_of(folder) in self._package
+
+    def _items(self, folder: str, settings: _Settings) -> tuple[Case | Group, ...]:
+        """What the group with these settings has in this folder, in the order of the names, which have no endings."""
         entries = self._entries.get(folder, set())
-        file = f"{folder}/{self._group_file}"
-        if not self._legacy and file not in self._package and f"{folder}/{_OLDER_FILE}" in self._package:
-            file = f"{folder}/{_OLDER_FILE}"
-        settings = self._settings(file, around, inside=folder)
-        items: list[Case | Group] = []
+        items: list[tuple[str, tuple[Case | Group, ...]]] = []
         for name in sorted(entries):
             path = f"{folder}/{name}"
             if name.endswith(".files/"):
                 if f"{name.removesuffix('.files/')}.in" not in entries:
                     self._faults.add(path, "belongs to no .in file")
             elif name.endswith("/"):
-                items.append(self.group(path.removesuffix("/"), settings))
+                inner = path.removesuffix("/")
+                found = (self._group(inner, settings),) if self._is_group(inner) else self._items(inner, settings)
+                items.append((name.removesuffix("/"), found))
             elif name.endswith(".in"):
-                items.append(self._case(path.removesuffix(".in"), entries, settings))
+                items.append((name.removesuffix(".in"), (self._case(path.removesuffix(".in"), entries, settings),)))
             elif name.endswith(".ans") and f"{name.removesuffix('.ans')}.in" not in entries:
                 self._faults.add(path, "is an answer without its .in file")
-        name = folder.removeprefix("data").removeprefix("/") or "data"
-        return self._with_grading(name, tuple(items), settings)
+        return tuple(item for _, found in sorted(items, key=lambda named: named[0]) for item in found)
 
     def _with_grading(self, name: str, items: tuple[Case | Group, ...], settings: _Settings) -> Group:
         if self._legacy:
@@ -138,7 +156,7 @@ class _Reader:
         flags = (*self._metadata.validator_flags, *settings.validator_flags)
         if not self._has_validator:
             try:
-                parse(flags)
+                parse(flags, once=not self._legacy)
             except FlagsError as error:
                 self._faults.add(f"{path}.in", str(error))
         folder = f"{path}.files/"
@@ -156,11 +174,16 @@ class _Reader:
             max_score=max(settings.accept_score, settings.reject_score)
             if legacy_points and not self._metadata.custom_score
             else None,
+            scores=Scores.REQUIRED if self._metadata.custom_score else Scores.ALLOWED,
         )
 
     def _settings(self, path: str, around: _Settings, inside: str = "") -> _Settings:
         """The settings of a group's file, or of a case's own where `inside` no folder, on top of those around it."""
-        values = load(self._package.read(path), path, self._faults) if path in self._package else {}
+        values: dict[str, Any] = {}
+        if path in self._package:
+            content = self._package.read(path)
+            # Of a group's alone: the format has none in files of cases.
+            values = load(constants.filled(content, self._metadata.constants if inside else {}), path, self._faults)
         keys = Mapping(values, path, self._faults)
         found = self._legacy_settings(keys, around) if self._legacy else self._new_settings(keys, around, inside)
         keys.finish()
@@ -179,9 +202,14 @@ class _Reader:
         stops = keys.choice("on_reject", ("break", "continue"), "break" if around.stops else "continue") == "break"
         if "on_reject" in overrides:
             stops = overrides["on_reject"] == "break"
-        given = keys.texts("output_validator_flags", split=True)
+        named = isinstance(keys.value("output_validator_flags"), dict)
+        flags = keys.mapping("output_validator_flags") if named else keys
+        given = flags.arguments("flags" if named else "output_validator_flags", around.validator_flags, split=True)
+        if named:
+            flags.ignore("name")  # there is one validator, or all of them are asked
+            flags.finish()
         return _Settings(
-            validator_flags=given if keys.has("output_validator_flags") else around.validator_flags,
+            validator_flags=given,
             stops=stops,
             grader_flags=grader_flags,
             accept_score=self._score(keys, "accept_score", around.accept_score),
@@ -221,6 +249,8 @@ class _Reader:
         if keys.has("static_validation_score"):
             keys.fault("static_validation_score", "is not supported, nor are static validators")
         keys.ignore("static_validation_score")
+        if keys.texts("static_validator_args"):
+            keys.fault("static_validator_args", "goes with static_validation_score, which is not supported")
         stated, unbounded = None, False
         aggregation = None
         if keys.path.endswith(f"/{_OLDER_FILE}"):
@@ -240,8 +270,8 @@ class _Reader:
                     keys.fault("score_aggregation", "is for scoring problems only")
             require_pass = keys.texts("require_pass")
         return _Settings(
-            validator_flags=keys.texts("output_validator_args") or around.validator_flags,
-            arguments=keys.texts("args") or around.arguments,
+            validator_flags=keys.arguments("output_validator_args", around.validator_flags),
+            arguments=keys.arguments("args", around.arguments),
             stated_score=stated,
             unbounded=unbounded,
             aggregation=aggregation,
@@ -261,7 +291,7 @@ class _Reader:
             scoring.fault("score", "must not be below 0")
         scoring.finish()
         return _Settings(
-            validator_flags=keys.texts("output_validator_flags", split=True) or around.validator_flags,
+            validator_flags=keys.arguments("output_validator_flags", around.validator_flags, split=True),
             arguments=around.arguments,
             stated_score=stated if self._metadata.scoring else None,
             aggregation=aggregation if self._metadata.scoring and scoring.has("aggregation") else None,

@@ -199,15 +199,150 @@ print(*sys.argv[1:], *([open("table.txt").read()] if os.path.exists("table.txt")
     assert statuses(answer) == {"sample/1": "accepted", "secret/1": "accepted"}
 
 
-def test_files_of_a_submission_and_of_the_package_that_have_one_place_are_no_internal_error(executor: Executor) -> None:
-    files = LEGACY | {"include/default/helper": "x", "include/default/folder/a": "x"}
+def test_the_packages_files_take_the_place_of_a_submissions_of_their_names(executor: Executor) -> None:
+    files = LEGACY | {
+        "include/default/helper": "x", "include/default/folder/a": "x", "include/default/lib.py": "V = 1\n",
+        "data/secret/1.files/data.txt": "5", "data/secret/1.ans": "11 1 5\n", "data/sample/1.ans": "3 1 mine\n",
+    }  # fmt: skip
+    program = "import lib\nprint(sum(map(int, input().split())), lib.V, open('data.txt').read())"
     submitted = [
-        {"name": "main.py", "content": ADDS},
-        {"name": "helper/a.txt", "content": "mine"},
-        {"name": "folder", "content": "mine"},
-    ]
+        {"name": "solve.py", "content": program}, {"name": "lib.py", "content": "V = 2\n"},
+        {"name": "helper/a.txt", "content": "mine"}, {"name": "folder", "content": "mine"},
+        {"name": "data.txt", "content": "mine"},
+    ]  # fmt: skip
     body = {"language": "python", "files": submitted, "problem": digest(executor, files)}
     assert executor.post(body).json()["status"] == "accepted"
+
+
+_CALLS = {
+    "python": {
+        "include/python3/__main__.py": "import solution\nprint(solution.add(*map(int, input().split())))\n",
+        "sent": "def add(a, b): return a + b\n",
+        "name": "solution.py",
+    },
+    "cpp": {
+        "include/cpp/main.cpp": "#include <iostream>\nint add(int, int);\n"
+        "int main() { int a, b; std::cin >> a >> b; std::cout << add(a, b); }\n",
+        "sent": "int add(int a, int b) { return a + b; }\n",
+        "name": "main.cpp",
+    },
+    "javascript": {
+        "include/javascript/main.js": "const add = require('./solution.js');\n"
+        "const [a, b] = require('fs').readFileSync(0, 'utf8').split(' ').map(Number); console.log(add(a, b));\n",
+        "sent": "module.exports = (a, b) => a + b;\n",
+        "name": "main.js",
+    },
+}
+
+
+@pytest.mark.parametrize("language", _CALLS, indirect=True)
+def test_a_packages_main_file_calls_what_was_sent(executor: Executor, language: str) -> None:
+    call = dict(_CALLS[language])
+    sent, name = call.pop("sent"), call.pop("name")
+    problem = digest(executor, LEGACY | call)
+    body = {"language": language, "files": [{"name": name, "content": sent}], "problem": problem}
+    assert executor.post(body).json()["status"] == "accepted"
+
+
+_PASS_FAIL = {
+    "data/secret/a/1.in": "1 1\n", "data/secret/a/1.ans": "wrong\n",
+    "data/secret/a/2.in": "1 1\n", "data/secret/a/2.ans": "2\n",
+    "data/secret/b/3.in": "1 1\n", "data/secret/b/3.ans": "2\n",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("settings", "status", "skipped"),
+    [
+        ("on_reject: continue\ngrader_flags: accept_if_any_accepted\n", "accepted", []),
+        ("on_reject: continue\ngrader_flags: always_accept\n", "accepted", []),
+        ("on_reject: break\ngrader_flags: always_accept\n", "accepted", ["secret/a/2"]),
+        ("on_reject: break\ngrader_flags: accept_if_any_accepted\n", "wrong_answer", ["secret/a/2", "secret/b/3"]),
+        ("on_reject: continue\n", "wrong_answer", ["secret/b/3"]),
+        ("on_reject: break\n", "wrong_answer", ["secret/a/2", "secret/b/3"]),
+    ],
+)
+def test_a_group_stops_at_what_its_own_items_are_judged(
+    executor: Executor, settings: str, status: str, skipped: list[str]
+) -> None:
+    problem = digest(executor, LEGACY | _PASS_FAIL | {"data/secret/a/testdata.yaml": settings})
+    answer = judge(executor, problem, ADDS)
+    assert (answer["status"], [name for name, word in statuses(answer).items() if word == "skipped"]) == (status, skipped)
+
+
+def test_an_inner_group_goes_on_though_the_ones_around_it_would_stop(executor: Executor) -> None:
+    files = LEGACY | {"problem.yaml": "type: scoring\n", "data/secret/testdata.yaml": "on_reject: continue\n"}
+    for name, expected in (("1", "wrong"), ("2", "2"), ("3", "2")):
+        files |= {f"data/secret/{name}.in": "1 1\n", f"data/secret/{name}.ans": f"{expected}\n"}
+    (secret,) = [group for group in judge(executor, digest(executor, files), ADDS)["groups"] if group["name"] == "secret"]
+    assert (secret["score"], secret["max_score"]) == (2, 3)
+
+
+def _scored(checks: str, **groups: str) -> dict[str, Any]:
+    """A scoring package whose validator does this, in Python, with `write` at hand."""
+    head = "import sys\ndef write(name, text): open(sys.argv[3] + name, 'w').write(text)\n"
+    files = NEWEST | {
+        "problem.yaml": NEWEST["problem.yaml"] + "type: scoring\n",
+        "output_validator/check.py": head + checks + "\nsys.exit(42)\n",
+    }
+    return files | {f"data/{name}/test_group.yaml": text for name, text in groups.items()}
+
+
+@pytest.mark.parametrize(
+    ("checks", "secret", "wanted"),
+    [
+        ("write('score.txt', '50')", "max_score: 100\nrequire_pass: sample\n", ("accepted", 50, 100)),
+        ("write('score.txt', '7')", "max_score: unbounded\n", ("accepted", 7, None)),
+        ("pass", "max_score: unbounded\n", ("judge_error", 0, None)),
+        ("write('score.txt', '7'); write('score_multiplier.txt', '1')", "max_score: 100\n", ("judge_error", 0, 100)),
+        ("write('score_multiplier.txt', '1'); sys.exit(43)", "max_score: 100\n", ("judge_error", 0, 100)),
+        ("write('score.txt', '\u0663')", "max_score: 100\n", ("judge_error", 0, 100)),
+        ("write('score.txt', '5')", "max_score: 100\nscore_aggregation: pass-fail\n", ("judge_error", 0, 100)),
+        ("write('teammessage.txt', 'x' * 6_000_000); write('judgemessage.txt', 'y' * 6_000_000)", "max_score: 9\n",
+         ("accepted", 9, 9)),
+    ],
+)  # fmt: skip
+def test_points_that_a_validator_gives(executor: Executor, checks: str, secret: str, wanted: tuple[Any, ...]) -> None:
+    answer = judge(executor, digest(executor, _scored(checks, secret=secret)), ADDS, judge_details=True)
+    assert (answer["status"], answer["score"], answer.get("max_score")) == wanted
+    if "message" in checks:
+        assert answer["test_results"][1]["feedback"] == "x" * 2048
+
+
+def test_large_files_of_a_validator_are_there_in_its_next_pass(executor: Executor) -> None:
+    check = (
+        "import os, sys\nfolder = sys.argv[3]\n"
+        "if os.path.exists(folder + 'state'):\n"
+        "    sys.exit(42 if os.path.getsize(folder + 'state') == 5_000_000 == len(sys.stdin.read()) - 1 else 43)\n"
+        "open(folder + 'state', 'w').write('s' * 5_000_000); open(folder + 'nextpass.in', 'w').write('n' * 5_000_000)\n"
+        "sys.exit(42)\n"
+    )
+    yaml = NEWEST["problem.yaml"] + "type: multi-pass\n"
+    files = NEWEST | {"problem.yaml": yaml, "output_validator/check.py": check}
+    answer = judge(executor, digest(executor, files), "import sys; print(sys.stdin.read().strip())", judge_details=True)
+    assert statuses(answer) == {"sample/1": "accepted", "secret/1": "accepted"}, answer["test_results"][0]["judge_feedback"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "output", "flags", "status"),
+    [
+        (b"caf\xe9\n", b"caf\xe8\n", "", "wrong_answer"),
+        (b"caf\xe9\n", b"CAF\xe9\n", "", "accepted"),
+        ("é b\n".encode(), "É b\n".encode(), "", "wrong_answer"),
+        (b"a b\n", "a\u00a0b\n".encode(), "", "wrong_answer"),
+        (b"a b\n", b"a\x0b\x0cb\n", "", "accepted"),
+        (b"a b\n", b"a\x1cb\n", "", "wrong_answer"),
+        ("ß\n".encode(), b"ss\n", "", "wrong_answer"),
+        (b"a b\n", b"a  b\n", "space_change_sensitive", "wrong_answer"),
+    ],
+)  # fmt: skip
+def test_the_default_validator_takes_texts_for_bytes(
+    executor: Executor, answer: bytes, output: bytes, flags: str, status: str
+) -> None:
+    yaml = LEGACY["problem.yaml"] + f"validator_flags: {flags}\n"
+    files = LEGACY | {"problem.yaml": yaml, "data/sample/1.ans": answer, "data/secret/1.ans": answer}
+    code = f"import sys; sys.stdout.buffer.write({output!r})"
+    assert judge(executor, digest(executor, files), code)["status"] == status
 
 
 def test_output_beyond_the_packages_limit_is_exceeded(executor: Executor) -> None:

@@ -15,8 +15,10 @@ from runtime.languages.registry import Registry, load
 from runtime.problems import canonical, reading
 from runtime.problems.archive import Archive
 from runtime.problems.canonical import Package
+from runtime.problems.constants import filled
 from runtime.problems.faults import PackageError
-from runtime.problems.model import Aggregation, Case, Group, Problem, Verdict
+from runtime.problems.model import Aggregation, Case, Group, Problem, Scores, Verdict
+from runtime.problems.programs import language_of
 from tests.problems.packages import LEGACY, NEWEST, zipped
 
 REGISTRY = Registry(load(), "/usr/local/bin:/usr/bin:/bin", can_execute_files=True)
@@ -124,12 +126,77 @@ def test_points_of_the_newest_format_are_shared_among_groups_and_cases(tmp_path:
     }  # fmt: skip
     assert (problem.data.max_score, group(problem, "secret").max_score) == (100, 100)
     assert group(problem, "secret/b").require_pass == ("sample", "secret/a")
-    assert [group(problem, name).stops for name in ("secret", "secret/a", "secret/b", "secret/c")] == [
-        False,
-        True,
-        False,
-        True,
-    ]
+    assert [group(problem, name).stops for name in ("secret", "secret/a", "secret/b")] == [False, True, False]
+
+
+def test_a_folder_without_settings_is_no_group_of_the_newest_format(tmp_path: Path) -> None:
+    files = {name: content for name, content in NEWEST.items() if "secret" not in name}
+    files["problem.yaml"] += "type: scoring\n"
+    for name in ("a/1", "a/sub/1", "a/sub/2", "a/sub/deep/3"):
+        files |= {f"data/secret/{name}.in": "", f"data/secret/{name}.ans": ""}
+    files["data/secret/a/test_group.yaml"] = "max_score: 100\nscore_aggregation: sum\n"
+    problem = read(files, tmp_path)
+    assert [case.max_score for case in group(problem, "secret/a").items if isinstance(case, Case)] == [25, 25, 25, 25]
+    plain = {name.replace("secret/a", "secret"): text for name, text in files.items() if "test_group" not in name}
+    assert [case.max_score for case in group(read(plain, tmp_path), "secret").cases()] == [25, 25, 25, 25]
+
+
+def test_the_order_is_that_of_names_without_endings(tmp_path: Path) -> None:
+    files = NEWEST | {"problem.yaml": NEWEST["problem.yaml"] + "type: scoring\n"}
+    for name in ("g1/b", "g1/b-c", "g1-x/a", "g1/a.b", "g1/a"):
+        files |= {f"data/secret/{name}.in": "", f"data/secret/{name}.ans": ""}
+    files |= {
+        "data/secret/g1/test_group.yaml": "max_score: 40\n",
+        "data/secret/g1-x/test_group.yaml": "max_score: 60\nrequire_pass: secret/g1\n",
+    }
+    names = [case.name for case in read(files, tmp_path).data.cases()]
+    assert names == [
+        "sample/1", "secret/1", "secret/g1/a", "secret/g1/a.b", "secret/g1/b", "secret/g1/b-c", "secret/g1-x/a"
+    ]  # fmt: skip
+
+
+def test_files_that_the_newest_format_takes_for_removed_are_no_part_of_a_package(tmp_path: Path) -> None:
+    others = {"data/secret/._1.in": "", "data/secret/.2.in": "", "data/secret/bad name.in": "", "output_validator/-x": ""}
+    problem = read(NEWEST | others, tmp_path)
+    assert [case.name for case in problem.data.cases()] == ["sample/1", "secret/1"]
+    assert problem.validators == ()
+
+
+def test_settings_of_a_group_have_constants_and_a_case_can_have_none_of_them(tmp_path: Path) -> None:
+    files = NEWEST | {
+        "problem.yaml": NEWEST["problem.yaml"] + "constants: {eps: 1e-3, n: {value: 5, tex: five}}\n",
+        "data/secret/test_group.yaml": 'args: [a]\noutput_validator_args: [float_tolerance, "{{eps}}"]\n',
+        "data/secret/2.in": "", "data/secret/2.ans": "", "data/secret/2.yaml": "args: []\n",
+        "data/secret/3.in": "", "data/secret/3.ans": "", "data/secret/3.yaml": 'args: ["{{n}}"]\n',
+    }  # fmt: skip
+    first, second, third = (case for case in read(files, tmp_path).data.cases() if case.name.startswith("secret"))
+    assert (first.arguments, first.validator_flags) == (("a",), ("float_tolerance", "1e-3"))
+    assert (second.arguments, third.arguments) == ((), ("{{n}}",))
+    assert (
+        filled(b"{{n}} {{n.value}} {{n.tex}} {{m}} {{n.x}}", {"n.value": "5", "n.tex": "{{n}}"}) == b"5 5 {{n}} {{m}} {{n.x}}"
+    )
+
+
+def test_flags_of_a_legacy_group_may_be_a_map(tmp_path: Path) -> None:
+    files = LEGACY | {"data/secret/testdata.yaml": "output_validator_flags: {name: check, flags: float_tolerance 1e-3}\n"}
+    assert read(files, tmp_path).data.cases()[1].validator_flags == ("float_tolerance", "1e-3")
+
+
+@pytest.mark.parametrize(
+    ("names", "language", "main"),
+    [
+        (("__init__.py", "__main__.py", "part.py"), "python", "__main__.py"),
+        (("a.py3",), "python", "a.py3"),
+        (("a.C", "b.h"), "cpp", "a.C"),
+        (("a.c++",), "cpp", "a.c++"),
+        (("a.c", "b.cc"), "cpp", "b.cc"),
+        (("main.cpp", "test.sh"), "cpp", "main.cpp"),
+        (("a.js",), "javascript", "a.js"),
+    ],
+)
+def test_the_language_of_a_validator_and_its_main_file(names: tuple[str, ...], language: str, main: str) -> None:
+    found, file = language_of(list(names), REGISTRY)
+    assert (found.name, file) == (language, main)
 
 
 def test_secret_has_the_sum_of_its_groups_where_all_state_theirs(tmp_path: Path) -> None:
@@ -171,7 +238,7 @@ def test_validators_are_found_as_each_format_has_them(tmp_path: Path) -> None:
     )  # fmt: skip
     assert [program.name for program in several.validators] == ["output_validators/one.py", "output_validators/two"]
     assert [name for name, _ in several.validators[0].files] == ["one.py", "common.h"]
-    assert several.custom_score
+    assert {case.scores for case in several.data.cases()} == {Scores.REQUIRED}
     single = read(NEWEST | {"output_validator/check/validate.py": "", "output_validator/check/part.py": ""}, tmp_path)
     assert [name for name, _ in single.validators[0].files] == ["part.py", "validate.py"]
 
@@ -196,7 +263,7 @@ def test_languages_and_constants_of_the_newest_format(tmp_path: Path) -> None:
     yaml = NEWEST["problem.yaml"] + "languages: [cpp, python3]\nconstants:\n  n: 5\n  m: {value: 7, tex: '7'}\n"
     problem = read(NEWEST | {"problem.yaml": yaml, "include/cpp/grader.cpp": "x", "include/default/a.txt": ""}, tmp_path)
     assert problem.languages == ("cpp", "python")
-    assert problem.constants == {"n": "5", "m": "7", "m.tex": "7"}
+    assert problem.constants == {"n.value": "5", "m.value": "7", "m.tex": "7"}
     assert problem.include["default"] == (("a.txt", "include/default/a.txt"),)
 
 

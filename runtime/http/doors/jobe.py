@@ -19,6 +19,7 @@ import msgspec
 from aiohttp import web
 
 from runtime.execution.protocol import File
+from runtime.http import bounds
 from runtime.http.admission import Wait
 from runtime.http.answers import json_response
 from runtime.http.auth import CALLER
@@ -206,15 +207,14 @@ class JobeDoor:
                 return usual
             if not isinstance(given, list):
                 raise _JobeError(f"The parameter {parameter} must be a list of strings")
-            return shell_words(given)
+            return _checked_words(parameter, shell_words(given))
 
         def limit(parameter: str, usual: float) -> float:
             return _number(parameters.get(parameter), usual)
 
-        main_class = parameters.get("main_class")
-        language = spec.language.commands(
-            spec.base, Program(file, arguments, main_class if isinstance(main_class, str) else "")
-        )
+        named = parameters.get("main_class")
+        (main_class,) = _checked_words("main_class", (named if isinstance(named, str) else "",))
+        language = spec.language.commands(spec.base, Program(file, arguments, main_class))
         code = spec.code.encode(errors="replace")
         contents = {file: code, file + spec.language.copy_suffix: code} | files
         memory_mb = limit("memorylimit", spec.language.memory_mb) if spec.language.memory_mb else 0
@@ -241,6 +241,15 @@ class JobeDoor:
             keeps_bytes=True,
         )
         return Call(submission, follow_up=_follow_up(submission, spec), wait=_WAIT)
+
+
+def _checked_words(parameter: str, words: tuple[str, ...]) -> tuple[str, ...]:
+    """Words for a command line; raises _JobeError where they cannot be."""
+    if any("\0" in word for word in words):
+        raise _JobeError(f"The parameter {parameter} must not contain NUL")
+    if sum(len(word.encode(errors="replace")) + 1 for word in words) > bounds.ARGUMENT_BYTES:
+        raise _JobeError(f"The parameter {parameter} may have at most {bounds.ARGUMENT_BYTES >> 10} KiB")
+    return words
 
 
 def _follow_up(submission: Submission, spec: _Spec) -> Callable[[RunResult], Submission | None]:
