@@ -1,5 +1,6 @@
 """The aiohttp application: its routes, and the executor's slots, which open and close with it."""
 
+import re
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -169,7 +170,7 @@ class Service:
 
     async def execute(self, request: web.Request) -> web.Response:
         """`POST /execute`."""
-        if _RESPOND_ASYNC in request.headers.get("Prefer", ""):
+        if _RESPOND_ASYNC in _preferences(request):
             return await cast("Executions", self._executions.door()).accept(request)
         parse = partial(decode, strict=is_strict(request.query))
         return json_response(answer(await self.submissions.serve(request, parse)))
@@ -242,3 +243,9 @@ class Service:
 
             self._openapi = encode(document(self._settings, self._registry, self._doors))
         return web.Response(body=self._openapi, content_type="application/json")
+
+
+def _preferences(request: web.Request) -> set[str]:
+    """What the client prefers (RFC 7240): names, in whatever case, without values and parameters."""
+    given = ",".join(request.headers.getall("Prefer", []))
+    return {re.split("[;=]", item, maxsplit=1)[0].strip().lower() for item in given.split(",")}

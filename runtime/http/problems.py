@@ -1,11 +1,13 @@
 """Refusals: every answer that is not the one asked for, as RFC 9457 problem details."""
 
+import re
 from http import HTTPStatus
 
 import msgspec
 from aiohttp import web
 
 _CONTENT_TYPE = "application/problem+json"
+_HALF_A_PAIR = re.compile(rb"\\u[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])")
 
 
 class FieldError(msgspec.Struct, frozen=True):
@@ -84,6 +86,11 @@ class InvalidJsonError(Refusal):
     """The body is not JSON in UTF-8."""
 
     status, code, title = 400, "invalid_json", "The body is not valid JSON"
+
+
+def why_no_json(error: Exception, data: bytes) -> str:
+    """What is wrong with JSON that could not be read; the decoder takes half of a surrogate pair for an end that is missing."""
+    return "a text has half of a surrogate pair" if _HALF_A_PAIR.search(data) else str(error)
 
 
 class UnauthorizedError(Refusal):

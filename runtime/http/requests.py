@@ -10,7 +10,7 @@ import msgspec
 from runtime.http import admission, bounds
 from runtime.http.checks import MOST_ERRORS, Checks, check_arguments, check_limits, files_of, name_problem
 from runtime.http.functions import EqualityBody, FunctionBody, arguments_of, check_function, text_of
-from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal
+from runtime.http.problems import FieldError, InvalidJsonError, InvalidRequestError, UnknownLanguageRefusal, why_no_json
 from runtime.http.unknown_fields import Shape
 from runtime.judging.comparators import PARAMETERS, Comparator, ExpectedOutputError
 from runtime.judging.submission import Checker, RunResult, Style, Submission, TestCase
@@ -154,7 +154,7 @@ def decode_as(decoder: msgspec.json.Decoder[Body], data: bytes) -> Body:
     except msgspec.ValidationError as error:
         raise InvalidRequestError("A field is missing or of the wrong type.", (_located(str(error)),)) from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJsonError(f"{error}") from error
+        raise InvalidJsonError(why_no_json(error, data)) from error
 
 
 def _located(message: str) -> FieldError:

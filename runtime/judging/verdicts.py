@@ -40,6 +40,9 @@ _LIMITS = {
     Ended.DISK: LimitedBy.DISK,
 }
 _COMPILER_REFUSED_MEMORY = "the compile step's memory limit of {memory} MiB was reached"
+_COMPILER_REFUSED_FILE = "the compile step wrote a file of more than {file} MiB"
+# In the words of a shell, of GCC's driver and of the kernel.
+_FILE_TOO_LARGE = re.compile(rb"File size limit exceeded|signal %d terminated|File too large" % signal.SIGXFSZ)
 _COMPILE_STOPPED = {
     Ended.WALL_TIME: "the compile step's wall time limit of {wall:g} s was reached, with {used:.2f} s of CPU time",
     Ended.CPU_TIME: "the compile step's CPU time limit of {cpu:g} s was reached: {used:.2f} s were used",
@@ -101,11 +104,19 @@ def compile_result(outcome: Outcome, language: Language, limits: Limits) -> Step
         return _step(outcome, Status.OK, "")
     if outcome.ended is Ended.STARVED:
         return _step(outcome, Status.OVERLOADED, f"the compile step: {_STARVED}".format_map(_places(limits, outcome)))
-    stopped = _COMPILE_STOPPED.get(outcome.ended) or (_COMPILER_REFUSED_MEMORY if outcome.memory_refused else "")
+    stopped, limited_by = _COMPILE_STOPPED.get(outcome.ended, ""), _LIMITS.get(outcome.ended)
+    if not stopped and outcome.memory_refused:
+        stopped, limited_by = _COMPILER_REFUSED_MEMORY, LimitedBy.MEMORY
+    if not stopped and _met_file_size(outcome):
+        stopped, limited_by = _COMPILER_REFUSED_FILE, LimitedBy.DISK
     if not stopped:
         return _step(outcome, Status.COMPILE_ERROR, _ending(outcome))
-    limited_by = _LIMITS.get(outcome.ended, LimitedBy.MEMORY)
     return _step(outcome, Status.COMPILE_LIMIT_EXCEEDED, stopped.format_map(_places(limits, outcome)), limited_by)
+
+
+def _met_file_size(outcome: Outcome) -> bool:
+    """Whether a part of the compiler was ended for a file that had become too large: its driver only says so."""
+    return outcome.signal == signal.SIGXFSZ or bool(_FILE_TOO_LARGE.search(outcome.stderr[-_TAIL_BYTES:]))
 
 
 def _places(limits: Limits, outcome: Outcome) -> dict[str, float]:
@@ -121,6 +132,7 @@ def _places(limits: Limits, outcome: Outcome) -> dict[str, float]:
         "output": limits.output_bytes >> 10,
         "disk": limits.disk_bytes >> 20,
         "files": limits.files,
+        "file": limits.file_bytes >> 20,
     }
 
 

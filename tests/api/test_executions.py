@@ -48,6 +48,14 @@ def test_a_submission_is_accepted_and_asked_for_later(executor: Executor) -> Non
     assert set(found["answer"]) == set(plain)
 
 
+@pytest.mark.parametrize(
+    ("prefer", "status"),
+    [("Respond-Async", 202), ("wait=5, respond-async;x=1", 202), ("respond-async-not", 200), ("return=minimal", 200)],
+)
+def test_a_preference_is_a_name_in_whatever_case(executor: Executor, prefer: str, status: int) -> None:
+    assert _start(executor, "print(1)", headers={"Prefer": prefer}).status_code == status
+
+
 def test_one_that_waits_for_a_slot_says_so(executor: Executor) -> None:
     places = [_start(executor, "import time; time.sleep(0.7)").headers["Location"] for _ in range(3)]
     assert executor.http.get(places[-1]).json()["status"] == "queued"

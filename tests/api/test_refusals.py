@@ -198,3 +198,10 @@ def test_other_paths_and_methods_are_refused(executor: Executor) -> None:
 
 def test_the_service_is_unharmed_after_all_of_it(executor: Executor) -> None:
     assert executor.execute("python", "print('fine')")["stdout"] == "fine\n"
+
+
+def test_half_of_a_surrogate_pair_is_named(executor: Executor) -> None:
+    for text in ("\\ud800", "\\uD83Dx", "\\ud83d\\ud83d\\ude00"):
+        content = f'{{"language": "python", "code": "1", "stdin": "{text}"}}'
+        problem = executor.http.post("/execute", content=content, headers={"Content-Type": "application/json"}).json()
+        assert (problem["code"], problem["detail"]) == ("invalid_json", "a text has half of a surrogate pair")

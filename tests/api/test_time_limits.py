@@ -123,3 +123,10 @@ def test_a_compiler_that_meets_a_limit_is_no_compile_error(language: str) -> Non
     assert (answer["compile"]["limited_by"], answer["run"]["limited_by"]) == ("cpu", "cpu")
     assert answer["compile"]["message"].startswith("the compile step's CPU time limit of 0.3 s was reached")
     assert judged["status"] == judged["test_results"][0]["status"] == "compile_limit_exceeded"
+
+
+@pytest.mark.parametrize("language", ["cpp"], indirect=True)
+def test_a_compiler_that_meets_the_size_of_a_file_is_no_compile_error(executor: Executor, language: str) -> None:
+    answer = executor.post({"language": language, "code": "int dp[100'000'000] = {-1}; int main() {}"}).json()
+    assert (answer["compile"]["status"], answer["compile"]["limited_by"]) == ("compile_limit_exceeded", "disk")
+    assert answer["compile"]["message"] == "the compile step wrote a file of more than 64 MiB"

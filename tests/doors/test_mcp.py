@@ -24,6 +24,12 @@ def test_a_version_that_is_not_known_is_answered_with_one_that_is(executor: Exec
         assert answer["result"]["protocolVersion"] == given
 
 
+def test_a_header_with_a_version_that_is_not_known_is_refused(executor: Executor) -> None:
+    ping = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    for version, status in (("2025-06-18", 200), ("1999-01-01", 400)):
+        assert executor.http.post("/mcp", json=ping, headers={"MCP-Protocol-Version": version}).status_code == status
+
+
 @pytest.mark.parametrize(
     ("body", "code"),
     [("{", -32700), ("[]", -32600), ("5", -32600), ('{"id": 1, "method": "ping"}', -32600),

@@ -24,6 +24,7 @@ from runtime.languages.registry import Registry
 from runtime.settings import Settings
 
 _VERSIONS = ("2025-11-25", "2025-06-18", "2025-03-26")
+_VERSION_HEADER, _NAMED_VERSIONS = "MCP-Protocol-Version", ", ".join(_VERSIONS)
 _INSTRUCTIONS = (
     "Runs programs in a sandbox without network. Programs see only the files of their call, and nothing is kept between "
     "calls. A failed program is no failed call: read status, message, stderr and the compile step."
@@ -83,6 +84,8 @@ class McpDoor:
         require_own_page(request)
         identifier: object = None
         try:
+            if (version := request.headers.get(_VERSION_HEADER, _VERSIONS[0])) not in _VERSIONS:
+                raise _RpcError(_INVALID_REQUEST, f"{_VERSION_HEADER} is {version[:100]!r}: must be one of {_NAMED_VERSIONS}")
             with self._submissions.body(request) as body:
                 found = _message(await body.read())
                 if "method" not in found or "id" not in found:  # a notification, or the answer to nothing

@@ -22,7 +22,7 @@ from runtime.execution.protocol import Event
 from runtime.http.auth import PROTOCOL
 from runtime.http.doors import piston
 from runtime.http.origins import require_own_page
-from runtime.http.problems import BadRequestError, BusyError, InvalidJsonError, Refusal
+from runtime.http.problems import BadRequestError, BusyError, InvalidJsonError, Refusal, why_no_json
 from runtime.http.requests import Call, decode_as
 from runtime.http.submissions import Sender, Served, Submissions, sender_of
 from runtime.judging.submission import ReturnedFile, RunResult, StepResult
@@ -341,7 +341,7 @@ def _message(data: bytes) -> _Message:
     try:
         return _decoder.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise InvalidJsonError(f"The message is not valid: {error}.") from error
+        raise InvalidJsonError(f"The message is not valid: {why_no_json(error, data)}.") from error
 
 
 def _exit(stage: Literal["compile", "run"], step: StepResult, files: tuple[ReturnedFile, ...] = ()) -> ExitMessage:
