@@ -89,7 +89,7 @@ class InvalidJsonError(Refusal):
 
 
 def why_no_json(error: Exception, data: bytes) -> str:
-    """What is wrong with JSON that could not be read; the decoder takes half of a surrogate pair for an end that is missing."""
+    """What is wrong with JSON that could not be read: to the decoder half of a surrogate pair is an end that is missing."""
     return "a text has half of a surrogate pair" if _HALF_A_PAIR.search(data) else str(error)
 
 

@@ -61,7 +61,20 @@ def read(package: Package, metadata: Metadata, has_validator: bool, faults: Faul
     _check_required(root, faults)
     if metadata.scoring and metadata.format is Format.V2025_09:
         root = points.shared(root)
+        if not faults.found:
+            _check_points(root, faults)
     return root
+
+
+def _check_points(group: Group, faults: Faults) -> None:
+    """A group whose parts are added has room for all that they have."""
+    inner = [item for item in group.items if isinstance(item, Group) and item.name not in group.ignored]
+    parts = math.fsum(item.max_score or 0.0 for item in inner)
+    if group.aggregation is Aggregation.SUM and group.max_score is not None and parts > group.max_score * (1 + 1e-9):
+        words = f"max_score is {group.max_score:g}, and its groups have {parts:g} together"
+        faults.add(f"data/{group.name}/test_group.yaml", words)
+    for item in inner:
+        _check_points(item, faults)
 
 
 class _Reader:
