@@ -112,6 +112,29 @@ def test_a_plain_run_answers_in_time_all_the_same(crowded: Executor) -> None:
     assert run["wall_time"] < 2000
 
 
+_CROWD = """
+#include <pthread.h>
+#include <time.h>
+#include <unistd.h>
+static double end;
+static double now(void) { struct timespec t; clock_gettime(CLOCK_MONOTONIC, &t); return t.tv_sec + t.tv_nsec / 1e9; }
+static void *spin(void *a) { while (now() < end); for (;;) pause(); }
+int main(void) {
+    end = now() + 0.8;
+    pthread_t t;
+    for (int i = 0; i < 100; i++) pthread_create(&t, 0, spin, 0);
+    sleep(60);
+}
+"""
+
+
+@pytest.mark.parametrize("language", ["c"], indirect=True)
+def test_threads_that_have_waited_for_one_another_excuse_no_sleep(executor: Executor, language: str) -> None:
+    (found,) = executor.judge(language, _CROWD, [_CASE], time_limit=3)["test_results"]
+    assert (found["status"], found["limited_by"]) == ("time_limit_exceeded", "wall"), found
+    assert found["message"].startswith("the wall time limit of 7 s was reached")
+
+
 @pytest.mark.parametrize("language", ["c"], indirect=True)
 def test_a_compiler_that_meets_a_limit_is_no_compile_error(language: str) -> None:
     limits = {"EXECUTOR_COMPILE_TIME_LIMIT_SECONDS": "0.3"}
