@@ -9,12 +9,14 @@ their parent ignored SIGCHLD, and what a process wrote that is not to be looked 
 
 import contextlib
 import os
+import stat
 import time
+from collections import Counter
 
 from runtime.execution import leftovers
 from runtime.execution.disk_use import DiskUse
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import descriptors_of, read
+from runtime.execution.procfs import descriptors_of, read, read_whole
 from runtime.execution.protocol import Limits
 from runtime.execution.workers import Worker
 from runtime.sandbox.impersonation import ReadingAs
@@ -28,6 +30,8 @@ _SHARE, _URGENT_SHARE = 90, 4
 _PART_SECONDS, _WHOLE_SECONDS = 0.02, 1.0
 # Calls that can wait while they hold a file that their process has closed meanwhile.
 _HOLDING_CALLS = frozenset(NUMBERS[name] for name in ("flock", "fcntl", "splice", "sendfile", "tee", "copy_file_range"))
+# Those of them that wait for a lock, which the kernel lists with the file.
+_LOCKING_CALLS = frozenset(NUMBERS[name] for name in ("flock", "fcntl"))
 # A descriptor that is on its way for so long is kept there.
 _ON_ITS_WAY_SECONDS = 0.3
 
@@ -165,15 +169,45 @@ def _free(directory: int) -> tuple[int, int]:
 
 
 def _held_elsewhere(pids: list[int], uid: int) -> tuple[int, int]:
-    """Descriptors that are on their way through sockets, and threads in calls that may hold one that is closed."""
+    """Descriptors that are on their way through sockets, and threads in calls that may hold one that is closed.
+
+    A thread that waits for a lock holds none that nobody shows where its descriptor is that of a file with a name, and the
+    kernel's list has it among those that wait for this file: a descriptor can be another file's by now, but not the list.
+    """
     on_their_way = waiting = 0
+    awaited: Counter[int] = Counter()
     with ReadingAs(uid):
         for pid in pids:
             with contextlib.suppress(OSError):
                 for thread in os.listdir(f"/proc/{pid}/task"):
-                    word = read(f"/proc/{pid}/task/{thread}/syscall").split(maxsplit=1)[:1]
-                    waiting += bool(word) and word[0].isdigit() and int(word[0]) in _HOLDING_CALLS
+                    words = read(f"/proc/{pid}/task/{thread}/syscall").split(maxsplit=2)
+                    number = int(words[0]) if words and words[0].isdigit() else -1
+                    if number in _HOLDING_CALLS:
+                        waiting += 1
+                        if number in _LOCKING_CALLS and (inode := _named_file(pid, int(words[1], 16))):
+                            awaited[inode] += 1
             for name in descriptors_of(pid, "socket:"):
                 number = read(f"/proc/{pid}/fdinfo/{name}").partition(b"scm_fds:")[2].split(maxsplit=1)
                 on_their_way += int(number[0]) if number else 0
+    if awaited:
+        waiting -= sum((awaited & _waiters()).values())
     return on_their_way, waiting
+
+
+def _named_file(pid: int, descriptor: int) -> int:
+    """The inode of a file that a process has open and that has a name; 0 where it is none."""
+    try:
+        status = os.stat(f"/proc/{pid}/fd/{descriptor}")
+    except OSError:
+        return 0
+    return status.st_ino if stat.S_ISREG(status.st_mode) and status.st_nlink else 0
+
+
+def _waiters() -> Counter[int]:
+    """How many wait for a lock of each file, by its inode. Format: proc_locks(5)."""
+    try:
+        lines = read_whole("/proc/locks").splitlines()
+    except OSError:
+        return Counter()  # then nobody is known to wait for a file with a name
+    waiting = (line.split() for line in lines if b" -> " in line)
+    return Counter(int(words[6].rpartition(b":")[2]) for words in waiting if len(words) > 6)

@@ -41,7 +41,7 @@ def is_memory(path: str) -> bool:
 
 
 def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int, input_file: tuple[int, int] | None) -> int:
-    """Bytes of files that the processes hold and that no longer have a name, each file counted once, but for their input.
+    """Bytes of files and folders that the processes hold and that no longer have a name, each counted once, but for their input.
 
     One of `directory` that is only mapped does not tell its size and counts with the most that it can have,
     `file_bytes`. A process that does not let itself be looked into counts as one that holds without end.
@@ -56,7 +56,7 @@ def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int, i
                 program = os.stat(f"{place}/exe")
                 if program.st_nlink == 0:
                     found[program.st_ino] = program.st_blocks * 512
-                names = os.listdir(f"{place}/fd")
+                names = ["cwd", *(f"fd/{name}" for name in os.listdir(f"{place}/fd"))]
             except PermissionError:
                 if has_memory(place):
                     return sys.maxsize
@@ -65,12 +65,16 @@ def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int, i
                 continue
             for name in names:
                 try:
-                    status = os.stat(f"{place}/fd/{name}")
+                    status = os.stat(f"{place}/{name}")
                 except OSError:
                     continue
-                if stat.S_ISREG(status.st_mode) and status.st_nlink == 0 and (status.st_dev, status.st_ino) != input_file:
+                if status.st_nlink == 0 and _takes_blocks(status.st_mode) and (status.st_dev, status.st_ino) != input_file:
                     found[status.st_ino] = max(status.st_blocks * 512, PAGE)
     return sum(found.values())
+
+
+def _takes_blocks(mode: int) -> bool:
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
 
 
 def _unlinked_maps(text: bytes, directory: str) -> Iterator[int]:

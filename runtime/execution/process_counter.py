@@ -105,15 +105,13 @@ class ProcessCounter:
         for thread, grant in list(self._grants.items()):
             if grant.is_thread or not grant.shares_memory:
                 continue
-            youngest = [int(pid) for pid in read(f"/proc/{thread}/task/{thread}/children").split()[-1:]]
-            if self._system_call(thread) in CREATING_CALLS and stat_fields(thread)[:1] == [b"D"]:
-                found.update(youngest)  # which it waits for
-            elif self._is_settled(thread, grant):
+            waits = self._system_call(thread) in CREATING_CALLS and stat_fields(thread)[:1] == [b"D"]
+            if not waits and self._is_settled(thread, grant):
                 del self._grants[thread]
-            else:
-                # It is on its way to that wait, for which it may need a processor.
-                found.update(pid for pid in youngest if have_same_memory(thread, pid))
-                unclear = True
+                continue
+            found.update(_borrower(thread))
+            # Else it is on its way to that wait, for which it may need a processor.
+            unclear = unclear or not waits
         return found, unclear
 
     def _system_call(self, thread: int) -> int | None:
@@ -170,6 +168,14 @@ class ProcessCounter:
         if grant.ran_ns is None:
             grant.ran_ns = ran_ns
         return ran_ns > grant.ran_ns + _LONGEST_FORK_NS
+
+
+def _borrower(thread: int) -> list[int]:
+    """The child that the thread has lent its memory, where one looks so. Orphans may have come to it since, so it is not
+    always the youngest; and one alone, since children that were forked may look so too, and have memory of their own.
+    """
+    children = read(f"/proc/{thread}/task/{thread}/children").split()
+    return next(([pid] for pid in map(int, reversed(children)) if have_same_memory(thread, pid)), [])
 
 
 def is_thread_of(pid: int, thread: int) -> bool:
