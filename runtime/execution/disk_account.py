@@ -187,8 +187,8 @@ def _held_elsewhere(pids: list[int], uid: int) -> tuple[int, int]:
                         if number in _LOCKING_CALLS and (inode := _named_file(pid, int(words[1], 16))):
                             awaited[inode] += 1
             for name in descriptors_of(pid, "socket:"):
-                number = read(f"/proc/{pid}/fdinfo/{name}").partition(b"scm_fds:")[2].split(maxsplit=1)
-                on_their_way += int(number[0]) if number else 0
+                words = read(f"/proc/{pid}/fdinfo/{name}").partition(b"scm_fds:")[2].split(maxsplit=1)
+                on_their_way += int(words[0]) if words else 0
     if awaited:
         waiting -= sum((awaited & _waiters()).values())
     return on_their_way, waiting

@@ -41,7 +41,7 @@ def is_memory(path: str) -> bool:
 
 
 def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int, input_file: tuple[int, int] | None) -> int:
-    """Bytes of files and folders that the processes hold and that no longer have a name, each counted once, but for their input.
+    """Bytes of files and folders that the processes hold and that have no name any more, each once, but for their input.
 
     One of `directory` that is only mapped does not tell its size and counts with the most that it can have,
     `file_bytes`. A process that does not let itself be looked into counts as one that holds without end.

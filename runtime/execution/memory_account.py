@@ -61,6 +61,9 @@ class MemoryAccount:
         if self._worker.kind == COLD and not self._worker.has_begun():
             return 0
         held, told = self._counted(pids)
+        if held > self._limits.memory_bytes and self._notifications and self._notifications.shared.bytes:
+            self._notifications.shared.recount()
+            held, told = self._counted(pids)
         if len(pids) == 1:
             self.peak_bytes = max(self.peak_bytes, told)
             return held
@@ -87,7 +90,7 @@ class MemoryAccount:
         self.threads = found.threads
         self._of_files = max(self._of_files, found.most_of_files)
         self._resident.see(found.most_resident)
-        asked = self._notifications.shared_bytes if self._notifications else 0
+        asked = self._notifications.shared.bytes if self._notifications else 0
         files = self._files(pids)
         held = found.private + (asked if self._notifications else found.shared) + files
         return held, found.private + max(found.most_shared, files)

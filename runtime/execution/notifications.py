@@ -16,6 +16,7 @@ from runtime.execution.process_counter import CREATING_CALLS, ProcessCounter, is
 from runtime.execution.process_tree import ProcessTree
 from runtime.execution.procfs import data_bytes, open_descriptors, process_group
 from runtime.execution.protocol import Limits
+from runtime.execution.shared_memory import SharedMemory
 from runtime.execution.workers import Worker
 from runtime.sandbox import rlimits, unotify
 from runtime.sandbox.impersonation import ActingAs, ReadingAs
@@ -57,8 +58,8 @@ class Notifications:
         self.memory_refused = False
         #: With what the program is about to end, once it has asked to while it was the only process. It then waits.
         self.exit_code: int | None = None
-        #: Shared anonymous memory that the run has mapped, in bytes, whether or not any process still shows it.
-        self.shared_bytes = 0
+        #: Shared anonymous memory.
+        self.shared = SharedMemory(tree, worker.uid, limits.memory_bytes)
         #: Whether RLIMIT_DATA was raised for what is reserved, so that only looking in time holds the memory limit.
         self.more_reserved = False
         #: Once the run is being ended, every call is refused.
@@ -146,11 +147,10 @@ class Notifications:
     def _mmap(self, thread: int, arguments: tuple[int, ...]) -> Answer:
         _, length, _, flags, descriptor, _ = arguments
         if flags & _MAP_SHARED_BIT:
-            if flags & _MAP_ANONYMOUS or self._is_zero_device(thread, signed(descriptor)):
-                if self.shared_bytes + length > self._limits.memory_bytes:
-                    self.memory_refused = True
-                    return errno.ENOMEM
-                self.shared_bytes += length
+            anonymous = flags & _MAP_ANONYMOUS or self._is_zero_device(thread, signed(descriptor))
+            if anonymous and not self.shared.ask(thread, length):
+                self.memory_refused = True
+                return errno.ENOMEM
             return LET_THROUGH
         if flags & _MAP_STACK and length <= _LARGEST_RESERVATION:
             self._reserve(thread, length)

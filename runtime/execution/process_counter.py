@@ -171,8 +171,10 @@ class ProcessCounter:
 
 
 def _borrower(thread: int) -> list[int]:
-    """The child that the thread has lent its memory, where one looks so. Orphans may have come to it since, so it is not
-    always the youngest; and one alone, since children that were forked may look so too, and have memory of their own.
+    """The child that the thread has lent its memory, where one looks so.
+
+    It is not always the youngest, since orphans may have come to the thread's process meanwhile. It is one alone: children
+    that were forked may look so too, and have memory of their own.
     """
     children = read(f"/proc/{thread}/task/{thread}/children").split()
     return next(([pid] for pid in map(int, reversed(children)) if have_same_memory(thread, pid)), [])

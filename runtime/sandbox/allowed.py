@@ -82,7 +82,7 @@ ALLOWED = (
         "the kernel refuses what is not the process's own already: there is no capability",
     ),
     Rule(
-        "getpriority setpriority sched_setparam sched_getparam sched_setscheduler sched_getscheduler sched_setattr "
+        "getpriority setpriority sched_setparam sched_getparam sched_setscheduler sched_getscheduler "
         "sched_getattr sched_setaffinity sched_getaffinity sched_get_priority_max sched_get_priority_min "
         "sched_rr_get_interval ioprio_get ioprio_set migrate_pages move_pages",
         ALLOW,

@@ -6,6 +6,7 @@ import os
 import select
 import socket
 from collections.abc import Callable
+from functools import partial
 
 from runtime.sandbox import bpf, filters, identity, landlock, unotify
 from runtime.sandbox.layers import FIRST_UID, Enforceable
@@ -17,13 +18,14 @@ _TRUNCATE = 76
 
 def probe() -> Enforceable:
     """Tries every layer; takes a few milliseconds. Raises OSError only where not even a process can be started."""
+    own_uid = _holds(_uid_can_change)
     return Enforceable(
         landlock_abi=landlock.abi() if _holds(_landlock_holds) else 0,
         seccomp=_holds(_seccomp_holds),
         user_notification=_notification_works(),
-        own_uid=_holds(_uid_can_change),
+        own_uid=own_uid,
         no_new_privileges=_holds(_no_new_privileges_holds),
-        pid_namespace=_holds(_pid_namespace_holds),
+        pid_namespace=_holds(partial(_pid_namespace_holds, FIRST_UID if own_uid else 0)),
     )
 
 
@@ -57,10 +59,13 @@ def _landlock_holds() -> bool:
     return False
 
 
-def _pid_namespace_holds() -> bool:
+def _pid_namespace_holds(uid: int) -> bool:
+    """With a uid of its own besides, where there is one: in a user namespace, where one is needed, there is no other uid."""
     identity.enter_pid_namespace()
     child = os.fork()
     if child == 0:
+        if uid:
+            identity.become(uid)
         os._exit(0 if os.getpid() == 1 else 1)
     return os.waitpid(child, 0)[1] == 0
 

@@ -202,7 +202,8 @@ def rules(
         Rule("setrlimit", "EPERM", "the same by the older call", When(0, "==", _RLIMIT_DATA)),
         Rule("sched_setscheduler", ALLOW, "to the ordinary policy, which every process here has: Mono asks for it for each "
              "of its threads", When(1, "==", _SCHED_OTHER)),
-        Rule("sched_setaffinity sched_setscheduler sched_setparam sched_setattr migrate_pages move_pages", "EPERM",
+        Rule("sched_setattr", "EPERM", "shorter turns than the supervisor's, which is to have the processor at once"),
+        Rule("sched_setaffinity sched_setscheduler sched_setparam migrate_pages move_pages", "EPERM",
              "scheduling of another process", When(0, "!=", 0), When(0, "!=", OWN_PID)),
         Rule("setpriority", "EPERM", "priority of a group or of the whole uid", When(0, "!=", 0)),
         Rule("setpriority", "EPERM", "priority of another process", When(1, "!=", 0), When(1, "!=", OWN_PID)),

@@ -68,6 +68,13 @@ def test_the_process_is_not_root_and_its_layers_are_root_owned(image: str) -> No
     assert words.split() == ["10001", "0"]
 
 
+def test_without_dockers_filter_a_user_namespace_does_not_stand_in_the_way_of_an_own_uid(image: str) -> None:
+    with container(image, "--security-opt", "seccomp=unconfined") as executor:
+        assert executor.health()["isolation"]["own_uid"]
+        for language, code in (("python", "print(42)"), ("bash", "echo 42")):
+            assert executor.execute(language, code)["stdout"] == "42\n"
+
+
 def test_with_dockers_default_capabilities_each_run_has_a_uid_of_its_own(image: str) -> None:
     with container(image) as executor:
         assert executor.health()["isolation"]["own_uid"]
