@@ -16,7 +16,8 @@ _MB = 1 << 20
 # A compiler writes object files that are larger than what a program may write, and starts a few processes.
 _COMPILE_FILE_MB = 64
 _COMPILE_DISK_MB = 128
-_COMPILE_OUTPUT_KB = 64
+# A mistake in a template can take many pages; what is told of them is less (`verdicts`).
+_COMPILE_OUTPUT_KB = 4096
 _COMPILE_PROCESSES = 32
 
 

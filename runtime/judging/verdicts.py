@@ -15,6 +15,8 @@ from runtime.languages.registry import Language
 
 # What a runtime says of its own end stands at the end of its standard error.
 _TAIL_BYTES = 4096
+# Of each stream of a compiler.
+_TOLD_OF_COMPILERS = 64 << 10
 
 # What a message gives in braces is a limit, or what the run has used: `_places`.
 _STARVED = (
@@ -94,24 +96,28 @@ def _is_too_large_to_start(submission: Submission, limits: Limits) -> bool:
 
 
 def compile_result(outcome: Outcome, language: Language, limits: Limits) -> StepResult:
-    """The result of a compile step within `limits`."""
+    """The result of a compile step within `limits`, with the beginning of what the compiler said."""
     if outcome.ended is Ended.FAILED or outcome.ended is Ended.CANCELLED:
-        return _step(outcome, Status.INTERNAL_ERROR, outcome.message or "the compile step was given up")
+        return _compiled(outcome, Status.INTERNAL_ERROR, outcome.message or "the compile step was given up")
     if outcome.ended is Ended.EXITED and outcome.code == 0:
         if language.program and not any(file.executable and file.name == language.program for file in outcome.files):
             words = f"the compiler made no program, or one of more than {limits.file_bytes >> 20} MiB"
-            return _step(outcome, Status.COMPILE_ERROR, words)
-        return _step(outcome, Status.OK, "")
+            return _compiled(outcome, Status.COMPILE_ERROR, words)
+        return _compiled(outcome, Status.OK, "")
     if outcome.ended is Ended.STARVED:
-        return _step(outcome, Status.OVERLOADED, f"the compile step: {_STARVED}".format_map(_places(limits, outcome)))
+        return _compiled(outcome, Status.OVERLOADED, f"the compile step: {_STARVED}".format_map(_places(limits, outcome)))
     stopped, limited_by = _COMPILE_STOPPED.get(outcome.ended, ""), _LIMITS.get(outcome.ended)
     if not stopped and outcome.memory_refused:
         stopped, limited_by = _COMPILER_REFUSED_MEMORY, LimitedBy.MEMORY
     if not stopped and _met_file_size(outcome):
         stopped, limited_by = _COMPILER_REFUSED_FILE, LimitedBy.DISK
     if not stopped:
-        return _step(outcome, Status.COMPILE_ERROR, _ending(outcome))
-    return _step(outcome, Status.COMPILE_LIMIT_EXCEEDED, stopped.format_map(_places(limits, outcome)), limited_by)
+        return _compiled(outcome, Status.COMPILE_ERROR, _ending(outcome))
+    return _compiled(outcome, Status.COMPILE_LIMIT_EXCEEDED, stopped.format_map(_places(limits, outcome)), limited_by)
+
+
+def _compiled(outcome: Outcome, status: Status, message: str, limited_by: LimitedBy | None = None) -> StepResult:
+    return _step(outcome, status, message, limited_by, kept_bytes=_TOLD_OF_COMPILERS)
 
 
 def _met_file_size(outcome: Outcome) -> bool:

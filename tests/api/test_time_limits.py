@@ -153,3 +153,12 @@ def test_a_compiler_that_meets_the_size_of_a_file_is_no_compile_error(executor: 
     answer = executor.post({"language": language, "code": "int dp[100'000'000] = {-1}; int main() {}"}).json()
     assert (answer["compile"]["status"], answer["compile"]["limited_by"]) == ("compile_limit_exceeded", "disk")
     assert answer["compile"]["message"] == "the compile step wrote a file of more than 64 MiB"
+
+
+@pytest.mark.parametrize("language", ["cpp"], indirect=True)
+def test_a_mistake_that_takes_the_compiler_many_words_is_a_compile_error(executor: Executor, language: str) -> None:
+    code = "#include <iostream>\nstruct P {};\nint main() {" + "P p; std::cin >> p; std::cout << p;".join("{}" * 9) + "}\n"
+    step = executor.post({"language": language, "code": code}).json()["compile"]
+    assert (step["status"], step["limited_by"], step["stderr_truncated"]) == ("compile_error", None, True)
+    assert "no match for" in step["stderr"]
+    assert len(step["stderr"].encode()) <= 64 << 10

@@ -84,11 +84,28 @@ public final class Warm {
             Object made = (Object) maker.asType(MethodType.methodType(Object.class)).invokeExact();
             method = method.bindTo(made);
         }
-        if (main.getParameterCount() == 0) {
-            method.invokeExact();
-        } else {
-            method.invokeExact(arguments);
+        try {
+            if (main.getParameterCount() == 0) {
+                method.invokeExact();
+            } else {
+                method.invokeExact(arguments);
+            }
+        } catch (OutOfMemoryError error) {
+            throw shownFromTheMainMethodOn(error, program);
         }
+    }
+
+    /** The JVM keeps some of these ready, whose frames have those that are hidden too. */
+    @Hidden
+    private static OutOfMemoryError shownFromTheMainMethodOn(OutOfMemoryError error, Class<?> program) {
+        try {
+            List<StackTraceElement> frames = Arrays.asList(error.getStackTrace());
+            int last = frames.stream().map(StackTraceElement::getClassName).toList().lastIndexOf(program.getName());
+            error.setStackTrace(frames.subList(0, last + 1).toArray(StackTraceElement[]::new));
+        } catch (OutOfMemoryError nothingLeft) {
+            // Then it is shown as it is.
+        }
+        return error;
     }
 
     /** Runs its static initializers, whose exceptions show no frame of the call that caused them. */

@@ -100,7 +100,11 @@ public:
     skip();
     std::string found(from, at);
     *this = before;
-    return found.size() > 60 ? found.substr(0, 60) + "..." : found;
+    if (found.size() > 60) {
+      found.resize(60);
+      found += "...";
+    }
+    return found;
   }
 
   template <typename Type> [[noreturn]] void refuse() { throw Refused{shown() + " is no " + name_of<Type>()}; }
