@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
 
-# Three processes for each core; what shares a server, a container or a place stays in one. `python -m pytest PATH` for a few.
+# Two processes for each core; what shares a server, a container or a place stays in one. `python -m pytest PATH` for a few.
 test: $(VENV)/dev.stamp
 	$(BIN)/python -m pytest -n auto
 

@@ -14,7 +14,7 @@ _CLONE_NEWNS = 0x00020000
 _CLONE_NEWIPC = 0x08000000
 #: Most tests wait: for a limit, for a watch, for a container that has half of a core. A place of the corpus has a third of a
 #: core at work.
-_FOR_EACH_CORE = 3
+_FOR_EACH_CORE = 2
 _MOST = 8
 #: Each has an executor of its own with everything that waits in it, a container of 1 GiB, and programs up to their limits.
 _GIB_OF_EACH = 2
@@ -62,7 +62,7 @@ def next_group(waiting: Mapping[str, Sized]) -> str:
 
 
 def how_many() -> int:
-    """Three for each core, where memory suffices.
+    """Two for each core, where memory suffices.
 
     One in all where they could not be kept apart, which takes root and the right to mount.
     """

@@ -16,7 +16,7 @@ from collections import Counter
 from runtime.execution import leftovers
 from runtime.execution.disk_use import DiskUse
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import descriptors_of, read, read_whole
+from runtime.execution.procfs import descriptors_of, read, read_whole, stat_fields
 from runtime.execution.protocol import Limits
 from runtime.execution.workers import Worker
 from runtime.sandbox.impersonation import ReadingAs
@@ -182,7 +182,8 @@ def _held_elsewhere(pids: list[int], uid: int) -> tuple[int, int]:
                 for thread in os.listdir(f"/proc/{pid}/task"):
                     words = read(f"/proc/{pid}/task/{thread}/syscall").split(maxsplit=2)
                     number = int(words[0]) if words and words[0].isdigit() else -1
-                    if number in _HOLDING_CALLS:
+                    # A thread that stands still has left its call, and begins it anew when it goes on.
+                    if number in _HOLDING_CALLS and stat_fields(int(thread))[:1] != [b"T"]:
                         waiting += 1
                         if number in _LOCKING_CALLS and (inode := _named_file(pid, int(words[1], 16))):
                             awaited[inode] += 1
