@@ -49,28 +49,34 @@ def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int, i
     found: dict[int, int] = {}
     with ReadingAs(uid):
         for pid in pids:
-            place = living_thread(pid)
-            try:
-                for inode in _unlinked_maps(read_whole(f"{place}/maps"), directory):
-                    found.setdefault(inode, file_bytes)
-                program = os.stat(f"{place}/exe")
-                if program.st_nlink == 0:
-                    found[program.st_ino] = program.st_blocks * 512
-                names = ["cwd", *(f"fd/{name}" for name in os.listdir(f"{place}/fd"))]
-            except PermissionError:
-                if has_memory(place):
-                    return sys.maxsize
-                continue  # it is just ending
-            except OSError:
-                continue
-            for name in names:
+            place = ""
+            # Once more where the thread that was looked at has begun to end meanwhile: it had nothing any more, then.
+            while place != (place := living_thread(pid)):
                 try:
-                    status = os.stat(f"{place}/{name}")
+                    for inode, size in _unlinked_at(place, directory, file_bytes, input_file).items():
+                        found[inode] = min(size, found.get(inode, size))
+                except PermissionError:
+                    if has_memory(place):
+                        return sys.maxsize
                 except OSError:
-                    continue
-                if status.st_nlink == 0 and _takes_blocks(status.st_mode) and (status.st_dev, status.st_ino) != input_file:
-                    found[status.st_ino] = max(status.st_blocks * 512, PAGE)
+                    continue  # it is just ending
     return sum(found.values())
+
+
+def _unlinked_at(place: str, directory: str, file_bytes: int, input_file: tuple[int, int] | None) -> dict[int, int]:
+    """The same of one process, in this folder under /proc, by inode; raises OSError where it cannot be looked into."""
+    found = dict.fromkeys(_unlinked_maps(read_whole(f"{place}/maps"), directory), file_bytes)
+    program = os.stat(f"{place}/exe")
+    if program.st_nlink == 0:
+        found[program.st_ino] = program.st_blocks * 512
+    for name in ("cwd", *(f"fd/{name}" for name in os.listdir(f"{place}/fd"))):
+        try:
+            status = os.stat(f"{place}/{name}")
+        except OSError:
+            continue
+        if status.st_nlink == 0 and _takes_blocks(status.st_mode) and (status.st_dev, status.st_ino) != input_file:
+            found[status.st_ino] = max(status.st_blocks * 512, PAGE)
+    return found
 
 
 def _takes_blocks(mode: int) -> bool:

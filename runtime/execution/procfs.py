@@ -33,12 +33,12 @@ def read_whole(path: str) -> bytes:
 
 
 def living_thread(pid: int) -> str:
-    """The folder under /proc of a thread of `pid` that has not ended: of what the first one had it shows nothing then."""
+    """The folder under /proc of a thread of `pid` that has not begun to end: one that has shows nothing any more."""
     place = f"/proc/{pid}"
-    if stat_fields(pid)[:1] == [b"Z"]:
+    if is_exiting(pid):
         with contextlib.suppress(OSError):
             for thread in os.listdir(f"{place}/task"):
-                if stat_fields(int(thread))[:1] not in ([b"Z"], [b"X"], []):
+                if not is_exiting(int(thread)):
                     return f"{place}/task/{thread}"
     return place
 
@@ -68,7 +68,7 @@ def stat_fields(pid: int) -> list[bytes]:
 
 
 def is_exiting(pid: int) -> bool:
-    """Whether the process's first thread has begun to end (PF_EXITING in the flags of proc_pid_stat(5)), or is gone."""
+    """Whether a thread, or the first one of a process, has begun to end (PF_EXITING of proc_pid_stat(5)), or is gone."""
     fields = stat_fields(pid)
     return not fields or bool(int(fields[_FLAGS]) & _PF_EXITING)
 
