@@ -182,11 +182,14 @@ def _held_elsewhere(pids: list[int], uid: int) -> tuple[int, int]:
                 for thread in os.listdir(f"/proc/{pid}/task"):
                     words = read(f"/proc/{pid}/task/{thread}/syscall").split(maxsplit=2)
                     number = int(words[0]) if words and words[0].isdigit() else -1
-                    # A thread that stands still has left its call, and begins it anew when it goes on.
-                    if number in _HOLDING_CALLS and stat_fields(int(thread))[:1] != [b"T"]:
-                        waiting += 1
-                        if number in _LOCKING_CALLS and (inode := _named_file(pid, int(words[1], 16))):
+                    if number not in _HOLDING_CALLS:
+                        continue
+                    if number in _LOCKING_CALLS:
+                        if stat_fields(int(thread))[:1] == [b"T"]:
+                            continue  # it has left the call, and begins anew when it goes on
+                        if inode := _named_file(pid, int(words[1], 16)):
                             awaited[inode] += 1
+                    waiting += 1
             for name in descriptors_of(pid, "socket:"):
                 words = read(f"/proc/{pid}/fdinfo/{name}").partition(b"scm_fds:")[2].split(maxsplit=1)
                 on_their_way += int(words[0]) if words else 0

@@ -125,7 +125,7 @@ def test_a_tree_that_is_too_deep_or_has_too_many_folders_counts_as_too_many_file
     for folder in folders:
         (Path(workspace.path) / folder).mkdir(parents=True)
     assert _counted(workspace, 100_000)[1] > 100_000
-    assert len(os.listdir("/proc/self/fd")) == opened
+    assert len(os.listdir("/proc/self/fd")) <= opened
 
 
 def test_a_directory_that_a_program_closed_is_read_and_removed(workspace: Workspace) -> None:
