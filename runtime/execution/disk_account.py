@@ -52,6 +52,7 @@ class DiskAccount:
         # When the latest pass began, and the latest one that came to its end without any sign of too much.
         self._pass_began_at, self._well_at = 0.0, -1.0
         self._written: dict[int, int] = {}
+        self._by_threads: dict[int, int] = {}
         self._allocated = 0
         # What the file system took, added up: what it gave back meanwhile may be others'.
         self._taken = 0
@@ -156,10 +157,28 @@ class DiskAccount:
         """Bytes that the run's processes wrote to disk or had allocated; never less than what they have there."""
         with ReadingAs(self._worker.uid):
             for pid in pids:
-                written = read(f"/proc/{pid}/io").partition(b"\nwrite_bytes: ")[2].split(maxsplit=1)
-                if written:
-                    self._written[pid] = int(written[0])
-        return sum(self._written.values()) + self._allocated
+                written = _written(f"/proc/{pid}")
+                if written is not None:
+                    self._written[pid] = written
+                else:
+                    # Of one whose first thread has ended the kernel may show nothing but its threads.
+                    self._by_threads[pid] = max(_by_threads(pid), self._by_threads.get(pid, 0))
+        return sum(self._written.values()) + sum(self._by_threads.values()) + self._allocated
+
+
+def _written(place: str) -> int | None:
+    """Bytes that the process or thread in this folder under /proc wrote to disk; None where it does not show them."""
+    found = read(f"{place}/io").partition(b"\nwrite_bytes: ")[2].split(maxsplit=1)
+    return int(found[0]) if found else None
+
+
+def _by_threads(pid: int) -> int:
+    """The same of the threads that a process has, added up; 0 where it is gone."""
+    try:
+        threads = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return 0
+    return sum(_written(f"/proc/{pid}/task/{thread}") or 0 for thread in threads)
 
 
 def _free(directory: int) -> tuple[int, int]:

@@ -19,6 +19,8 @@ CREATING_CALLS = frozenset(NUMBERS[name] for name in ("clone", "fork", "vfork"))
 _CLONE, _VFORK = NUMBERS["clone"], NUMBERS["vfork"]
 # How long a call may wait for its answer while it is not clear how many processes there are.
 _UNCLEAR_SECONDS = 0.2
+# How much longer while it is not known which processes are a starting worker's.
+_UNKNOWN_SECONDS = 5.0
 # CPU time after which a thread that was allowed to fork is certainly out of the call.
 _LONGEST_FORK_NS = 30_000_000
 # No call's number; -1 is what the kernel says of a thread that waits outside of any.
@@ -149,11 +151,18 @@ class ProcessCounter:
         self._most_processes, self._most_tasks = processes, tasks
         if self._has_room(request, processes, tasks):
             self._grant(request)
-        elif self._grants and time.monotonic() < request.deadline:
+        elif self._may_wait(request):
             self._deferred.append(request)
         else:
             self.refused = True
             unotify.respond(self._listener, request.identifier, errno.EAGAIN)
+
+    def _may_wait(self, request: _Request) -> bool:
+        """Whether it may soon be clear that there is room for what the request wants."""
+        now = time.monotonic()
+        if self._tree.may_have_others():  # on a busy machine a worker takes its time to say which processes are its own
+            return now < request.deadline + _UNKNOWN_SECONDS
+        return bool(self._grants) and now < request.deadline
 
     def _is_settled(self, thread: int, grant: _Grant) -> bool:
         """Whether the thread's new process or thread is there already, or will not come."""

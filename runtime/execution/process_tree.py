@@ -24,6 +24,9 @@ class Bystanders(Protocol):
     def waiting_pids(self) -> set[int]:
         """The known pids."""
 
+    def has_unknown(self) -> bool:
+        """Whether there is one whose pid is not known."""
+
 
 def children(pid: int) -> list[int]:
     """The children of every thread of `pid`."""
@@ -59,6 +62,10 @@ class ProcessTree:
         others = self._bystanders.waiting_pids()
         found = descendants([pid for pid in children(os.getpid()) if pid not in others])
         return [pid for pid in found if pid != self._first]
+
+    def may_have_others(self) -> bool:
+        """Whether what `pids` finds may have a process in it that is not the run's."""
+        return self._bystanders.has_unknown()
 
     @contextlib.contextmanager
     def standing_still(self) -> Iterator[None]:

@@ -178,15 +178,20 @@ class WorkerPool:
             self._end_origin(self._origins.popitem()[1])
 
     def await_pids(self) -> None:
-        """Waits until every worker has reported its pid, for each at most once.
+        """Waits until every worker has reported its pid, for each at most once; later it is only asked.
 
         One that does not report in time is taken for the run's, and ends with it.
         """
         for worker in self._starting():
-            if not (worker.pid or worker.pid_overdue):
+            if not worker.pid:
+                seconds = 0.0 if worker.pid_overdue else _PID_SECONDS
                 worker.pid_overdue = True
                 with contextlib.suppress(WorkerError):  # it is gone, which whoever is about to use it finds out
-                    worker.wait_pid(_PID_SECONDS)
+                    worker.wait_pid(seconds)
+
+    def has_unknown(self) -> bool:
+        """Whether a worker has not reported its pid, so that its processes may be taken for a run's."""
+        return any(not worker.pid for worker in self._starting())
 
     def waiting_pids(self) -> set[int]:
         """The known processes below this one that belong to no run."""
