@@ -7,7 +7,7 @@ import sys
 from collections.abc import Collection, Iterator
 
 from runtime.execution.emptying import empty_folder_as
-from runtime.execution.procfs import PAGE, has_memory, living_thread, read_whole
+from runtime.execution.procfs import PAGE, has_memory, living_threads, read_whole
 from runtime.sandbox.impersonation import ReadingAs
 
 SHARED_MEMORY = "/dev/shm"  # noqa: S108 - the kernel's name for it, not a file of ours
@@ -49,9 +49,7 @@ def unlinked_bytes(pids: list[int], uid: int, directory: str, file_bytes: int, i
     found: dict[int, int] = {}
     with ReadingAs(uid):
         for pid in pids:
-            place = ""
-            # Once more where the thread that was looked at has begun to end meanwhile: it had nothing any more, then.
-            while place != (place := living_thread(pid)):
+            for place in living_threads(pid):
                 try:
                     for inode, size in _unlinked_at(place, directory, file_bytes, input_file).items():
                         found[inode] = min(size, found.get(inode, size))

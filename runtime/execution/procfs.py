@@ -3,6 +3,7 @@
 import contextlib
 import os
 import time
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from runtime.sandbox.impersonation import ReadingAs
@@ -41,6 +42,13 @@ def living_thread(pid: int) -> str:
                 if not is_exiting(int(thread)):
                     return f"{place}/task/{thread}"
     return place
+
+
+def living_threads(pid: int) -> Iterator[str]:
+    """The folder of `living_thread`, and of another one where that has begun to end while the caller looked at it."""
+    place = ""
+    while place != (place := living_thread(pid)):
+        yield place
 
 
 def process_clock_ns(pid: int) -> int:

@@ -8,7 +8,7 @@ any process has mapped; nothing else can hold it.
 import os
 
 from runtime.execution.process_tree import ProcessTree
-from runtime.execution.procfs import living_thread, read, read_whole
+from runtime.execution.procfs import living_threads, read, read_whole
 from runtime.sandbox.impersonation import ReadingAs
 from runtime.sandbox.syscall_numbers import NUMBERS
 
@@ -26,7 +26,7 @@ class SharedMemory:
         self._uid = uid
         self._limit_bytes = limit_bytes
         self._lengths: list[int] = []
-        # The thread whose mapping was granted last, by thread: it may not be there yet.
+        # Threads that were granted a mapping, which may not be there yet.
         self._granted: set[int] = set()
         #: Bytes that the mappings can have.
         self.bytes = 0
@@ -58,14 +58,15 @@ class SharedMemory:
         """How many of the mappings there are; None where a process does not let itself be looked into."""
         inodes: set[bytes] = set()
         for pid in self._tree.pids():
-            try:
-                text = read_whole(f"{living_thread(pid)}/maps")
-            except (FileNotFoundError, ProcessLookupError):
-                continue
-            except OSError:
-                return None
-            if _NAME in text:
-                inodes |= {line.split(maxsplit=5)[4] for line in text.splitlines() if line.endswith(_NAME)}
+            for place in living_threads(pid):
+                try:
+                    text = read_whole(f"{place}/maps")
+                except (FileNotFoundError, ProcessLookupError):
+                    continue
+                except OSError:
+                    return None
+                if _NAME in text:
+                    inodes |= {line.split(maxsplit=5)[4] for line in text.splitlines() if line.endswith(_NAME)}
         return len(inodes)
 
 

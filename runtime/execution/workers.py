@@ -177,11 +177,11 @@ class Worker:
             words = (str(len(job.argv)), *job.argv, *environment)
         else:
             words = job.arguments
-        if any("\0" in word for word in words):
-            # It would be the end of this word and the beginning of another one, which may be the environment's.
-            raise WorkerError("an argument or a variable of the environment contains NUL")
         replaces = job.live and self.streams.stdin < 0
         message = b"\0".join(os.fsencode(word) for word in ("live" if replaces else "go", *words))
+        if message.count(b"\0") != len(words):
+            # One in a word would be the beginning of another word, which may be the environment's.
+            raise WorkerError("an argument or a variable of the environment contains NUL")
         self.channel.settimeout(0)  # nothing lies there yet, so it never has to wait
         try:
             if replaces:

@@ -1,6 +1,5 @@
 """The aiohttp application: its routes, and the executor's slots, which open and close with it."""
 
-import re
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
@@ -247,5 +246,5 @@ class Service:
 
 def _preferences(request: web.Request) -> set[str]:
     """What the client prefers (RFC 7240): names, in whatever case, without values and parameters."""
-    given = ",".join(request.headers.getall("Prefer", []))
-    return {re.split("[;=]", item, maxsplit=1)[0].strip().lower() for item in given.split(",")}
+    items = (item for line in request.headers.getall("Prefer", ()) for item in line.split(","))
+    return {item.partition(";")[0].partition("=")[0].strip().lower() for item in items}

@@ -10,11 +10,11 @@ from typing import Any
 
 from msgspec import Meta
 
+from runtime.execution import command_line
+
 MOST_FILES = 100
 MOST_ARGUMENTS = 100
 MOST_RETURNED = 20
-#: All arguments together, each with the NUL that ends it.
-ARGUMENT_BYTES = 32 << 10
 NAME_BYTES, NAME_PART_BYTES, NAME_DEPTH = 1024, 255, 16
 ID_LENGTH = 256
 MOST_POINTS = 1e9
@@ -51,7 +51,7 @@ NAMES = _described(maxItems=MOST_RETURNED)
 ID = _described(maxLength=ID_LENGTH)
 CODE = _described(minLength=1)
 ENCODING = _described(enum=list(ENCODINGS))
-ARGUMENT = _described(pattern=r"^[^\x00]*$", maxLength=ARGUMENT_BYTES - 1)
+ARGUMENT = _described(pattern=r"^[^\x00]*$", maxLength=command_line.MOST_BYTES - 1)
 ARGUMENTS = _described(maxItems=MOST_ARGUMENTS)
 FROM_ZERO = _described(minimum=0)
 POINTS = _described(minimum=0, maximum=MOST_POINTS)

@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from runtime.execution import command_line
 from runtime.execution.protocol import File
 from runtime.http import bounds
 from runtime.http.problems import FieldError, InvalidRequestError
@@ -82,8 +83,8 @@ def check_limits(
 
 def check_arguments(field: str, arguments: list[str], checks: Checks) -> None:
     """Checks the command-line arguments that `field` has."""
-    if len(arguments) > bounds.MOST_ARGUMENTS or sum(len(word.encode()) + 1 for word in arguments) > bounds.ARGUMENT_BYTES:
-        checks.refuse(field, f"must have at most {bounds.MOST_ARGUMENTS} items and {bounds.ARGUMENT_BYTES >> 10} KiB")
+    if len(arguments) > bounds.MOST_ARGUMENTS or command_line.size(arguments) > command_line.MOST_BYTES:
+        checks.refuse(field, f"must have at most {bounds.MOST_ARGUMENTS} items and {command_line.MOST_BYTES >> 10} KiB")
         return
     for position, word in enumerate(arguments):
         if "\0" in word:

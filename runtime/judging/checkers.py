@@ -20,13 +20,13 @@ from runtime.problems.programs import RESERVED_FOLDER
 # Where a checker finds the case; its own files may have any name but these.
 _FEEDBACK = f"{RESERVED_FOLDER}/"
 _INPUT, _OUTPUT, _ANSWER = f"{RESERVED_FOLDER}.in", f"{RESERVED_FOLDER}.out", f"{RESERVED_FOLDER}.ans"
-# What an answer needs of it. Where there is another pass, everything is handed on.
-_FEEDBACK_FILES = ("score.txt", "score_multiplier.txt", "judgemessage.txt", "teammessage.txt", "nextpass.in")
 # Kept of each message: there may be thousands of cases.
 _STUDENT_CHARACTERS = 2048
 _JUDGE_CHARACTERS = 4096
 _SCORES = ("score.txt", "score_multiplier.txt")
 _NEXT_PASS = "nextpass.in"  # noqa: S105 - no password
+# What an answer needs of the feedback. Where there may be another pass, everything is handed on.
+_FEEDBACK_FILES = (*_SCORES, "judgemessage.txt", "teammessage.txt", _NEXT_PASS)
 _ICPC = {42: Status.ACCEPTED, 43: Status.WRONG_ANSWER}
 # After a wrong answer come presentation errors, also by testlib's codes for trailing output (4) and for an early end (8).
 _TESTLIB = {0: Status.ACCEPTED} | dict.fromkeys((1, 2, 4, 8), Status.WRONG_ANSWER)

@@ -17,7 +17,7 @@ from runtime.problems.constants import filled
 from runtime.problems.default_validator import parse
 from runtime.problems.library import Opened
 from runtime.problems.model import Case, Problem, Program
-from runtime.problems.programs import ENTRIES, language_of
+from runtime.problems.programs import entry_of, language_of
 from runtime.settings import Settings
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def included(submission: Submission, opened: Opened) -> Submission:
     added = tuple(_file(name, path, opened.problem, opened.package) for name, path in files)
     names = {file.name for file in added}
     sent, language = submission.files, submission.language
-    entry = ENTRIES.get(language.name, language.file)
+    entry = entry_of(language)
     if entry not in names:
         return msgspec.structs.replace(submission, files=replaced(sent, added))
     if sent[0].name in names and sent[0].name == language.file:

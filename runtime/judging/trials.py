@@ -94,7 +94,6 @@ class InGroups:
         self._around: list[tuple[_GroupState, ...]] = []
         self._states: dict[str, _GroupState] = {}
         self._walk(root, ())
-        self._failed: set[int] = set()
 
     def _walk(self, group: Group, around: "tuple[_GroupState, ...]") -> None:
         state = self._states[group.name] = _GroupState(group)
@@ -107,9 +106,6 @@ class InGroups:
 
     def failed(self, number: int) -> None:
         """As `Plan.failed`."""
-        if number in self._failed:
-            return
-        self._failed.add(number)
         end, rejected = number + 1, True
         for state in self._around[number]:
             state.has_failure = True

@@ -4,13 +4,12 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+from runtime.execution import command_line
 from runtime.problems.faults import Faults
 
 _MOST_BYTES = 256 << 10
 _DEPTH = 20
 _MISSING = object()
-#: All arguments of a command together, each with the NUL that ends it; as many as a request may have.
-_ARGUMENT_BYTES = 32 << 10
 
 
 def load(content: bytes, path: str, faults: Faults) -> dict[str, Any]:
@@ -136,10 +135,10 @@ class Mapping:
             self.ignore(key)
             return default
         found = self.texts(key, split=split)
-        if any("\0" in word for word in found):
+        if command_line.has_nul(found):
             self.fault(key, "must not contain NUL")
-        if sum(len(word.encode(errors="replace")) + 1 for word in found) > _ARGUMENT_BYTES:
-            self.fault(key, f"has more than {_ARGUMENT_BYTES >> 10} KiB")
+        if command_line.size(found) > command_line.MOST_BYTES:
+            self.fault(key, f"has more than {command_line.MOST_BYTES >> 10} KiB")
         return found
 
     def number(self, key: str, low: float, default: float | None = None) -> float | None:

@@ -6,8 +6,8 @@ from runtime.languages.registry import Language, Registry
 
 #: Of a program's working directory: where it finds the case. Names that begin so are not for its own files.
 RESERVED_FOLDER = ".case"
-#: Main files of a package's programs, by language, where the package format has another name for them than the API.
-ENTRIES = {"python": "__main__.py", "pypy": "__main__.py"}
+# Main files of a package's programs, by language, where the package format has another name for them than the API.
+_ENTRIES = {"python": "__main__.py", "pypy": "__main__.py"}
 # Endings that the format has besides.
 _MORE_ENDINGS = {"python": (".py3",), "cpp": (".C", ".c++")}
 # In this order where a program has files of both: the second one can compile those of the first.
@@ -24,6 +24,11 @@ def endings(language: Language) -> tuple[str, ...]:
     return (*usual, *_MORE_ENDINGS.get(language.name, ()))
 
 
+def entry_of(language: Language) -> str:
+    """The name of a program's main file, as the package format has it."""
+    return _ENTRIES.get(language.name, language.file)
+
+
 def language_of(names: list[str], registry: Registry) -> tuple[Language, str]:
     """The language that has files among these, and the main one of them; raises LanguageError where there is not one.
 
@@ -34,20 +39,20 @@ def language_of(names: list[str], registry: Registry) -> tuple[Language, str]:
     for language in registry.languages.values():
         sources = sorted(name for name in names if name.endswith(endings(language)))
         if sources and not any(sources[0].endswith(endings(other)) for other, _ in found.values()):
-            usual = (ENTRIES.get(language.name, language.file), language.file)
-            found[language.name] = language, next((name for name in usual if name in sources), sources[0])
+            found[language.name] = language, next((name for name in _usual(language) if name in sources), sources[0])
     if not found:
         raise LanguageError(f"is in no language that is here: there are {', '.join(sorted(registry.languages))}")
     if len(found) > 1:
-        usual_ones = {
-            name: item for name, item in found.items() if item[1] in (ENTRIES.get(name, item[0].file), item[0].file)
-        }
-        found = usual_ones or found
+        found = {name: item for name, item in found.items() if item[1] in _usual(item[0])} or found
     if found.keys() == set(_TOGETHER):
         return found[_TOGETHER[-1]]
     if len(found) > 1:
         raise LanguageError(f"has files in several languages, {' and '.join(sorted(found))}, and must be in one")
     return next(iter(found.values()))
+
+
+def _usual(language: Language) -> tuple[str, str]:
+    return entry_of(language), language.file
 
 
 def is_source(name: str, registry: Registry) -> bool:

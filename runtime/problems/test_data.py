@@ -52,7 +52,7 @@ class _Settings(msgspec.Struct, frozen=True, kw_only=True):
 def read(package: Package, metadata: Metadata, has_validator: bool, faults: Faults) -> Group:
     """The test data's tree; what is wrong with it is noted."""
     reader = _Reader(package, metadata, has_validator, faults)
-    root = reader.top()
+    root = reader.group("data", _Settings())
     cases = root.cases()
     if not cases:
         faults.add("data", "has no test cases: sample/ or secret/ must have a .in file with its .ans")
@@ -96,11 +96,7 @@ class _Reader:
                 folder, _, name = folder.rpartition("/")
                 name += "/"
 
-    def top(self) -> Group:
-        """The group of all test data."""
-        return self._group("data", _Settings())
-
-    def _group(self, folder: str, around: _Settings) -> Group:
+    def group(self, folder: str, around: _Settings) -> Group:
         """The group in this folder of the package."""
         settings = self._settings(self._file_of(folder), around, inside=folder)
         name = folder.removeprefix("data").removeprefix("/") or "data"
@@ -126,7 +122,7 @@ class _Reader:
                     self._faults.add(path, "belongs to no .in file")
             elif name.endswith("/"):
                 inner = path.removesuffix("/")
-                found = (self._group(inner, settings),) if self._is_group(inner) else self._items(inner, settings)
+                found = (self.group(inner, settings),) if self._is_group(inner) else self._items(inner, settings)
                 items.append((name.removesuffix("/"), found))
             elif name.endswith(".in"):
                 items.append((name.removesuffix(".in"), (self._case(path.removesuffix(".in"), entries, settings),)))

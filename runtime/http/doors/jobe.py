@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 import msgspec
 from aiohttp import web
 
+from runtime.execution import command_line
 from runtime.execution.protocol import File
-from runtime.http import bounds
 from runtime.http.admission import Wait
 from runtime.http.answers import json_response
 from runtime.http.auth import CALLER
@@ -245,10 +245,10 @@ class JobeDoor:
 
 def _checked_words(parameter: str, words: tuple[str, ...]) -> tuple[str, ...]:
     """Words for a command line; raises _JobeError where they cannot be."""
-    if any("\0" in word for word in words):
+    if command_line.has_nul(words):
         raise _JobeError(f"The parameter {parameter} must not contain NUL")
-    if sum(len(word.encode(errors="replace")) + 1 for word in words) > bounds.ARGUMENT_BYTES:
-        raise _JobeError(f"The parameter {parameter} may have at most {bounds.ARGUMENT_BYTES >> 10} KiB")
+    if command_line.size(words) > command_line.MOST_BYTES:
+        raise _JobeError(f"The parameter {parameter} may have at most {command_line.MOST_BYTES >> 10} KiB")
     return words
 
 
