@@ -9,7 +9,9 @@ run: $(VENV)/runtime.stamp
 	@exec $(BIN)/python -m runtime
 
 # Two processes for each core; what shares a server, a container or a place stays in one. `python -m pytest PATH` for a few.
+# The images first, where there is an engine: the tests' time limits are not for compiling them.
 test: $(VENV)/dev.stamp
+	@! docker info >/dev/null 2>&1 || $(MAKE) -s images || echo "The images cannot be built: their tests will say why, and fail."
 	$(BIN)/python -m pytest -n auto
 
 # The documentation as a site; strict, so that a link or heading that is not there ends it.

@@ -34,7 +34,8 @@ class DiskUse:
         """Begins at the descriptor `directory`, which stays the caller's, with the identity of `uid` (0: one's own)."""
         #: What has been found so far: bytes, and files of any kind.
         self.bytes = self.files = 0
-        self._folders = 0
+        # The run's directory, and each folder whose name was found: many are refused before it goes into any of them.
+        self._folders = 1
         # Files with more than one name, by their numbers: each is on disk once.
         self._linked: set[int] = set()
         self._uid = uid
@@ -67,11 +68,11 @@ class DiskUse:
 
     def _enter(self, folder: int) -> None:
         """Counts what is in `folder` itself, and takes the descriptor over."""
-        self._folders += 1
-        found = self._insist(functools.partial(self._look, folder)) or (0, 0, [])
-        self._way.append((folder, found[2]))
-        self.bytes += found[0]
-        self.files += found[1]
+        size, count, inner = self._insist(functools.partial(self._look, folder)) or (0, 0, [])
+        self._way.append((folder, inner))
+        self._folders += len(inner)
+        self.bytes += size
+        self.files += count
         if len(self._way) > _DEEPEST or self._folders > _MOST_FOLDERS:
             self._refuse()
 

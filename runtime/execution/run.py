@@ -11,7 +11,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from runtime.execution.codec import HEADER_BYTES
-from runtime.execution.container_memory import oom_kills
 from runtime.execution.cpu_time import CpuTime
 from runtime.execution.disk_account import DiskAccount
 from runtime.execution.events import Events
@@ -321,8 +320,12 @@ class Run:
         """Whether the kernel refused it memory, or ended it because the container had none."""
         if self._notifications and self._notifications.memory_refused:
             return True
-        killed = self._ended is Ended.EXITED and self._status is not None and os.WIFSIGNALED(self._status)
-        return killed and os.WTERMSIG(self._status or 0) == signal.SIGKILL and oom_kills() > self._pool.oom_kills
+        failed = self._ended is Ended.EXITED and bool(self._status)
+        if not failed or not self._pool.was_out_of_memory():
+            return False
+        killed = os.WIFSIGNALED(self._status or 0) and os.WTERMSIG(self._status or 0) == signal.SIGKILL
+        # Of a process that another one started nobody sees how it ended. The kernel ends the one that has most.
+        return killed or self._resident.bytes > self._limits.memory_bytes // 2
 
     def _reap(self, pid: int) -> None:
         if pid == self.worker.pid:

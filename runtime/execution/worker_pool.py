@@ -63,7 +63,7 @@ class WorkerPool:
         self._wanted_bytes = 0
         self._memory_left, self._next_memory = 0, 0.0
         #: How often the kernel had ended a process for lack of memory when that was last looked at, between two runs.
-        self.oom_kills = 0
+        self._oom_kills = 0
         # CPU time of workers that have gone without a run.
         self._ended_cpu_ns = 0
 
@@ -83,6 +83,11 @@ class WorkerPool:
             # The next job is answered so, unless there is room by then.
             complain(f"no worker can be kept ready: {error}")
 
+    def was_out_of_memory(self) -> bool:
+        """Whether the kernel has ended a process here for want of memory since this was last looked at."""
+        before, self._oom_kills = self._oom_kills, oom_kills()
+        return self._oom_kills > before
+
     def _prepare(self, *, beside_run: bool) -> None:
         while len(self._cold) < self._cold_ready:
             self._cold.append(self._start_cold())
@@ -91,7 +96,7 @@ class WorkerPool:
         if now >= self._next_memory and not beside_run:
             self._next_memory = now + _MEMORY_SECONDS
             self._memory_left = memory_left()
-            self.oom_kills = oom_kills()
+            self._oom_kills = oom_kills()
         left = self._memory_left
         if left < self._wanted_bytes and not beside_run:
             self.drop_warm()

@@ -31,9 +31,9 @@ PLACES = {
     "b": "image with Docker's default capabilities",
     "c": "host as an ordinary user",
     "d": "host as root",
-    "e": "image without capabilities, Landlock ABI 1",
-    "f": "image with default capabilities, without Landlock",
-    "g": "image without capabilities and without Docker's own filter of system calls",
+    "e": "image without capabilities, Landlock ABI 1, /tmp in memory",
+    "f": "image with default capabilities, without Landlock, /tmp in memory",
+    "g": "image without capabilities and without Docker's own filter of system calls, /tmp in memory",
 }
 
 
@@ -143,6 +143,9 @@ def place(letter: str) -> Iterator[Place]:
         return
     image = built()
     options = NO_CAPABILITIES if letter in "aeg" else ("--memory", "1g")
+    if letter in "efg":
+        # On disk and in memory files differ in what they count, and in how fast names are made.
+        options = (*options, "--tmpfs", "/tmp:exec")
     if letter == "g":
         options = (*options, "--security-opt", "seccomp=unconfined")
     settings = {"e": {"EXECUTOR_TEST_LANDLOCK_ABI": "1"}, "f": {"EXECUTOR_TEST_DISABLE_LAYERS": "landlock"}}.get(letter, {})

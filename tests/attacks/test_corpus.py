@@ -25,8 +25,8 @@ _COMPILE_SECONDS = 80.0
 # As long as a request may ask for, so that on a busy machine too a program meets the limit that it is about, or its end;
 # where it is the limit of time, as long as it takes to begin.
 _PATIENT_SECONDS = 10.0
-_BRIEF_SECONDS = {"python": 2.0}
-_BRIEF_SECONDS_OF_OTHERS = 3.0
+_BRIEF_SECONDS = {"python": 1.0}
+_BRIEF_SECONDS_OF_OTHERS = 1.5
 # How long nothing must come or go before the service counts as being at rest.
 _REST_SECONDS = 1.0
 _MOMENT_SECONDS = 0.05
