@@ -106,7 +106,8 @@ def test_the_time_limit(full: Executor, name: str) -> None:
 def test_the_memory_limit(full: Executor, name: str) -> None:
     run = _run(full, name, "memory_limit", memory_limit_mb=_MEMORY_MB, timeout=10)
     assert run["status"] == "memory_limit_exceeded", run
-    assert run["memory"] < (_MEMORY_MB + 64) << 20, run
+    # By how much it is exceeded is a matter of how busy the machine is.
+    assert run["memory"] < 2 * _MEMORY_MB << 20, run
 
 
 def _java_body(program: dict[str, Any], **limits: Any) -> dict[str, Any]:
