@@ -475,9 +475,8 @@ def test_four_replicas_fetch_a_package_from_their_store_four_times_however_many_
         read.clear()
 
         def ask(number: int) -> str:
-            with httpx.Client(base_url=replicas[number % 4].url, timeout=120) as client:
-                body = {"language": "python", "code": ADDS, "problem": problem, "user_id": f"{number}"}
-                answer = client.post("/execute", json=body)
+            body = {"language": "python", "code": ADDS, "problem": problem, "user_id": f"{number}"}
+            answer = replicas[number % 4].http.post("/execute", json=body, timeout=120)
             return str(answer.json().get("status"))
 
         with ThreadPoolExecutor(40) as pool:

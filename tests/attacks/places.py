@@ -1,6 +1,8 @@
 """The places in which the corpus has to hold, each with a really running executor and a look at it from outside."""
 
+import atexit
 import contextlib
+import functools
 import importlib.metadata
 import os
 import re
@@ -164,23 +166,32 @@ def on_host_as_user(settings: dict[str, str]) -> Iterator[Executor]:
         python = Path("/usr/bin/python3")
     with tempfile.TemporaryDirectory(prefix="pytest-place-") as name:
         folder = Path(name)
-        _copy_for_others(folder)
+        folder.chmod(0o755)
         (folder / "secret").write_text("secret")
         (folder / "secret").chmod(0o600)
         os.chown(folder / "secret", _USER, _USER)
         command = (str(python), "-m", "runtime")
-        with running(settings | {"PYTHONPATH": name}, command=command, cwd=folder, user=_USER) as executor:
+        with running(settings | {"PYTHONPATH": _copied_for_others()}, command=command, cwd=folder, user=_USER) as executor:
             yield executor
 
 
-def _copy_for_others(folder: Path) -> None:
-    """The runtime and its packages where an ordinary user may read them; a checkout under /root is closed to others."""
+@functools.cache
+def _copied_for_others() -> str:
+    """A folder with the runtime and its packages, for ordinary users to read: a checkout under /root is closed to others.
+
+    It goes with this process.
+    """
+    name = tempfile.mkdtemp(prefix="pytest-runtime-")
+    atexit.register(shutil.rmtree, name)
+    folder = Path(name)
     folder.chmod(0o755)
-    shutil.copytree(ROOT / "runtime", folder / "runtime", ignore=shutil.ignore_patterns("__pycache__"))
+    # With what is compiled of them, but for what another process is just compiling.
+    shutil.copytree(ROOT / "runtime", folder / "runtime", ignore=shutil.ignore_patterns("*.pyc.*"))
     locked = re.findall(r"^([\w.-]+)==", (ROOT / "runtime/requirements.lock").read_text(), re.MULTILINE)
-    for name in locked:
-        for file in importlib.metadata.files(name) or ():
+    for package in locked:
+        for file in importlib.metadata.files(package) or ():
             if ".." not in file.parts:
                 target = folder / file
                 target.parent.mkdir(parents=True, exist_ok=True)
-                shutil.copyfile(str(file.locate()), target)
+                shutil.copy2(str(file.locate()), target)
+    return name
