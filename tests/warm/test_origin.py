@@ -40,7 +40,10 @@ def test_whatever_goes_wrong_in_it_no_program_is_run(tmp_path: Path, message: by
         theirs.close()
         ours.settimeout(20)
         fields = structs.asdict(Confinement((), (), 0, b"", notify=False, own_pids=False))
-        ours.send(marshal.dumps((RUNTIME_ROOT, fields), 2))
+        try:
+            ours.send(marshal.dumps((RUNTIME_ROOT, fields), 2))
+        except BrokenPipeError:
+            pytest.fail(f"it ended before it was asked for anything: {process.communicate(timeout=20)[1].decode()}")
         # Also that the rehearsal came to its end as programs do; otherwise it would be unknown where they write.
         assert ours.recv(64) == b"up"
         # The program of a run that is just going on lies there by now.
