@@ -136,7 +136,7 @@ class Run:
             wall_ms=wall_ms,
             waited_ms=self._watcher.waited_ms(wall_ms, cpu_ms),
             memory_bytes=self._memory.told_bytes(is_within=ended is not Ended.MEMORY),
-            memory_refused=code != 0 and self._was_short_of_memory(),
+            memory_refused=code != 0 and self._was_short_of_memory(number),
             stack_bytes=self._watcher.stack_bytes,
             processes_refused=self._notifications is not None and self._notifications.processes_refused,
             warm=worker.kind != COLD,
@@ -316,16 +316,17 @@ class Run:
                 ended = Ended.SIGNALED
         return ended, code, number
 
-    def _was_short_of_memory(self) -> bool:
-        """Whether the kernel refused it memory, or ended it because the container had none."""
+    def _was_short_of_memory(self, number: int | None) -> bool:
+        """Whether the kernel refused memory to a run that failed, or ended a part of it because the container had none.
+
+        Signal `number` ended its first process.
+        """
         if self._notifications and self._notifications.memory_refused:
             return True
-        failed = self._ended is Ended.EXITED and bool(self._status)
-        if not failed or not self._pool.was_out_of_memory():
+        if self._ended is not Ended.EXITED or not self._pool.was_out_of_memory():
             return False
-        killed = os.WIFSIGNALED(self._status or 0) and os.WTERMSIG(self._status or 0) == signal.SIGKILL
         # Of a process that another one started nobody sees how it ended. The kernel ends the one that has most.
-        return killed or self._resident.bytes > self._limits.memory_bytes // 2
+        return number == signal.SIGKILL or self._resident.bytes > self._limits.memory_bytes // 2
 
     def _reap(self, pid: int) -> None:
         if pid == self.worker.pid:

@@ -62,7 +62,7 @@ class WorkerPool:
         # What the latest run might have taken; the next one is likely to be such a one.
         self._wanted_bytes = 0
         self._memory_left, self._next_memory = 0, 0.0
-        #: How often the kernel had ended a process for lack of memory when that was last looked at, between two runs.
+        # How often the kernel had ended a process for want of memory when that was last looked at.
         self._oom_kills = 0
         # CPU time of workers that have gone without a run.
         self._ended_cpu_ns = 0

@@ -181,9 +181,8 @@ def _copied_for_others() -> str:
 
     It goes with this process.
     """
-    name = tempfile.mkdtemp(prefix="pytest-runtime-")
-    atexit.register(shutil.rmtree, name)
-    folder = Path(name)
+    folder = Path(tempfile.mkdtemp(prefix="pytest-runtime-"))
+    atexit.register(shutil.rmtree, folder)
     folder.chmod(0o755)
     # With what is compiled of them, but for what another process is just compiling.
     shutil.copytree(ROOT / "runtime", folder / "runtime", ignore=shutil.ignore_patterns("*.pyc.*"))
@@ -194,4 +193,4 @@ def _copied_for_others() -> str:
                 target = folder / file
                 target.parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(str(file.locate()), target)
-    return name
+    return str(folder)

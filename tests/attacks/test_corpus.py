@@ -50,6 +50,17 @@ def held(*attempts):
         except OSError: continue
         sys.exit(f"BROKEN: attempt {position} gave {result!r}")
     print("held")
+def held_as_new():
+    inside, top = os.stat("main.py"), os.stat(".")
+    os.mkdir("new"); open("new/main.py", "w").close(); new = os.stat("new"); os.unlink("new/main.py"); os.rmdir("new")
+    seen = (sorted(os.listdir(".")), oct(inside.st_mode), inside.st_nlink, top.st_size - new.st_size,
+            top.st_nlink - new.st_nlink, os.access("main.py", os.X_OK),
+            min(inside.st_mtime, inside.st_atime, inside.st_ctime, top.st_mtime) > 1e9)
+    print("held" if seen == (["main.py"], "0o100644", 1, 0, 0, False, True) else f"BROKEN {seen}")
+def try_to(*deeds):
+    for deed in deeds:
+        try: deed()
+        except OSError: pass  # refused, or not the program's own
 """
 
 

@@ -54,13 +54,19 @@ def test_a_warm_worker_and_a_cold_start_give_the_same_there_too(image: str) -> N
 _LARGE = "python3 -c 'import mmap; m = mmap.mmap(-1, 440 << 20); m.write(bytes(440 << 20))'"
 
 
-@pytest.mark.parametrize("program", [f"exec {_LARGE}", _LARGE, f"{_LARGE} || exit 3"])
-def test_what_the_kernel_ends_for_want_of_memory_is_no_runtime_error(image: str, program: str) -> None:
+@pytest.fixture(scope="module")
+def small(image: str) -> Iterator[Executor]:
+    """A container that has less memory than a run may."""
     with container(image, "--memory", "384m") as executor:
-        assert executor.execute("bash", "exit 3", memory_limit_mb=512)["status"] == "runtime_error"
-        run = executor.execute("bash", program, memory_limit_mb=512)
-        assert run["status"] == "memory_limit_exceeded", run
-        assert executor.execute("bash", "exit 3", memory_limit_mb=512)["status"] == "runtime_error"
+        yield executor
+
+
+@pytest.mark.parametrize("program", [f"exec {_LARGE}", _LARGE, f"{_LARGE} || exit 3"])
+def test_what_the_kernel_ends_for_want_of_memory_is_no_runtime_error(small: Executor, program: str) -> None:
+    assert small.execute("bash", "exit 3", memory_limit_mb=512)["status"] == "runtime_error"
+    run = small.execute("bash", program, memory_limit_mb=512)
+    assert run["status"] == "memory_limit_exceeded", run
+    assert small.execute("bash", "exit 3", memory_limit_mb=512)["status"] == "runtime_error"
 
 
 def test_programs_are_confined_there_too(confined: Executor) -> None:
