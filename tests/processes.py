@@ -73,6 +73,11 @@ def how_many() -> int:
     return max(1, min(_FOR_EACH_CORE * len(os.sched_getaffinity(0)), by_memory, _MOST))
 
 
+def position() -> int:
+    """The number of this process among them, from 0; pytest-xdist numbers them from gw0."""
+    return int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+
+
 def leave_shared_places() -> None:
     """From here on this process and what it starts have a /dev/shm and System V objects of their own.
 

@@ -20,13 +20,17 @@ from devtools.docker import AS_ON_AZURE, container, state
 from devtools.executor import ROOT, Executor, running
 from runtime.execution.process_tree import descendants
 from runtime.sandbox.layers import FIRST_UID
+from tests import processes
 from tests.image.built import built
 
 #: As Azure runs it, and a bound on processes that a fork bomb would run into if ours did not hold.
 NO_CAPABILITIES = (*AS_ON_AZURE, "--pids-limit", "256")
 _WATCHED = ("tmp", "var/tmp", "dev/shm", "run/lock", "dev/mqueue")
-#: An ordinary user that no test machine has a name for.
-_USER = 12345
+# An ordinary user that no test machine has a name for. Each test process has its own: what another one's executors have in
+# /tmp for a moment is nothing that a program left here.
+_USER = 12345 + processes.position()
+#: What the names of folders with such a user's secret begin with.
+SECRET_FOLDER = f"pytest-place-{_USER}-"
 
 PLACES = {
     "a": "image without capabilities",
@@ -164,7 +168,7 @@ def on_host_as_user(settings: dict[str, str]) -> Iterator[Executor]:
     python = Path(sys.executable).resolve()
     if python.is_relative_to(Path.home()):
         python = Path("/usr/bin/python3")
-    with tempfile.TemporaryDirectory(prefix="pytest-place-") as name:
+    with tempfile.TemporaryDirectory(prefix=SECRET_FOLDER) as name:
         folder = Path(name)
         folder.chmod(0o755)
         (folder / "secret").write_text("secret")

@@ -15,7 +15,7 @@ import pytest
 
 from devtools.docker import container
 from devtools.executor import Executor, refused_start, running, until
-from tests.attacks.places import NO_CAPABILITIES, on_host_as_user
+from tests.attacks.places import NO_CAPABILITIES, SECRET_FOLDER, on_host_as_user
 
 _PROCESSES = """
 import os, time
@@ -60,7 +60,7 @@ def whole() -> Iterator[Executor]:
 
 def test_only_landlock_keeps_files_of_the_services_uid_closed(whole: Executor) -> None:
     with _as_user("landlock") as without:
-        code = "import glob; print(len([open(p).read() for p in glob.glob('/tmp/pytest-place-*/secret')]))"
+        code = f"import glob; print(len([open(p).read() for p in glob.glob('/tmp/{SECRET_FOLDER}*/secret')]))"
         assert int(without.execute("python", code)["stdout"]) >= 2
         assert whole.execute("python", code)["stdout"] == "0\n"
 
